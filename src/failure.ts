@@ -1,0 +1,93 @@
+/**
+ * Every way in which a run can stop. Each code is the anchor of its entry in docs/troubleshooting.md.
+ */
+export const failureCodes = [
+  'input-invalid',
+  'kubeconfig-missing',
+  'kubeconfig-invalid',
+  'context-unknown',
+  'namespace-missing',
+  'server-unexpected',
+  'cluster-credential-failed',
+  'api-server-unreachable',
+  'api-server-untrusted',
+  'api-server-error',
+  'token-rejected',
+  'permission-missing',
+  'access-secret-not-found',
+  'access-secret-invalid',
+  'service-not-found',
+  'service-port-unknown',
+  'pod-not-ready',
+  'port-forward-denied',
+  'upgrade-refused',
+  'port-closed',
+  'tunnel-lost',
+  'tls-failed',
+  'cleartext-password-demanded',
+  'admin-login-refused',
+  'admin-rights-missing',
+  'target-is-standby',
+  'pooler-in-between',
+  'server-version-unsupported',
+  'server-not-ready',
+  'connection-limit',
+  'postgres-error',
+  'role-not-ours',
+  'role-claimed',
+  'role-privileged',
+  'role-cannot-login',
+  'admin-option-missing',
+  'database-not-ours',
+  'database-foreign-owner',
+  'database-closed',
+  'connect-denied',
+  'connect-role-unknown',
+  'grant-ineffective',
+  'extension-not-trusted',
+  'extension-unavailable',
+  'login-refused',
+  'login-unproven',
+  'secret-names-other',
+  'secret-managed-elsewhere',
+  'secret-immutable',
+  'secret-invalid',
+  'secret-write-refused',
+  'lock-held',
+  'timeout',
+  'cancelled',
+  'internal-error',
+] as const
+
+/** One of the closed set of codes a run can stop with. */
+export type FailureCode = (typeof failureCodes)[number]
+
+/**
+ * The one error class: what is wrong, and what to do about it.
+ *
+ * `message` is a single line that says what is wrong, with full names; it is what an annotation shows.
+ * `hint` says what was seen or is suspected and what to do, one thought a line.
+ * `cause` is what the library or server said. It may hold foreign text, so only debug output shows it, redacted.
+ */
+export class Failure extends Error {
+  readonly code: FailureCode
+  readonly hint: readonly string[]
+
+  constructor(code: FailureCode, message: string, hint: readonly string[], options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'Failure'
+    this.code = code
+    this.hint = hint
+  }
+}
+
+/** Gives anything thrown as a Failure; what is none already becomes `internal-error`. */
+export function asFailure(thrown: unknown): Failure {
+  if (thrown instanceof Failure) return thrown
+  return new Failure(
+    'internal-error',
+    'pg-app-user met a situation it was not written for.',
+    ['Run it again with debug logging and report what it shows: it holds no credential.'],
+    { cause: thrown },
+  )
+}

@@ -1,0 +1,27 @@
+/** What a step came to: looked at and right, created, put right, needs a look, stopped here. */
+export type Sign = 'right' | 'created' | 'repaired' | 'attention' | 'stopped'
+
+/** One visible line of the job log. */
+export interface Step {
+  readonly sign: Sign
+  /** A short noun, such as `tunnel` or `access Secret`. */
+  readonly subject: string
+  /** What is, then what was done. Further lines are shown below the first one. */
+  readonly text: string
+  /** How long the step took, in seconds. */
+  readonly seconds?: number
+}
+
+/**
+ * How the core speaks. Each edge (GitHub, command line) brings its own; an implementation must redact every
+ * masked credential from whatever it writes, and must not let foreign text start a workflow command.
+ */
+export interface Reporter {
+  /** Announces a credential the moment it is known, before anything could echo it. Empty text is ignored. */
+  mask(credential: string): void
+  step(step: Step): void
+  /** Details for those who look for them, such as statements: folded away, never shown as steps. */
+  detail(title: string, lines: readonly string[]): void
+  /** Shown with debug logging only. */
+  debug(text: string): void
+}

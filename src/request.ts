@@ -1,0 +1,49 @@
+import type { SslMode } from './postgres/sslmode.ts'
+
+/** Where a kubeconfig may come from, in the order in which the sources are asked. Each is text, base64 or a path. */
+export interface KubeconfigSources {
+  /** Input `kubeconfig`. */
+  readonly input?: string
+  /** Variable KUBECONFIG: content, or a list of paths. */
+  readonly KUBECONFIG?: string
+  /** Variable KUBECONFIG_CONTENTS_B64. */
+  readonly KUBECONFIG_CONTENTS_B64?: string
+  /** The file a person at a terminal would use; never set in CI. */
+  readonly homeFile?: string
+  /** Why there may be none here, said in the error when all of the above are empty. */
+  readonly absenceHint: readonly string[]
+}
+
+/** Which cluster a run speaks to, and as whom. */
+export interface ClusterRequest {
+  readonly kubeconfig: KubeconfigSources
+  readonly context?: string
+  /** The API server this run must be talking to: a URL or a host. */
+  readonly expectServer?: string
+}
+
+/** Everything a run that provisions needs to know, parsed and complete. */
+export interface ProvisionRequest extends ClusterRequest {
+  readonly accessSecret: string
+  readonly accessNamespace: string
+  readonly appDatabase: string
+  readonly appUsername: string
+  readonly appSecret: string
+  /** Default: the namespace of the context. */
+  readonly appNamespace?: string
+  /** Default: as in the access Secret. */
+  readonly appSslMode?: SslMode
+  /** PEM of the certificate authority, or `system`. Default: key `ca.crt` of the access Secret. */
+  readonly sslRootCert?: string
+  /** Absent where nothing was asked for: `admin` for a database of ours, and as found on an adopted one. */
+  readonly databaseOwner?: 'admin' | 'app'
+  readonly extensions: readonly string[]
+  readonly connectRoles: readonly string[]
+  readonly existing: 'refuse' | 'adopt'
+  readonly unproven: 'refuse' | 'accept'
+  readonly dryRun: boolean
+  /** When the run must be over. */
+  readonly timeoutMs: number
+  /** Names the pipeline run in `application_name`, so that a waiting run can say whom it waits for. */
+  readonly runName: string
+}

@@ -1,0 +1,19 @@
+/**
+ * Gives foreign text (from the cluster, the server, a file) as one printable line: control characters and line
+ * ends become spaces, and everything beyond `limit` characters is cut.
+ */
+export function oneLine(text: string, limit = 300): string {
+  const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim()
+  return line.length > limit ? `${line.slice(0, limit - 1)}…` : line
+}
+
+/** Gives the items as a sentence part: `a`, `a and b`, `a, b and c`. */
+export function sentence(items: readonly string[], word = 'and'): string {
+  if (items.length < 2) return items.join('')
+  return `${items.slice(0, -1).join(', ')} ${word} ${items.at(-1) ?? ''}`
+}
+
+/** Gives the count with its noun: `1 right`, `3 rights`. */
+export function count(amount: number, noun: string): string {
+  return `${amount} ${noun}${amount === 1 ? '' : 's'}`
+}
