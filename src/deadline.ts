@@ -1,0 +1,40 @@
+import { Failure } from './failure.ts'
+
+/** The time a run has. Its signal ends the run when the time is over or when somebody cancels it. */
+export interface Deadline {
+  /** Aborted with a Failure, `timeout` or `cancelled`, as its reason. */
+  readonly signal: AbortSignal
+  /** When the time is over, for people: the run itself counts on a clock that nobody sets. */
+  readonly endsAt: Date
+  remainingMs(): number
+  /** Forgets the timer, so that it does not keep the process alive. */
+  stop(): void
+}
+
+/** Starts the time of a run. `cancelled` is aborted when a person or the pipeline wants the run to stop. */
+export function startDeadline(timeoutMs: number, cancelled: AbortSignal): Deadline {
+  const over = new AbortController()
+  const end = performance.now() + timeoutMs
+  const timer = setTimeout(() => {
+    over.abort(
+      new Failure('timeout', `The run did not end within its ${timeoutMs / 1000} s.`, [
+        'The step that was under way is the last one in the log.',
+        'Where a slow network or server is to be expected, give it more time: input "timeout".',
+      ]),
+    )
+  }, timeoutMs)
+  const cancel = (): void => {
+    over.abort(new Failure('cancelled', 'The run was cancelled.', []))
+  }
+  if (cancelled.aborted) cancel()
+  else cancelled.addEventListener('abort', cancel, { once: true })
+  return {
+    signal: over.signal,
+    endsAt: new Date(Date.now() + timeoutMs),
+    remainingMs: () => Math.max(0, end - performance.now()),
+    stop: () => {
+      clearTimeout(timer)
+      cancelled.removeEventListener('abort', cancel)
+    },
+  }
+}

@@ -1,0 +1,393 @@
+import pg from 'pg'
+import { Failure } from '../failure.ts'
+import { count, sentence } from '../text.ts'
+import type { Marker } from './marker.ts'
+import type { InsideState, RoleState, ServerState } from './state.ts'
+
+/** What a run wants to be true, as far as PostgreSQL is concerned. */
+export interface Wanted {
+  readonly username: string
+  readonly database: string
+  /** The application Secret, as `namespace/name`. */
+  readonly secret: string
+  readonly databaseOwner: 'admin' | 'app' | undefined
+  readonly extensions: readonly string[]
+  readonly connectRoles: readonly string[]
+  readonly existing: 'refuse' | 'adopt'
+}
+
+/**
+ * What a login as the application role showed about the Secret's password: it completed an exchange, the server let it
+ * in without one, the password is wrong (SQLSTATE 28P01), or there is none in the Secret to try. Any other refusal is a
+ * Failure of its own and never leads to a new password.
+ */
+export type Evidence = 'proven' | 'unproven' | 'wrong' | 'absent' | Failure
+
+/** Everything that was found, from which alone is decided what to do. */
+export interface Found {
+  readonly server: ServerState
+  readonly evidence: Evidence
+  /** Whether the application Secret holds a password. */
+  readonly secretHasPassword: boolean
+  /** Whether the Secret itself names role, database and host of this run. */
+  readonly secretNamesAll: boolean
+  /** Whether the public literal of the old manual page logs in. */
+  readonly literalLogsIn: boolean
+}
+
+/** Why a role gets a password in this run. */
+export type PasswordReason = 'secret-gone' | 'drift' | 'literal' | 'adopted'
+
+/** What to do to the role. */
+export interface RolePlan {
+  readonly action: 'keep' | 'create' | 'set-password'
+  readonly reason?: PasswordReason
+  /** The marker to write, where the one that is there says something else. */
+  readonly mark?: Marker
+}
+
+/** What to do to the grants and the owner of a database that exists. */
+export interface GrantPlan {
+  /** All privileges on the database, for the application. */
+  readonly application: boolean
+  readonly revokePublic: boolean
+  /** Roles that get CONNECT. */
+  readonly connect: readonly string[]
+  readonly owner?: 'admin' | 'app'
+}
+
+/** What to do on the server, in this order: role, database, grants. */
+export interface Plan {
+  readonly role: RolePlan
+  readonly database: 'keep' | 'create'
+  /** Whether the database is ours, created by a run of this tool, or somebody else's that we use. */
+  readonly ours: boolean
+  /** Not known before the database exists. */
+  readonly grants: GrantPlan | undefined
+  /** Things that need a look and stop nothing, one line each. */
+  readonly notes: readonly string[]
+}
+
+/** What to do inside the database. */
+export interface InsidePlan {
+  readonly grantSchema: boolean
+  readonly extensions: readonly string[]
+}
+
+/**
+ * Decides who wins where Secret and database disagree. Nothing is done here, so a dry run, a first look without the
+ * lock and the look that counts all come to the same answer.
+ *
+ * @throws Failure where the rules of authority forbid what would have to be done
+ */
+export function decide(found: Found, wanted: Wanted): Plan {
+  const { server } = found
+  if (server.unknownRoles.length > 0) {
+    const names = sentence(server.unknownRoles.map(quoted))
+    throw new Failure(
+      'connect-role-unknown',
+      `PostgreSQL knows no role ${names}, which input "connect-roles" names.`,
+      ['Check the spelling; upper and lower case differ. Or leave the role out.'],
+    )
+  }
+  const notes: string[] = []
+  const role = decideRole(found, wanted, notes)
+  const database = server.database === undefined ? 'create' : 'keep'
+  if (database === 'create' && !server.admin.createDatabase) throw adminLacks(server, 'CREATEDB')
+  const ours = database === 'create' || databaseIsOurs(found, wanted)
+  const mark = decideMark(found, wanted, role, ours, notes)
+  const grants = database === 'create' ? undefined : decideGrants(server, wanted, ours, notes)
+  return { role: mark === undefined ? role : { ...role, mark }, database, ours, grants, notes }
+}
+
+/** Says whether a plan changes anything. */
+export function isEmpty(plan: Plan, inside: InsidePlan): boolean {
+  const { role, grants } = plan
+  return (
+    role.action === 'keep' &&
+    role.mark === undefined &&
+    grants !== undefined &&
+    !grants.application &&
+    !grants.revokePublic &&
+    grants.connect.length === 0 &&
+    grants.owner === undefined &&
+    !inside.grantSchema &&
+    inside.extensions.length === 0
+  )
+}
+
+function decideRole(found: Found, wanted: Wanted, notes: string[]): RolePlan {
+  const { server, evidence } = found
+  const { role, admin } = server
+  if (role === undefined) {
+    if (evidence instanceof Failure) throw evidence
+    if (!admin.createRole) throw adminLacks(server, 'CREATEROLE')
+    return { action: 'create' }
+  }
+  const mine = isMine(role, wanted)
+  if (role.marker !== undefined && !mine) throw claimed(role.marker, wanted)
+
+  const trusted = mine || evidence === 'proven' || found.literalLogsIn || wanted.existing === 'adopt'
+  if (!trusted) throw notOurs(role, found, wanted)
+  if (!role.canLogin || role.expired) throw cannotLogin(role, wanted)
+  if (evidence instanceof Failure) throw evidence
+
+  if (evidence === 'proven' || (evidence === 'unproven' && mine && found.secretHasPassword)) {
+    if (role.dangers.length > 0) {
+      notes.push(
+        `role ${wanted.username} is more than an application role: ${role.dangers.join(', ')}; a password is never set for such a role`,
+      )
+    }
+    return { action: 'keep' }
+  }
+  if (role.dangers.length > 0) throw privileged(role, wanted)
+  if (!role.alterable) throw notAlterable(server, wanted)
+  const reason =
+    found.literalLogsIn && !mine
+      ? 'literal'
+      : !mine
+        ? 'adopted'
+        : found.secretHasPassword
+          ? 'drift'
+          : 'secret-gone'
+  return { action: 'set-password', reason }
+}
+
+function isMine(role: RoleState | undefined, wanted: Wanted): boolean {
+  return role?.marker?.secret === wanted.secret
+}
+
+/** A database is ours if the role's marker says that a run created it, and nobody else has come to own it since. */
+function databaseIsOurs(found: Found, wanted: Wanted): boolean {
+  const { server, evidence } = found
+  const { database, role, admin, claims } = server
+  if (database === undefined) return true
+  if (!database.acceptsConnections) {
+    throw new Failure(
+      'database-closed',
+      `Database "${wanted.database}" does not accept connections (ALLOW_CONNECTIONS is off, or it is being dropped).`,
+      [
+        'Somebody closed it on purpose, or a DROP DATABASE was interrupted. Ask the administrator; nothing here opens it.',
+      ],
+    )
+  }
+  const adopt = wanted.existing === 'adopt'
+  const marker = isMine(role, wanted) ? role?.marker : undefined
+  if (marker?.database === wanted.database) {
+    if (!marker.createdDatabase) return false
+    if (database.owner === admin.name || database.owner === wanted.username) return true
+    if (adopt) return false
+    throw foreignOwner(server, wanted, 'It was to be made by this tool, and belongs to somebody else now.')
+  }
+  if (adopt) return false
+  const vouched = role === undefined || evidence === 'proven' || found.literalLogsIn
+  if (claims.length === 0 && found.secretNamesAll && vouched) return false
+  throw new Failure(
+    'database-not-ours',
+    `Database "${wanted.database}" exists, and nothing says that it belongs to ${wanted.secret}.`,
+    [
+      claims.length > 0
+        ? `The role ${sentence(claims.map(quoted))} says that it is its own database.`
+        : `It is owned by "${database.owner}", and no role of this tool names it.`,
+      'If it is yours, for example made by hand before: set existing: adopt. It keeps its content and its owner.',
+      'If it belongs to another application: choose another app-database.',
+    ],
+  )
+}
+
+function decideMark(
+  found: Found,
+  wanted: Wanted,
+  plan: RolePlan,
+  ours: boolean,
+  notes: string[],
+): Marker | undefined {
+  const { server } = found
+  const { role } = server
+  const marker: Marker = { secret: wanted.secret, database: wanted.database, createdDatabase: ours }
+  const current = role?.marker
+  if (
+    current?.secret === marker.secret &&
+    current.database === marker.database &&
+    current.createdDatabase === marker.createdDatabase
+  ) {
+    return undefined
+  }
+  if (role === undefined || plan.action === 'set-password') return marker
+  if (role.alterable && role.dangers.length === 0 && found.evidence === 'proven') return marker
+  if (server.database === undefined) {
+    throw role.dangers.length > 0 ? privileged(role, wanted) : notAlterable(server, wanted)
+  }
+  if (role.dangers.length === 0) {
+    notes.push(
+      `role ${wanted.username} cannot be marked as belonging to ${wanted.secret}: the admin has no ADMIN OPTION on it`,
+    )
+  }
+  return undefined
+}
+
+/**
+ * Decides the grants on a database that exists. On one that is ours PUBLIC loses CONNECT, so others' roles must get
+ * it first; on an adopted one that would be an outage for whoever relies on it, so it is only reported.
+ */
+export function decideGrants(server: ServerState, wanted: Wanted, ours: boolean, notes: string[]): GrantPlan {
+  const { database, admin, role } = server
+  if (database === undefined) throw new Error('grants are decided on a database that exists')
+  const owner = database.owner === wanted.username ? 'app' : database.owner === admin.name ? 'admin' : undefined
+  const wantedOwner = wanted.databaseOwner ?? (ours ? 'admin' : undefined)
+  const grants: GrantPlan = {
+    application: ours ? !database.granted : !database.grantedOrPublic,
+    revokePublic: ours && (database.publicConnects || database.publicTemporary),
+    connect: ours ? database.withoutConnect : database.shutOut,
+    ...(wantedOwner !== undefined && wantedOwner !== owner ? { owner: wantedOwner } : {}),
+  }
+  if (!ours && database.publicConnects) {
+    notes.push(
+      `database ${wanted.database} was not made by this tool and is open to PUBLIC: every role may connect; to close it, revoke CONNECT from PUBLIC`,
+    )
+  }
+  const changes =
+    grants.application || grants.revokePublic || grants.connect.length > 0 || grants.owner !== undefined
+  if (!changes) return grants
+  if (owner === undefined && !database.adminOwns) {
+    throw foreignOwner(
+      server,
+      wanted,
+      `The admin "${admin.name}" can grant nothing on it. Its owner can:`,
+      grants.application
+        ? `  GRANT ALL ON DATABASE ${identifier(wanted.database)} TO ${identifier(wanted.username)};`
+        : `  GRANT CONNECT ON DATABASE ${identifier(wanted.database)} TO ${grants.connect.map(identifier).join(', ')};`,
+    )
+  }
+  if ((owner === 'app' || grants.owner === 'app') && role !== undefined && !role.held && !role.alterable) {
+    throw notAlterable(server, wanted)
+  }
+  if (grants.owner !== undefined && !admin.createDatabase) throw adminLacks(server, 'CREATEDB')
+  return grants
+}
+
+/**
+ * Decides what to do inside the database.
+ *
+ * @throws Failure `extension-unavailable` and `extension-not-trusted` for extensions that this admin cannot create
+ */
+export function decideInside(inside: InsideState, server: ServerState, wanted: Wanted): InsidePlan {
+  const missing = wanted.extensions.filter((extension) => !inside.extensions.includes(extension))
+  const unavailable = missing.filter((extension) => server.unavailableExtensions.includes(extension))
+  if (unavailable.length > 0) {
+    throw new Failure(
+      'extension-unavailable',
+      `This PostgreSQL has no extension ${sentence(unavailable.map(quoted))}.`,
+      ['Check input "extensions". If the name is right, the administrator has to install its files first.'],
+    )
+  }
+  const untrusted = missing.filter((extension) => server.untrustedExtensions.includes(extension))
+  if (untrusted.length > 0) {
+    throw new Failure(
+      'extension-not-trusted',
+      `Extension ${sentence(untrusted.map(quoted))} is not trusted: only a superuser may create it (42501).`,
+      [
+        `Ask the administrator to run in database "${wanted.database}":`,
+        ...untrusted.map((extension) => `  CREATE EXTENSION ${identifier(extension)} SCHEMA public;`),
+      ],
+    )
+  }
+  return { grantSchema: !inside.schemaGranted, extensions: missing }
+}
+
+const identifier = pg.escapeIdentifier
+
+function quoted(name: string): string {
+  return `"${name}"`
+}
+
+function claimed(marker: Marker, wanted: Wanted): Failure {
+  return new Failure('role-claimed', `Role "${wanted.username}" belongs to ${marker.secret}.`, [
+    `This run would publish it as ${wanted.secret}, and each of the two would break the other's login.`,
+    'A frequent cause is the same names deployed from a second namespace: choose another app-username and app-database.',
+    `If the application moved, let the administrator run:`,
+    `  COMMENT ON ROLE ${identifier(wanted.username)} IS NULL;`,
+    'and set existing: adopt in the new place.',
+  ])
+}
+
+function notOurs(role: RoleState, found: Found, wanted: Wanted): Failure {
+  const secret = found.secretHasPassword
+    ? 'the password of that Secret does not log in'
+    : 'that Secret holds no password'
+  const open =
+    role.sessions === 1 ? '1 session is open' : `${count(role.sessions, 'session').replace(/^0/, 'no')} are open`
+  return new Failure(
+    'role-not-ours',
+    `Role "${wanted.username}" exists, and nothing says that it belongs to ${wanted.secret}.`,
+    [
+      `It has no pg-app-user comment, ${secret}, and ${open} as "${wanted.username}" now.`,
+      `If it is yours, for example made by hand before: set existing: adopt. It gets ${
+        found.secretHasPassword ? "the Secret's" : 'a new'
+      } password,`,
+      'and whatever still uses the old one stops working.',
+      'If it belongs to another application: choose another app-username.',
+    ],
+  )
+}
+
+function cannotLogin(role: RoleState, wanted: Wanted): Failure {
+  return new Failure(
+    'role-cannot-login',
+    role.canLogin
+      ? `The password of role "${wanted.username}" has expired (VALID UNTIL is past).`
+      : `Role "${wanted.username}" may not log in (NOLOGIN).`,
+    [
+      'Somebody locked it, most likely on purpose, so nothing here unlocks it. Ask the administrator, who can run:',
+      role.canLogin
+        ? `  ALTER ROLE ${identifier(wanted.username)} VALID UNTIL 'infinity';`
+        : `  ALTER ROLE ${identifier(wanted.username)} LOGIN;`,
+    ],
+  )
+}
+
+function privileged(role: RoleState, wanted: Wanted): Failure {
+  return new Failure(
+    'role-privileged',
+    `Role "${wanted.username}" is more than an application role: ${role.dangers.join(', ')}.`,
+    [
+      'Whoever held its password could do far more than use one database, so this tool never takes such a role over.',
+      'Choose another app-username, or let the administrator take those attributes and memberships away.',
+    ],
+  )
+}
+
+function notAlterable(server: ServerState, wanted: Wanted): Failure {
+  const { admin } = server
+  if (!admin.createRole) return adminLacks(server, 'CREATEROLE')
+  return new Failure(
+    'admin-option-missing',
+    `The admin "${admin.name}" may not change role "${wanted.username}": it has no ADMIN OPTION on it.`,
+    [
+      'From PostgreSQL 16 on, CREATEROLE reaches only roles that the admin made itself. A superuser can run:',
+      `  GRANT ${identifier(wanted.username)} TO ${identifier(admin.name)} WITH ADMIN OPTION;`,
+    ],
+  )
+}
+
+function adminLacks(server: ServerState, attribute: 'CREATEROLE' | 'CREATEDB'): Failure {
+  const { admin } = server
+  return new Failure(
+    'admin-rights-missing',
+    `The admin "${admin.name}" has no ${attribute}, so it cannot create ${
+      attribute === 'CREATEROLE' ? 'or change a role' : 'a database or change its owner'
+    }.`,
+    [
+      'Check that the access Secret is the one of the database admin. If it is, a superuser can run:',
+      `  ALTER ROLE ${identifier(admin.name)} ${attribute};`,
+    ],
+  )
+}
+
+function foreignOwner(server: ServerState, wanted: Wanted, ...hint: string[]): Failure {
+  return new Failure(
+    'database-foreign-owner',
+    `Database "${wanted.database}" is owned by "${server.database?.owner ?? ''}", who is neither the admin nor "${wanted.username}".`,
+    hint,
+  )
+}

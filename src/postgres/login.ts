@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
+import { Failure } from '../failure.ts'
+import { oneLine } from '../text.ts'
+import type { Evidence } from './decide.ts'
+import { logIn, type Attempt, type Login, type Server, type Session } from './session.ts'
+
+const retryMs = 500
+
+/**
+ * Logs in, and tries again while the server is starting up (57P03) or has no connection left (53300), as long as there
+ * is time. Gives the last attempt when there is none.
+ */
+export async function logInPatiently(server: Server, login: Login): Promise<Attempt> {
+  for (;;) {
+    const attempt = await logIn(server, login)
+    const state = attempt.refusal?.code
+    if (state !== '57P03' && state !== '53300') return attempt
+    if (server.deadline.remainingMs() < 4 * retryMs) return attempt
+    await sleep(retryMs, undefined, { signal: server.deadline.signal }).catch(() => undefined)
+  }
+}
+
+/** Says what an attempt to log in as the application role proves about the Secret's password. */
+export function weigh(attempt: Attempt, login: Login, passwordKnown: boolean): Evidence {
+  if (attempt.exchange === 'none') return 'unproven'
+  if (attempt.exchange !== undefined) return 'proven'
+  if (attempt.refusal?.code === '28P01') return passwordKnown ? 'wrong' : 'absent'
+  return refusalFailure(attempt.refusal, login)
+}
+
+/**
+ * Gives the session of an attempt.
+ *
+ * @throws Failure for what the server said against it
+ */
+export function sessionOf(attempt: Attempt, login: Login): Session {
+  if (attempt.session !== undefined) return attempt.session
+  throw refusalFailure(attempt.refusal, login)
+}
+
+/** Gives the Failure for what a server said against a login. The SQLSTATEs are those of PostgreSQL's appendix A. */
+export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Login): Failure {
+  const { user, database } = login
+  const said = `The server said "${oneLine(refusal?.message ?? '')}" (${refusal?.code ?? 'no SQLSTATE'}).`
+  const cause = { cause: refusal }
+  switch (refusal?.code) {
+    case '28P01':
+      return new Failure(
+        'login-refused',
+        `PostgreSQL refused the password of "${user}" that was right a moment ago (28P01).`,
+        ['Somebody is changing it at the same time. The next run looks afresh.'],
+        cause,
+      )
+    case '28000':
+      return new Failure(
+        'login-refused',
+        `PostgreSQL does not let "${user}" log in to database "${database}" (28000).`,
+        [
+          said,
+          'A frequent cause is a pg_hba.conf without a rule for this login, or one that wants a client certificate.',
+          'Ask the administrator for a rule with scram-sha-256 for connections through port-forward (127.0.0.1).',
+        ],
+        cause,
+      )
+    case '42501':
+      return new Failure(
+        'connect-denied',
+        `"${user}" has no CONNECT on database "${database}" (42501).`,
+        ['Its owner can grant it:', `  GRANT CONNECT ON DATABASE "${database}" TO "${user}";`],
+        cause,
+      )
+    case '53300':
+      return new Failure(
+        'connection-limit',
+        `PostgreSQL has no connection left for "${user}" in database "${database}" (53300).`,
+        [said, 'Raise the limit that was reached, close sessions, or put a pooler between application and server.'],
+        cause,
+      )
+    case '55000':
+      return new Failure(
+        'database-closed',
+        `Database "${database}" does not accept connections (55000).`,
+        [said, 'Somebody closed it, most likely on purpose. Ask the administrator.'],
+        cause,
+      )
+    case '57P03':
+      return new Failure(
+        'server-not-ready',
+        'PostgreSQL is not ready to accept connections (57P03).',
+        [said, 'It is starting up, shutting down or recovering. Run again when it is ready.'],
+        cause,
+      )
+    default:
+      return new Failure(
+        'postgres-error',
+        `PostgreSQL did not let "${user}" into database "${database}" (${refusal?.code ?? 'no SQLSTATE'}).`,
+        [said],
+        cause,
+      )
+  }
+}
+
+/** As `refusalFailure`, with what a wrong password means for the admin of the access Secret. */
+export function adminRefusalFailure(
+  refusal: pg.DatabaseError | undefined,
+  login: Login,
+  accessSecret: string,
+): Failure {
+  if (refusal?.code !== '28P01') return refusalFailure(refusal, login)
+  return new Failure(
+    'admin-login-refused',
+    `PostgreSQL refused the admin "${login.user}" of ${accessSecret}: wrong password (28P01).`,
+    [
+      'The access Secret is probably out of date: somebody changed this password in the database,',
+      'and nothing carries such a change back into the Secret.',
+      'Ask the administrator to put the current password into the Secret, or to set it anew.',
+    ],
+    { cause: refusal },
+  )
+}

@@ -1,0 +1,31 @@
+import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
+import { saslprep } from '@mongodb-js/saslprep'
+
+/** What PostgreSQL 13 to 18 use by default (`scram_iterations` from 16 on). */
+const iterations = 4096
+
+/**
+ * Gives the SCRAM-SHA-256 verifier that PostgreSQL stores as it is, so that the server never sees the password:
+ * `SCRAM-SHA-256$4096:<salt>$<StoredKey>:<ServerKey>`, the parts in base64.
+ *
+ * Sources: RFC 5802 section 3, RFC 7677, and src/common/scram-common.c for the text form.
+ *
+ * @param salt 16 random bytes; given only to compare with known answers
+ */
+export async function scramVerifier(password: string, salt: Buffer = randomBytes(16)): Promise<string> {
+  const salted = await promisify(pbkdf2)(prepare(password), salt, iterations, 32, 'sha256')
+  const key = (name: string): Buffer => createHmac('sha256', salted).update(name).digest()
+  const storedKey = createHash('sha256').update(key('Client Key')).digest('base64')
+  const serverKey = key('Server Key').toString('base64')
+  return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${storedKey}:${serverKey}`
+}
+
+/** PostgreSQL takes a password as it is where SASLprep (RFC 4013) forbids it, so the verifier must do the same. */
+function prepare(password: string): string {
+  try {
+    return saslprep(password)
+  } catch {
+    return password
+  }
+}

@@ -1,0 +1,255 @@
+import type { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TLSSocket } from 'node:tls'
+import pg from 'pg'
+import type { Deadline } from '../deadline.ts'
+import { Failure } from '../failure.ts'
+import { oneLine } from '../text.ts'
+import { encryptions, type Encryption, type SslMode } from './sslmode.ts'
+
+/** What a server let us in on: a completed exchange of the password, or nothing at all (`trust`, a certificate). */
+export type Exchange = 'scram-sha-256' | 'md5' | 'none'
+
+/** Who logs in, where, and in which TLS mode. */
+export interface Login {
+  readonly user: string
+  readonly password: string
+  readonly database: string
+  /** The name inside the cluster: what the certificate is checked against. */
+  readonly host: string
+  readonly sslMode: SslMode
+  /** PEM of the certificate authority, or `system`. */
+  readonly ca: string | undefined
+}
+
+/** How sessions reach the server and how they show there. */
+export interface Server {
+  /** Opens a new tunnel. */
+  dial(): Promise<Duplex>
+  readonly deadline: Deadline
+  /** Printable ASCII; the server cuts it at 63 bytes. */
+  readonly applicationName: string
+}
+
+/**
+ * What came of a login. `exchange` is set as soon as the server is satisfied with who we are, even if it then refuses
+ * the session for another reason (a database that does not exist, a role that may not log in): a completed exchange
+ * proves the password either way.
+ */
+export interface Attempt {
+  readonly exchange: Exchange | undefined
+  readonly session?: Session
+  /** The server's answer where there is no session. */
+  readonly refusal?: pg.DatabaseError
+}
+
+const connectTimeoutMs = 10_000
+/** How long a statement that is under way may go on after the run was cancelled, before its connection is cut. */
+const graceMs = 2_000
+
+/** Gives the SQLSTATE of an error the server sent, or nothing for any other error. */
+export function sqlState(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined
+}
+
+/**
+ * Logs in through a new tunnel, in the ways the sslmode allows.
+ *
+ * @throws Failure of the tunnel, `tls-failed`, `cleartext-password-demanded`, `tunnel-lost`, or the deadline's. What the
+ *   server itself says against the login is no error here but the attempt's `refusal`.
+ */
+export async function logIn(server: Server, login: Login): Promise<Attempt> {
+  const ways = encryptions(login.sslMode, login.ca)
+  for (const [index, encryption] of ways.entries()) {
+    const last = index === ways.length - 1
+    try {
+      const attempt = await logInOnce(server, login, encryption)
+      const rejectedUnheard = attempt.refusal?.code === '28000' && attempt.exchange === undefined
+      if (last || !rejectedUnheard) return attempt
+    } catch (error) {
+      if (last || !(error instanceof Failure && error.code === 'tls-failed')) throw error
+    }
+  }
+  throw new Error('every sslmode has at least one way to connect')
+}
+
+async function logInOnce(server: Server, login: Login, encryption: Encryption): Promise<Attempt> {
+  const { deadline } = server
+  const stream = await server.dial()
+  let demanded: Exchange | 'password' | undefined
+  let exchange: Exchange | undefined
+  let lost: unknown
+  stream.once('error', (error) => {
+    lost = error
+  })
+  const client = new pg.Client({
+    stream: () => stream,
+    user: login.user,
+    database: login.database,
+    host: login.host,
+    port: 5432,
+    ssl: encryption,
+    client_encoding: 'UTF8',
+    application_name: server.applicationName,
+    connectionTimeoutMillis: Math.max(1, Math.min(connectTimeoutMs, deadline.remainingMs())),
+    // Sent with the start-up packet, so that they cost no round trip and hold from the first statement on.
+    options: [
+      '-c search_path=',
+      '-c lock_timeout=10s',
+      `-c statement_timeout=${Math.max(1, Math.ceil(deadline.remainingMs()))}`,
+      '-c synchronous_commit=local',
+    ].join(' '),
+    password: () => {
+      if (demanded === 'password') {
+        throw new Failure(
+          'cleartext-password-demanded',
+          `PostgreSQL asks for the password of "${login.user}" in clear text.`,
+          [
+            'Such a pg_hba rule (password, ldap, pam, radius) shows the password to the server and is no proof of it.',
+            'Ask the administrator for scram-sha-256 in pg_hba.conf.',
+          ],
+        )
+      }
+      return login.password
+    },
+  })
+  // An idle connection that breaks is found by its next query; without a listener it would end the process.
+  client.on('error', () => undefined)
+  const { connection } = client as unknown as { connection: EventEmitter & { stream: Duplex } }
+  connection.on('authenticationCleartextPassword', () => (demanded = 'password'))
+  connection.on('authenticationMD5Password', () => (demanded = 'md5'))
+  connection.on('authenticationSASLFinal', () => (demanded = 'scram-sha-256'))
+  connection.on('authenticationOk', () => {
+    if (demanded !== 'password') exchange = demanded ?? 'none'
+  })
+  const abort = (): void => void stream.destroy(deadline.signal.reason as Error)
+  deadline.signal.addEventListener('abort', abort, { once: true })
+  try {
+    await client.connect()
+    return { exchange, session: new Session(client, connection.stream, stream, deadline) }
+  } catch (error) {
+    stream.destroy()
+    if (error instanceof pg.DatabaseError) return { exchange, refusal: error }
+    throw connectFailure(lost ?? error, encryption, login, deadline)
+  } finally {
+    deadline.signal.removeEventListener('abort', abort)
+  }
+}
+
+function connectFailure(error: unknown, encryption: Encryption, login: Login, deadline: Deadline): Failure {
+  if (deadline.signal.aborted) return deadline.signal.reason as Failure
+  if (error instanceof Failure) return error
+  const { message } = error as Error
+  if (message === 'timeout expired') {
+    return new Failure(
+      'tunnel-lost',
+      `PostgreSQL did not answer through the tunnel within ${connectTimeoutMs / 1000} s.`,
+      [
+        'The Pod accepted the connection and then said nothing. A frequent cause is a server that hangs or is overloaded.',
+      ],
+      { cause: error },
+    )
+  }
+  if (encryption !== false && message !== 'Connection terminated unexpectedly') {
+    const unsupported = message.includes('does not support SSL')
+    return new Failure(
+      'tls-failed',
+      unsupported
+        ? `PostgreSQL does not offer TLS, and sslmode ${login.sslMode} wants it.`
+        : `TLS with PostgreSQL failed: "${oneLine(message)}".`,
+      unsupported
+        ? ['Ask the administrator to turn TLS on, or whether PGSSLMODE of the access Secret is right.']
+        : [
+            `The certificate has to stand up to sslmode ${login.sslMode} for the host ${login.host}.`,
+            'Check input "ssl-root-cert" and the key ca.crt of the access Secret against the authority in use.',
+          ],
+      { cause: error },
+    )
+  }
+  return new Failure(
+    'tunnel-lost',
+    'The connection to PostgreSQL was lost while logging in.',
+    ['A frequent cause is a Pod that is restarting. The next run starts afresh.'],
+    { cause: error },
+  )
+}
+
+/** A connection to PostgreSQL that is logged in. */
+export class Session {
+  private readonly client: pg.Client
+  private readonly tunnel: Duplex
+  private readonly deadline: Deadline
+  private lost: unknown
+  private readonly abort = (): void => {
+    this.cut = setTimeout(() => this.tunnel.destroy(this.deadline.signal.reason as Error), graceMs)
+  }
+  private cut: NodeJS.Timeout | undefined
+  /** `TLS 1.3` or the like; nothing for clear text. */
+  readonly encryption: string | undefined
+
+  constructor(client: pg.Client, stream: Duplex, tunnel: Duplex, deadline: Deadline) {
+    this.client = client
+    this.tunnel = tunnel
+    this.deadline = deadline
+    this.encryption =
+      stream instanceof TLSSocket ? (stream.getProtocol() ?? 'TLS').replace('TLSv', 'TLS ') : undefined
+    tunnel.on('error', (error) => (this.lost = error))
+    deadline.signal.addEventListener('abort', this.abort, { once: true })
+  }
+
+  /** The process the server says it serves us with; a pooler in between makes this one up. */
+  get announcedPid(): number | null {
+    return (this.client as unknown as { processID: number | null }).processID
+  }
+
+  /**
+   * Runs one statement and gives its rows.
+   *
+   * @throws pg.DatabaseError for what the server says (see `sqlState`), the Failure of the tunnel or of the deadline
+   */
+  async query<Row extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<Row[]> {
+    this.deadline.signal.throwIfAborted()
+    try {
+      const { rows } = await this.client.query<Row>(sql, values === undefined ? undefined : [...values])
+      return rows
+    } catch (error) {
+      if (error instanceof pg.DatabaseError) throw error
+      if (this.deadline.signal.aborted) throw this.deadline.signal.reason
+      if (this.lost instanceof Failure) throw this.lost
+      throw new Failure(
+        'tunnel-lost',
+        'The connection to PostgreSQL was lost.',
+        ['A frequent cause is a Pod that is restarting or a primary that moved. The next run starts afresh.'],
+        { cause: this.lost ?? error },
+      )
+    }
+  }
+
+  /** Runs the work in one transaction, which is rolled back if the work throws. */
+  async transaction<Result>(work: () => Promise<Result>): Promise<Result> {
+    await this.query('BEGIN')
+    try {
+      const result = await work()
+      await this.query('COMMIT')
+      return result
+    } catch (error) {
+      // A connection that is gone has rolled back by itself; the first error is the one that counts.
+      if (!this.deadline.signal.aborted) await this.query('ROLLBACK').catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** Says goodbye, which rolls back and releases whatever the session held; waits for the server a second at most. */
+  async end(): Promise<void> {
+    this.deadline.signal.removeEventListener('abort', this.abort)
+    clearTimeout(this.cut)
+    const waited = new AbortController()
+    await Promise.race([
+      this.client.end().catch(() => undefined),
+      sleep(1_000, undefined, { signal: waited.signal }).catch(() => undefined),
+    ])
+    waited.abort()
+    this.tunnel.destroy()
+  }
+}

@@ -1,0 +1,250 @@
+import { markerStart, parseMarker, type Marker } from './marker.ts'
+import type { Session } from './session.ts'
+
+/** What the admin is and may do. */
+export interface AdminState {
+  readonly name: string
+  readonly superuser: boolean
+  readonly createRole: boolean
+  readonly createDatabase: boolean
+}
+
+/** The application role as it was found. */
+export interface RoleState {
+  readonly canLogin: boolean
+  readonly expired: boolean
+  /** Why a password must never be set for it, in words such as `CREATEROLE` or `member of pg_monitor`. */
+  readonly dangers: readonly string[]
+  /** Whether the admin may change it: from PostgreSQL 16 on that takes ADMIN OPTION. */
+  readonly alterable: boolean
+  /** Whether the admin already has the privileges of the role. */
+  readonly held: boolean
+  readonly marker: Marker | undefined
+  readonly sessions: number
+}
+
+/** The application's database as it was found. */
+export interface DatabaseState {
+  readonly owner: string
+  /** Whether the admin may act as the owner, by being it or through membership. */
+  readonly adminOwns: boolean
+  readonly acceptsConnections: boolean
+  readonly publicConnects: boolean
+  readonly publicTemporary: boolean
+  /** Whether the application has CONNECT, CREATE and TEMPORARY, and keeps them when PUBLIC loses its own. */
+  readonly granted: boolean
+  /** Whether it has them at all. */
+  readonly grantedOrPublic: boolean
+  /** Roles that must keep CONNECT and would have none without PUBLIC. */
+  readonly withoutConnect: readonly string[]
+  /** Roles of input `connect-roles` that cannot connect now. */
+  readonly shutOut: readonly string[]
+}
+
+/** Everything an admin session on database `postgres` sees, from one statement and so from one moment. */
+export interface ServerState {
+  readonly version: string
+  /** Such as 160006. */
+  readonly versionNumber: number
+  readonly standby: boolean
+  readonly backendPid: number
+  readonly admin: AdminState
+  readonly role: RoleState | undefined
+  readonly database: DatabaseState | undefined
+  /** Other roles whose marker names the database. */
+  readonly claims: readonly string[]
+  /** Roles of input `connect-roles` that do not exist. */
+  readonly unknownRoles: readonly string[]
+  /** Wanted extensions whose files the server does not have. */
+  readonly unavailableExtensions: readonly string[]
+  /** Wanted extensions that only a superuser may create: neither trusted nor on Spilo's list (pgextwlist). */
+  readonly untrustedExtensions: readonly string[]
+}
+
+/** What can be seen only from inside the database. */
+export interface InsideState {
+  readonly schemaExists: boolean
+  readonly schemaOwner: string | null
+  /** USAGE and CREATE on schema `public`. */
+  readonly schemaGranted: boolean
+  readonly extensions: readonly string[]
+  /** Other roles that own tables, views or sequences here. */
+  readonly otherOwners: readonly string[]
+}
+
+/**
+ * Reads roles from pg_roles (pg_authid is not readable) and access control lists through aclexplode, because
+ * has_database_privilege cannot tell what a role would keep once PUBLIC has lost its own. Everything in one statement:
+ * one round trip, and a picture that no other session can change half-way.
+ */
+const serverSql = `
+with recursive
+  app as (select r.*, r.oid as id from pg_roles r where r.rolname = $1::text),
+  db as (
+    select d.*, d.oid as id, o.rolname as owner, coalesce(d.datacl, acldefault('d', d.datdba)) as acl
+    from pg_database d join pg_roles o on o.oid = d.datdba where d.datname = $2::text
+  ),
+  privilege as (
+    select a.grantee, a.privilege_type as kind from db, aclexplode(db.acl) a
+  ),
+  watcher(id) as (
+    select oid from pg_roles where rolname in ('pg_monitor', 'pg_read_all_data')
+    union
+    select m.member from pg_auth_members m join watcher on m.roleid = watcher.id
+  ),
+  keeper as (
+    select r.oid as id, r.rolname as name, r.rolname = any ($3::text[]) as asked
+    from pg_roles r
+    where r.rolname <> $1::text and not r.rolsuper and r.rolname !~ '^pg_'
+      and (r.rolname = current_user or r.rolname = any ($3::text[])
+           or r.rolcanlogin and r.oid in (select id from watcher))
+  )
+select json_build_object(
+  'version', split_part(current_setting('server_version'), ' ', 1),
+  'versionNumber', current_setting('server_version_num')::int,
+  'standby', pg_is_in_recovery(),
+  'backendPid', pg_backend_pid(),
+  'admin', (
+    select json_build_object('name', rolname, 'superuser', rolsuper,
+      'createRole', rolcreaterole or rolsuper, 'createDatabase', rolcreatedb or rolsuper)
+    from pg_roles where rolname = current_user
+  ),
+  'role', (
+    select json_build_object(
+      'canLogin', rolcanlogin,
+      'expired', coalesce(rolvaliduntil <= now(), false),
+      'dangers', array_remove(array[
+        case when rolsuper then 'SUPERUSER' end,
+        case when rolcreaterole then 'CREATEROLE' end,
+        case when rolcreatedb then 'CREATEDB' end,
+        case when rolreplication then 'REPLICATION' end,
+        case when rolbypassrls then 'BYPASSRLS' end,
+        case when rolname = current_user then 'the admin itself' end
+      ], null) || array(
+        select 'member of ' || g.rolname from pg_auth_members m join pg_roles g on g.oid = m.roleid
+        where m.member = app.id and g.rolname ~ '^pg_' order by 1
+      ) || array(
+        select distinct 'has member ' || g.rolname from pg_auth_members m join pg_roles g on g.oid = m.member
+        where m.roleid = app.id and g.rolname <> current_user order by 1
+      ),
+      'alterable', case when current_setting('server_version_num')::int < 160000
+        then (select rolcreaterole or rolsuper from pg_roles where rolname = current_user)
+        else (select rolsuper or rolcreaterole and pg_has_role(oid, app.id, 'MEMBER WITH ADMIN OPTION')
+              from pg_roles where rolname = current_user) end,
+      'held', pg_has_role(app.id, 'USAGE'),
+      'comment', shobj_description(app.id, 'pg_authid'),
+      'sessions', (select count(*) from pg_stat_activity where usesysid = app.id)
+    ) from app
+  ),
+  'database', (
+    select json_build_object(
+      'owner', owner,
+      'adminOwns', pg_has_role(datdba, 'USAGE'),
+      'acceptsConnections', datallowconn and datconnlimit <> -2,
+      'publicConnects', exists (select from privilege where grantee = 0 and kind = 'CONNECT'),
+      'publicTemporary', exists (select from privilege where grantee = 0 and kind = 'TEMPORARY'),
+      'granted', (
+        select count(distinct kind) = 3 from privilege, app
+        where grantee <> 0 and kind in ('CONNECT', 'CREATE', 'TEMPORARY') and pg_has_role(app.id, grantee, 'USAGE')
+      ),
+      'grantedOrPublic', coalesce((
+        select has_database_privilege(app.id, db.id, 'CONNECT') and has_database_privilege(app.id, db.id, 'CREATE')
+          and has_database_privilege(app.id, db.id, 'TEMPORARY') from app
+      ), false),
+      'withoutConnect', array(
+        select name from keeper where not exists (
+          select from privilege where grantee <> 0 and kind = 'CONNECT' and pg_has_role(keeper.id, grantee, 'USAGE')
+        ) order by 1
+      ),
+      'shutOut', array(
+        select name from keeper where asked and not has_database_privilege(keeper.id, db.id, 'CONNECT') order by 1
+      )
+    ) from db
+  ),
+  'claims', array(
+    select json_build_object('role', r.rolname, 'comment', c.description)
+    from pg_shdescription c join pg_roles r on r.oid = c.objoid
+    where c.classoid = 'pg_authid'::regclass and r.rolname <> $1::text
+      and starts_with(c.description, $4::text) and strpos(c.description, to_json($2::text)::text) > 0
+    order by r.rolname
+  ),
+  'unknownRoles', array(
+    select wanted from unnest($3::text[]) wanted where wanted not in (select rolname from pg_roles)
+  ),
+  'unavailableExtensions', array(
+    select wanted from unnest($5::text[]) wanted where wanted not in (select name from pg_available_extensions)
+  ),
+  'untrustedExtensions', array(
+    select e.name from unnest($5::text[]) wanted
+      join pg_available_extensions e on e.name = wanted
+      join pg_available_extension_versions v on v.name = e.name and v.version = e.default_version
+    where v.superuser and not v.trusted
+      and wanted <> all (regexp_split_to_array(coalesce(current_setting('extwlist.extensions', true), ''), '\\s*,\\s*'))
+      and not (select rolsuper from pg_roles where rolname = current_user)
+  )
+) as state`
+
+const insideSql = `
+select json_build_object(
+  'schemaExists', exists (select from pg_namespace where nspname = 'public'),
+  'schemaOwner', (select o.rolname from pg_namespace n join pg_roles o on o.oid = n.nspowner where nspname = 'public'),
+  'schemaGranted', coalesce((
+    select has_schema_privilege(r.oid, n.oid, 'USAGE') and has_schema_privilege(r.oid, n.oid, 'CREATE')
+    from pg_roles r, pg_namespace n where r.rolname = $1::text and n.nspname = 'public'
+  ), false),
+  'extensions', array(select extname from pg_extension where extname = any ($2::text[])),
+  'otherOwners', array(
+    select distinct o.rolname
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles o on o.oid = c.relowner
+    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and o.rolname <> $1::text
+      and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+      and not exists (select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass
+                      and d.deptype = 'e')
+    order by 1
+  )
+) as state`
+
+interface RawServerState extends Omit<ServerState, 'role' | 'database' | 'claims'> {
+  readonly role: (Omit<RoleState, 'marker'> & { comment: string | null }) | null
+  readonly database: DatabaseState | null
+  readonly claims: readonly { role: string; comment: string }[]
+}
+
+/** Reads everything an admin session sees of one application, in one round trip and without a lock. */
+export async function readServer(
+  session: Session,
+  wanted: {
+    readonly username: string
+    readonly database: string
+    readonly connectRoles: readonly string[]
+    readonly extensions: readonly string[]
+  },
+): Promise<ServerState> {
+  const [row] = await session.query<{ state: RawServerState }>(serverSql, [
+    wanted.username,
+    wanted.database,
+    wanted.connectRoles,
+    markerStart,
+    wanted.extensions,
+  ])
+  if (row === undefined) throw new Error('a select without a from gives one row')
+  const { role, database, claims, ...state } = row.state
+  return {
+    ...state,
+    role: role === null ? undefined : { ...role, marker: parseMarker(role.comment) },
+    database: database ?? undefined,
+    claims: claims
+      .filter(({ comment }) => parseMarker(comment)?.database === wanted.database)
+      .map((claim) => claim.role),
+  }
+}
+
+/** Reads what a session inside the application's database sees. */
+export async function readInside(
+  session: Session,
+  wanted: { readonly username: string; readonly extensions: readonly string[] },
+): Promise<InsideState> {
+  const [row] = await session.query<{ state: InsideState }>(insideSql, [wanted.username, wanted.extensions])
+  if (row === undefined) throw new Error('a select without a from gives one row')
+  return row.state
+}
