@@ -3,13 +3,13 @@ import type { SslMode } from './postgres/sslmode.ts'
 /** Where a kubeconfig may come from, in the order in which the sources are asked. Each is text, base64 or a path. */
 export interface KubeconfigSources {
   /** Input `kubeconfig`. */
-  readonly input?: string
+  readonly input?: string | undefined
   /** Variable KUBECONFIG: content, or a list of paths. */
-  readonly KUBECONFIG?: string
+  readonly KUBECONFIG?: string | undefined
   /** Variable KUBECONFIG_CONTENTS_B64. */
-  readonly KUBECONFIG_CONTENTS_B64?: string
+  readonly KUBECONFIG_CONTENTS_B64?: string | undefined
   /** The file a person at a terminal would use; never set in CI. */
-  readonly homeFile?: string
+  readonly homeFile?: string | undefined
   /** Why there may be none here, said in the error when all of the above are empty. */
   readonly absenceHint: readonly string[]
 }
@@ -17,9 +17,9 @@ export interface KubeconfigSources {
 /** Which cluster a run speaks to, and as whom. */
 export interface ClusterRequest {
   readonly kubeconfig: KubeconfigSources
-  readonly context?: string
+  readonly context?: string | undefined
   /** The API server this run must be talking to: a URL or a host. */
-  readonly expectServer?: string
+  readonly expectServer?: string | undefined
 }
 
 /** Everything a run that provisions needs to know, parsed and complete. */
@@ -30,13 +30,13 @@ export interface ProvisionRequest extends ClusterRequest {
   readonly appUsername: string
   readonly appSecret: string
   /** Default: the namespace of the context. */
-  readonly appNamespace?: string
+  readonly appNamespace?: string | undefined
   /** Default: as in the access Secret. */
-  readonly appSslMode?: SslMode
+  readonly appSslMode?: SslMode | undefined
   /** PEM of the certificate authority, or `system`. Default: key `ca.crt` of the access Secret. */
-  readonly sslRootCert?: string
+  readonly sslRootCert?: string | undefined
   /** Absent where nothing was asked for: `admin` for a database of ours, and as found on an adopted one. */
-  readonly databaseOwner?: 'admin' | 'app'
+  readonly databaseOwner?: 'admin' | 'app' | undefined
   readonly extensions: readonly string[]
   readonly connectRoles: readonly string[]
   readonly existing: 'refuse' | 'adopt'

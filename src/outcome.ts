@@ -1,0 +1,124 @@
+import type { Failure } from './failure.ts'
+import { formatSeconds } from './report/log.ts'
+import type { PermissionReport } from './kubernetes/permissions.ts'
+import { sentence } from './text.ts'
+
+/** What a run can change. */
+export const changeObjects = ['role', 'database', 'grants', 'extension', 'secret'] as const
+
+/** How it can change it. */
+export const changeActions = [
+  'created',
+  'password-set',
+  'marked',
+  'owner-changed',
+  'granted',
+  'repaired',
+] as const
+
+/** One thing that was changed, or under `dry-run` would be. */
+export interface Change {
+  readonly object: (typeof changeObjects)[number]
+  /** The role, database, extension, or `namespace/name` of the Secret. */
+  readonly name: string
+  readonly action: (typeof changeActions)[number]
+}
+
+/** One line of the table in the job summary. */
+export interface Row {
+  readonly subject: string
+  /** How it is now. */
+  readonly now: string
+  /** How it was found, where that was not as wanted. */
+  readonly found?: string
+  /** What this run did to it. */
+  readonly done?: string
+}
+
+/** What a run came to, complete even when it failed half-way. */
+export interface Outcome {
+  readonly failure: Failure | undefined
+  readonly dryRun: boolean
+  readonly application: string
+  readonly seconds: number
+  /** What was changed; under `dry-run`, what would be. */
+  readonly changes: readonly Change[]
+  readonly rows: readonly Row[]
+  /** Things that need a look and stopped nothing, one line each. */
+  readonly notes: readonly string[]
+  readonly cluster: { readonly server: string; readonly namespace: string } | undefined
+  readonly permissions: PermissionReport | undefined
+  readonly secret: {
+    readonly namespace: string | undefined
+    readonly name: string
+    readonly resourceVersion: string | undefined
+  }
+  readonly database: string
+  readonly serverVersion: string | undefined
+  /** What the Pods of the application have to be told, if anything. */
+  readonly restart: string | undefined
+}
+
+/** Says whether the run changed anything. */
+export function hasChanged(outcome: Outcome): boolean {
+  return !outcome.dryRun && outcome.changes.length > 0
+}
+
+/** Gives what stands after a run that failed: the first thing the person on call looks for. */
+export function standing(outcome: Outcome): string {
+  if (!hasChanged(outcome)) return 'Nothing was changed.'
+  return `${upperFirst(passive(outcome.changes))}. The next run continues from here.`
+}
+
+/** Gives the last line of a run that came to its end, fit to be pasted into a chat. */
+export function lastLine(outcome: Outcome): string {
+  const duration = formatSeconds(outcome.seconds)
+  const { changes, application, dryRun } = outcome
+  if (changes.length === 0) {
+    const unchecked = outcome.notes.some((note) => note.includes('could not be checked'))
+    const login = unchecked ? 'but the login could not be checked' : 'and the login works'
+    return `Nothing to do: role, database, grants and Secret are as wanted, ${login}. ${duration}`
+  }
+  if (dryRun) return `Dry run for ${application}, nothing was changed: ${passive(changes, 'would be')}. ${duration}`
+  return `${upperFirst(active(changes))} for ${application}. ${duration}`
+}
+
+const verbs: Record<Change['action'], { readonly active: string; readonly passive: string }> = {
+  created: { active: 'created', passive: 'created' },
+  'password-set': { active: 'set the password of', passive: 'given a password' },
+  marked: { active: 'marked as ours', passive: 'marked as ours' },
+  'owner-changed': { active: 'changed the owner of', passive: 'given to another owner' },
+  granted: { active: 'put right', passive: 'put right' },
+  repaired: { active: 'put right', passive: 'put right' },
+}
+
+/** Gives changes as a sentence part: `created role, database and Secret`. */
+function active(changes: readonly Change[]): string {
+  return sentence(byAction(changes).map(([action, nouns]) => `${verbs[action].active} ${sentence(nouns)}`))
+}
+
+/** Gives changes as a sentence part: `role, database and Secret were created; grants were put right`. */
+function passive(changes: readonly Change[], auxiliary?: 'would be'): string {
+  return byAction(changes)
+    .map(([action, nouns]) => {
+      const plural = nouns.length > 1 || nouns.includes('grants')
+      return `${sentence(nouns)} ${auxiliary ?? (plural ? 'were' : 'was')} ${verbs[action].passive}`
+    })
+    .join('; ')
+}
+
+/** Groups the nouns by what was done. Grants on a database that is new were not wrong before: they are created. */
+function byAction(changes: readonly Change[]): readonly (readonly [Change['action'], readonly string[]])[] {
+  const fresh = changes.some(({ object, action }) => object === 'database' && action === 'created')
+  const groups = new Map<Change['action'], Set<string>>()
+  for (const { object, name, action } of changes) {
+    const noun = object === 'secret' ? 'Secret' : object === 'extension' ? `extension ${name}` : object
+    const group = fresh && action === 'granted' ? 'created' : action
+    groups.set(group, (groups.get(group) ?? new Set()).add(noun))
+  }
+  return [...groups].map(([action, nouns]) => [action, [...nouns]])
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

@@ -1,0 +1,157 @@
+import { sslModes } from './postgres/sslmode.ts'
+
+/** How the text of a parameter is read. */
+export type Kind = 'text' | 'secret' | 'name' | 'identifier' | 'list' | 'choice' | 'flag' | 'duration' | 'pem'
+
+/** One parameter, as every face shows it: action.yml and the tables of the documents are made from these. */
+export interface Parameter {
+  readonly name: string
+  readonly kind: Kind
+  /** One sentence or two, plain text with backticks. */
+  readonly description: string
+  readonly required?: true
+  readonly default?: string
+  /** What a `choice` allows. */
+  readonly options?: readonly string[]
+}
+
+/** The one table of parameters. */
+export const parameters = [
+  {
+    name: 'kubeconfig',
+    kind: 'secret',
+    description:
+      'Kubeconfig: its content, base64 of it, or a path. Default: variable `KUBECONFIG`, then `KUBECONFIG_CONTENTS_B64`.',
+  },
+  {
+    name: 'context',
+    kind: 'text',
+    description: 'Context of the kubeconfig. Default: its current context, or the only one.',
+  },
+  {
+    name: 'expect-server',
+    kind: 'text',
+    description: 'API server (URL or host) this run must be talking to; it stops if the kubeconfig names another.',
+  },
+  {
+    name: 'access-secret',
+    kind: 'name',
+    required: true,
+    description: "Name of the administrator's access Secret, such as `postgresql1-access`.",
+  },
+  {
+    name: 'access-namespace',
+    kind: 'name',
+    required: true,
+    description: 'Namespace of the access Secret, from the administrator.',
+  },
+  {
+    name: 'app-database',
+    kind: 'identifier',
+    required: true,
+    description: 'Database of the application; created where it does not exist.',
+  },
+  {
+    name: 'app-username',
+    kind: 'identifier',
+    description: 'PostgreSQL role of the application. Default: as `app-database`.',
+  },
+  {
+    name: 'app-secret',
+    kind: 'name',
+    default: 'app-postgresql-secret',
+    description: 'Name of the application Secret, which the application reads.',
+  },
+  {
+    name: 'app-namespace',
+    kind: 'name',
+    description: 'Namespace of the application Secret. Default: the namespace of the context.',
+  },
+  {
+    name: 'app-sslmode',
+    kind: 'choice',
+    options: sslModes,
+    description:
+      '`PGSSLMODE` of the application Secret, with the meanings of libpq; `no-verify` is for node-postgres. Default: as in the access Secret.',
+  },
+  {
+    name: 'ssl-root-cert',
+    kind: 'pem',
+    description:
+      "Certificate authority of PostgreSQL as PEM text, or `system`. Default: key `ca.crt` of the access Secret.",
+  },
+  {
+    name: 'database-owner',
+    kind: 'choice',
+    options: ['admin', 'app'],
+    description:
+      'Who owns the database: `admin` (the application cannot drop it) or `app`. Default: `admin`; a database that was adopted keeps its owner unless this is set.',
+  },
+  {
+    name: 'extensions',
+    kind: 'list',
+    description: 'Extensions to create in schema `public` of the database, one per line or comma-separated.',
+  },
+  {
+    name: 'connect-roles',
+    kind: 'list',
+    description:
+      'Further roles that keep CONNECT when it is taken from PUBLIC, such as a pooler or a backup user, one per line or comma-separated.',
+  },
+  {
+    name: 'existing',
+    kind: 'choice',
+    options: ['refuse', 'adopt'],
+    default: 'refuse',
+    description: 'What to do with a role or database that is not ours: refuse it, or adopt it.',
+  },
+  {
+    name: 'unproven',
+    kind: 'choice',
+    options: ['refuse', 'accept'],
+    default: 'refuse',
+    description: 'What to do where the server lets anyone in without a password, so that no login can be proven.',
+  },
+  {
+    name: 'dry-run',
+    kind: 'flag',
+    default: 'false',
+    description: 'Read everything, change nothing, say what would be done.',
+  },
+  {
+    name: 'timeout',
+    kind: 'duration',
+    default: '5m',
+    description: 'How long the whole run may take, such as `90s`, `5m` or `1h`.',
+  },
+] as const satisfies readonly Parameter[]
+
+/** The name of a parameter. */
+export type ParameterName = (typeof parameters)[number]['name']
+
+/** One output of the action. */
+export interface Output {
+  readonly name: string
+  readonly description: string
+}
+
+/** The one table of outputs. None of them ever holds a credential. */
+export const outputs = [
+  { name: 'changed', description: '`true` if this run changed anything, else `false`.' },
+  {
+    name: 'changes',
+    description:
+      'JSON list of what was changed (under `dry-run`: what would be): `[{"object", "name", "action"}]`, see below.',
+  },
+  { name: 'secret-name', description: 'Name of the application Secret.' },
+  { name: 'secret-namespace', description: 'Namespace of the application Secret.' },
+  {
+    name: 'secret-resource-version',
+    description: 'Resource version of the application Secret: it changes only when the Secret does.',
+  },
+  { name: 'database', description: 'Name of the database.' },
+  { name: 'server-version', description: 'Version of PostgreSQL, such as `16.6`.' },
+] as const satisfies readonly Output[]
+
+/** The name of an output. */
+export type OutputName = (typeof outputs)[number]['name']

@@ -1,0 +1,186 @@
+import { X509Certificate } from 'node:crypto'
+import { closest, distance } from 'fastest-levenshtein'
+import { Failure } from './failure.ts'
+import { parameters, type Parameter, type ParameterName } from './parameters.ts'
+import type { KubeconfigSources, ProvisionRequest } from './request.ts'
+import { oneLine, sentence } from './text.ts'
+
+/** Raw texts by parameter name; what was not given is absent or empty. */
+export type RawInputs = Readonly<Partial<Record<ParameterName, string>>>
+
+/** A duration: hours, minutes and seconds in this order, at least one of them. */
+const durationPattern = /^(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/
+/** Beyond this a timer of Node.js overflows; no pipeline job lives that long anyway. */
+const longestMs = 24 * 3600 * 1000
+
+/** Names that PostgreSQL keeps for itself; `pg_` as a beginning is another. */
+const reservedNames = ['postgres', 'template0', 'template1', 'public', 'none']
+
+/**
+ * Turns raw inputs into the one typed request.
+ *
+ * @throws Failure `input-invalid` that lists every wrong input, each with what it allows
+ */
+export function parseRequest(
+  inputs: RawInputs,
+  surroundings: { readonly kubeconfig: KubeconfigSources; readonly runName: string },
+): ProvisionRequest {
+  const problems: { name: ParameterName; problem: string }[] = []
+  const parsed = new Map<ParameterName, unknown>()
+  for (const parameter of parameters as readonly (Parameter & { name: ParameterName })[]) {
+    const given = inputs[parameter.name]
+    const text = given === undefined || given.trim() === '' ? parameter.default : given
+    if (text === undefined) {
+      if (parameter.required === true) {
+        problems.push({ name: parameter.name, problem: `is required: ${lowerFirst(parameter.description)}` })
+      }
+      continue
+    }
+    const result = parseText(parameter, text)
+    if ('problem' in result) problems.push({ name: parameter.name, problem: result.problem })
+    else parsed.set(parameter.name, result.value)
+  }
+  if (problems.length > 0) throw inputFailure(problems)
+
+  const value = <Value>(name: ParameterName): Value => parsed.get(name) as Value
+  return {
+    kubeconfig: surroundings.kubeconfig,
+    context: value('context'),
+    expectServer: value('expect-server'),
+    accessSecret: value('access-secret'),
+    accessNamespace: value('access-namespace'),
+    appDatabase: value('app-database'),
+    appUsername: value<string | undefined>('app-username') ?? value('app-database'),
+    appSecret: value('app-secret'),
+    appNamespace: value('app-namespace'),
+    appSslMode: value('app-sslmode'),
+    sslRootCert: value('ssl-root-cert'),
+    databaseOwner: value('database-owner'),
+    extensions: value<readonly string[] | undefined>('extensions') ?? [],
+    connectRoles: value<readonly string[] | undefined>('connect-roles') ?? [],
+    existing: value('existing'),
+    unproven: value('unproven'),
+    dryRun: value('dry-run'),
+    timeoutMs: value('timeout'),
+    runName: surroundings.runName,
+  }
+}
+
+type Parsed = { readonly value: unknown } | { readonly problem: string }
+
+function parseText(parameter: Parameter, text: string): Parsed {
+  switch (parameter.kind) {
+    case 'text':
+      return { value: text.trim() }
+    case 'secret':
+      return { value: text }
+    case 'name':
+      return parseName(text.trim(), parameter.name.endsWith('namespace'))
+    case 'identifier':
+      return parseIdentifier(text)
+    case 'list':
+      return parseList(text)
+    case 'choice':
+      return parseChoice(text.trim(), parameter.options ?? [])
+    case 'flag':
+      return parseChoice(text.trim().toLowerCase(), ['true', 'false'], (word) => word === 'true')
+    case 'duration':
+      return parseDuration(text.trim())
+    case 'pem':
+      return parsePem(text.trim())
+  }
+}
+
+/** Kubernetes names: RFC 1123 labels for namespaces, subdomains for Secrets. */
+function parseName(text: string, namespace: boolean): Parsed {
+  const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
+  const pattern = new RegExp(namespace ? `^${label}$` : `^${label}(\\.${label})*$`)
+  if (pattern.test(text) && text.length <= (namespace ? 63 : 253)) return { value: text }
+  return {
+    problem: `${shown(text)} is no ${namespace ? 'namespace' : 'name of a Secret'}: lower case letters, digits and "-"${
+      namespace ? ', 63 characters at most' : ' or ".", 253 characters at most'
+    }`,
+  }
+}
+
+/** PostgreSQL identifiers: any characters but NUL, 63 bytes (NAMEDATALEN - 1). */
+function parseIdentifier(text: string): Parsed {
+  const bytes = Buffer.byteLength(text)
+  if (text.includes('\0')) return { problem: 'holds a NUL character, which no PostgreSQL name may' }
+  if (!text.isWellFormed()) return { problem: 'holds half a character (a lone surrogate)' }
+  if (bytes > 63) {
+    return { problem: `${shown(text)} has ${bytes} bytes in UTF-8; PostgreSQL takes 63 and would cut the rest` }
+  }
+  if (reservedNames.includes(text) || text.startsWith('pg_')) {
+    return { problem: `${shown(text)} is reserved by PostgreSQL: choose a name of the application's own` }
+  }
+  return { value: text }
+}
+
+function parseList(text: string): Parsed {
+  const items = text
+    .split(/[\n,]/)
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+  const tooLong = items.find((item) => Buffer.byteLength(item) > 63 || item.includes('\0'))
+  if (tooLong !== undefined) return { problem: `${shown(tooLong)} is no PostgreSQL name: 63 bytes at most, no NUL` }
+  return { value: [...new Set(items)] }
+}
+
+function parseChoice(
+  text: string,
+  options: readonly string[],
+  convert: (word: string) => unknown = (word) => word,
+): Parsed {
+  if (options.includes(text)) return { value: convert(text) }
+  const nearest = closest(text, options)
+  const hint = distance(text, nearest) <= 3 ? ` (did you mean ${nearest}?)` : ''
+  return { problem: `${shown(text)} is none of ${options.join(', ')}${hint}` }
+}
+
+function parseDuration(text: string): Parsed {
+  if (/^\d+$/.test(text)) return { problem: `${shown(text)} has no unit: write ${text}m or ${Number(text) * 60}s` }
+  const [, hours = '0', minutes = '0', seconds = '0'] = durationPattern.exec(text) ?? []
+  const milliseconds = 1000 * (3600 * Number(hours) + 60 * Number(minutes) + Number(seconds))
+  if (!durationPattern.test(text)) return { problem: `${shown(text)} is no duration: write 90s, 5m or 1h` }
+  if (milliseconds < 1000 || milliseconds > longestMs) {
+    return { problem: `${shown(text)} is out of range: at least 1s, at most 24h` }
+  }
+  return { value: milliseconds }
+}
+
+function parsePem(text: string): Parsed {
+  if (text === 'system') return { value: text }
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
+  if (blocks === null) {
+    return { problem: 'is neither "system" nor PEM text with -----BEGIN CERTIFICATE----- in it' }
+  }
+  try {
+    for (const block of blocks) new X509Certificate(block)
+  } catch {
+    return { problem: 'holds a certificate that cannot be read' }
+  }
+  return { value: blocks.join('\n') }
+}
+
+function shown(text: string): string {
+  return `"${oneLine(text, 80)}"`
+}
+
+function lowerFirst(text: string): string {
+  const first = text.split('. ')[0]?.replace(/\.$/, '') ?? text
+  return first.charAt(0).toLowerCase() + first.slice(1)
+}
+
+function inputFailure(problems: readonly { name: string; problem: string }[]): Failure {
+  const [first] = problems
+  if (problems.length === 1 && first !== undefined) {
+    return new Failure('input-invalid', `Input "${first.name}" ${first.problem}.`, [])
+  }
+  const width = Math.max(...problems.map(({ name }) => name.length))
+  return new Failure(
+    'input-invalid',
+    `${problems.length} inputs are wrong: ${sentence(problems.map(({ name }) => name))}.`,
+    problems.map(({ name, problem }) => `${name.padEnd(width)}   ${problem}`),
+  )
+}

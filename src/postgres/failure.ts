@@ -1,0 +1,36 @@
+import pg from 'pg'
+import { Failure } from '../failure.ts'
+import { oneLine } from '../text.ts'
+
+/**
+ * SQLSTATEs after which it is worth to look and decide again: serialization failure, deadlock, object in use, lock not
+ * available, and the duplicates that somebody else created in between.
+ */
+const passing = ['40001', '40P01', '55006', '55P03', '42710', '42P04', '23505']
+
+/** Says whether a server's error may be gone after another look. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof pg.DatabaseError)) return false
+  // Two sessions that write the same row of a catalogue: an internal error without a SQLSTATE of its own.
+  const collided = error.code === 'XX000' && error.message.includes('tuple concurrently updated')
+  return collided || passing.includes(error.code ?? '')
+}
+
+/** Gives a server's error as a Failure. Its message is quoted; its detail and statement are not, they may say more. */
+export function postgresFailure(error: pg.DatabaseError): Failure {
+  const code = error.code ?? 'no SQLSTATE'
+  if (error.code === '25006') {
+    return new Failure(
+      'target-is-standby',
+      'PostgreSQL became read-only during the run (25006).',
+      ['A frequent cause is a switch of the primary. The next run goes to the new one.'],
+      { cause: error },
+    )
+  }
+  return new Failure(
+    'postgres-error',
+    `PostgreSQL refused a statement (${code}).`,
+    [`The server said "${oneLine(error.message)}".`],
+    { cause: error },
+  )
+}

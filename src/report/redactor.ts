@@ -1,0 +1,77 @@
+/** What stands where a credential would have been. */
+const blank = '***'
+
+/** Shorter texts occur in ordinary words by chance, so only their exact form is looked for. */
+const shortestToEncode = 6
+
+/**
+ * Knows the credentials of a run and takes them out of whatever is written, in every form in which a library, a
+ * server or a format may have put them.
+ */
+export class Redactor {
+  private readonly forms = new Set<string>()
+  private sorted: readonly string[] = []
+
+  /** Adds a credential, and each line of one that has several: logs break texts at their lines. */
+  add(credential: string): void {
+    for (const part of credentialParts(credential)) {
+      for (const form of part.length < shortestToEncode ? [part] : encodings(part)) this.forms.add(form)
+    }
+    // The longest first, so that no form leaves the rest of a longer one behind.
+    this.sorted = [...this.forms].sort((one, other) => other.length - one.length)
+  }
+
+  /** Gives the text without any credential in it. */
+  redact(text: string): string {
+    return this.sorted.reduce((rest, form) => rest.replaceAll(form, blank), text)
+  }
+}
+
+/**
+ * Gives the texts to hide for one credential: the whole, and every line that says something. The frame of PEM is left
+ * out: hiding it would hide every certificate's frame as well.
+ */
+export function credentialParts(credential: string): readonly string[] {
+  const lines = credential
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('-----'))
+  return [...new Set([credential.trim(), ...lines])].filter((part) => part !== '')
+}
+
+/** Gives a text in each form in which it may show up: raw, base64 at any offset, URL, JSON, HTML, SQL, hex. */
+export function encodings(text: string): readonly string[] {
+  const bytes = Buffer.from(text)
+  const json = JSON.stringify(text).slice(1, -1)
+  const html = text.replace(/[&<>"']/g, (sign) => htmlSigns[sign] ?? sign)
+  return [
+    ...new Set([
+      text,
+      ...base64Forms(bytes),
+      encodeURIComponent(text),
+      new URLSearchParams({ '': text }).toString().slice(1),
+      json,
+      html,
+      text.replaceAll("'", "''"),
+      text.replaceAll("'", "''").replaceAll('\\', '\\\\'),
+      bytes.toString('hex'),
+      bytes.toString('hex').toUpperCase(),
+    ]),
+  ]
+}
+
+const htmlSigns: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+/**
+ * Base64 of a text depends on how many bytes stand before it. Of the three ways, gives the characters that the text
+ * alone decides, in both alphabets (RFC 4648).
+ */
+function base64Forms(bytes: Buffer): readonly string[] {
+  return [0, 1, 2].flatMap((offset) => {
+    const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64')
+    const start = Math.ceil((offset * 8) / 6)
+    const end = Math.floor(((offset + bytes.length) * 8) / 6)
+    const certain = encoded.slice(start, end)
+    return [certain, certain.replaceAll('+', '-').replaceAll('/', '_')]
+  })
+}
