@@ -1,0 +1,93 @@
+/**
+ * The parts of Kubernetes objects that pg-app-user reads. An API server may leave out any of them.
+ * Source: https://kubernetes.io/docs/reference/kubernetes-api/
+ */
+
+/** What every object says about itself. */
+export interface Metadata {
+  readonly name?: string
+  readonly namespace?: string
+  readonly uid?: string
+  readonly resourceVersion?: string
+  /** RFC 3339. */
+  readonly creationTimestamp?: string
+  /** There once the object is being deleted. RFC 3339. */
+  readonly deletionTimestamp?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly ownerReferences?: readonly {
+    readonly kind?: string
+    readonly name?: string
+    readonly controller?: boolean
+  }[]
+}
+
+/** core/v1 Secret; the values of `data` are base64. */
+export interface SecretObject {
+  readonly metadata?: Metadata
+  readonly data?: Readonly<Record<string, string>>
+  readonly immutable?: boolean
+}
+
+/** core/v1 Service. */
+export interface ServiceObject {
+  readonly spec?: {
+    readonly type?: string
+    readonly clusterIP?: string
+    readonly externalName?: string
+    readonly selector?: Readonly<Record<string, string>>
+    readonly ports?: readonly {
+      readonly name?: string
+      readonly port: number
+      readonly protocol?: string
+      readonly targetPort?: number | string
+    }[]
+  }
+}
+
+/** core/v1 Pod. */
+export interface PodObject {
+  readonly metadata?: Metadata
+  readonly spec?: {
+    readonly containers?: readonly {
+      readonly ports?: readonly { readonly name?: string; readonly containerPort?: number }[]
+    }[]
+  }
+  readonly status?: {
+    readonly phase?: string
+    readonly reason?: string
+    readonly conditions?: readonly { readonly type?: string; readonly status?: string }[]
+    readonly containerStatuses?: readonly {
+      readonly state?: {
+        readonly waiting?: { readonly reason?: string }
+        readonly terminated?: { readonly reason?: string }
+      }
+    }[]
+  }
+}
+
+/** What an address leads to. */
+export interface TargetReference {
+  readonly kind?: string
+  readonly namespace?: string
+  readonly name?: string
+}
+
+/** discovery.k8s.io EndpointSlice: v1 and v1beta1 agree on these parts. */
+export interface EndpointSliceObject {
+  readonly endpoints?:
+    | readonly {
+        readonly conditions?: { readonly ready?: boolean }
+        readonly targetRef?: TargetReference
+      }[]
+    | null
+  readonly ports?: readonly { readonly name?: string; readonly port?: number }[] | null
+}
+
+/** core/v1 Endpoints. */
+export interface EndpointsObject {
+  readonly subsets?: readonly {
+    readonly addresses?: readonly { readonly targetRef?: TargetReference }[]
+    readonly ports?: readonly { readonly name?: string; readonly port?: number }[]
+  }[]
+}

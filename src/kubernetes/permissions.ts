@@ -1,0 +1,279 @@
+import { Document, isSeq, YAMLMap, visit } from 'yaml'
+import { Failure } from '../failure.ts'
+import { count, oneLine, sentence } from '../text.ts'
+import type { Api, Identity } from './api.ts'
+
+/** One right that a run needs, as RBAC knows it. */
+export interface Right {
+  readonly namespace: string
+  readonly verb: string
+  /** Empty for the core group. */
+  readonly group: string
+  readonly resource: string
+  readonly subresource?: string
+  /** Absent where the right cannot be, or is not, limited to one object. */
+  readonly name?: string
+  /** What it is for, as in `reaching PostgreSQL`. */
+  readonly purpose: string
+  /** Whether the API server is asked: not for writes in a dry run, nor for an object whose name is not known. */
+  readonly asked: boolean
+  /** Another right that does as well. */
+  readonly or?: Right
+}
+
+/** What the inputs say about the rights a run needs. */
+export interface PermissionScope {
+  readonly accessNamespace: string
+  readonly accessSecret: string
+  readonly appNamespace: string
+  readonly appSecret: string
+  readonly dryRun: boolean
+}
+
+/** The outcome of both rounds, for the log, the summary and the administrator. */
+export interface PermissionReport {
+  readonly identity: Identity
+  /** All rights of the run, also those not asked about. */
+  readonly rights: readonly Right[]
+  readonly missing: readonly Right[]
+  /** YAML of a Role and a RoleBinding for each namespace where something is missing; empty if nothing is. */
+  readonly manifest: string
+}
+
+/** Rights that differ in their verb only: a row of a table, a rule of a Role. */
+export interface RightGroup {
+  readonly verbs: readonly string[]
+  /** `pods/portforward`. */
+  readonly resource: string
+  readonly rights: readonly Right[]
+}
+
+/** Gives the rights that the inputs name: those of the first round. */
+export function namedRights(scope: PermissionScope): readonly Right[] {
+  const { accessNamespace, accessSecret, appNamespace, appSecret, dryRun } = scope
+  const database = { namespace: accessNamespace, group: '', asked: true }
+  const pods = { ...database, resource: 'pods', purpose: 'finding the Pod behind the Service' }
+  const forward = {
+    ...database,
+    resource: 'pods',
+    subresource: 'portforward',
+    purpose: 'reaching PostgreSQL',
+  }
+  const secret = { namespace: appNamespace, group: '', resource: 'secrets' }
+  return [
+    {
+      ...database,
+      verb: 'get',
+      resource: 'secrets',
+      name: accessSecret,
+      purpose: 'reading the access Secret',
+    },
+    { ...pods, verb: 'get' },
+    { ...pods, verb: 'list' },
+    // The upgrade is a GET; from Kubernetes 1.35 on it needs create as well.
+    { ...forward, verb: 'get' },
+    { ...forward, verb: 'create' },
+    { ...secret, verb: 'get', name: appSecret, asked: true, purpose: 'the application Secret' },
+    { ...secret, verb: 'patch', name: appSecret, asked: !dryRun, purpose: 'the application Secret' },
+    // A create has no name yet when RBAC looks at it, so it cannot be limited to one.
+    { ...secret, verb: 'create', asked: !dryRun, purpose: 'creating the application Secret' },
+  ]
+}
+
+/**
+ * Gives the right of the second round. Without the Service's name, because the access Secret could not be read, it is
+ * not asked: it is there for the Role alone.
+ */
+export function serviceRights(namespace: string, name?: string): readonly Right[] {
+  return [
+    {
+      namespace,
+      verb: 'get',
+      group: '',
+      resource: 'services',
+      ...(name !== undefined && { name }),
+      purpose: 'finding the database',
+      asked: name !== undefined,
+    },
+  ]
+}
+
+/** Gives the right that a Service without a selector needs: to list EndpointSlices, or to get its Endpoints. */
+export function endpointRights(namespace: string, service: string): readonly Right[] {
+  const right = { namespace, purpose: 'finding the Pod behind the Service', asked: true }
+  return [
+    {
+      ...right,
+      verb: 'list',
+      group: 'discovery.k8s.io',
+      resource: 'endpointslices',
+      or: { ...right, verb: 'get', group: '', resource: 'endpoints', name: service },
+    },
+  ]
+}
+
+/**
+ * Asks the API server about all the rights at once. A later round is given what the earlier one found, and reports both.
+ * Source: https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
+ */
+export async function reviewRights(
+  api: Api,
+  identity: Identity,
+  rights: readonly Right[],
+  earlier?: PermissionReport,
+): Promise<PermissionReport> {
+  const asked = rights.filter((right) => right.asked)
+  const there = await Promise.all(
+    asked.map(async (right) => {
+      const alternatives = right.or === undefined ? [right] : [right, right.or]
+      return (await Promise.all(alternatives.map((one) => isAllowed(api, one)))).includes(true)
+    }),
+  )
+  return permissionReport(
+    identity,
+    [...(earlier?.rights ?? []), ...rights],
+    [...(earlier?.missing ?? []), ...asked.filter((_, index) => there[index] !== true)],
+  )
+}
+
+async function isAllowed(
+  api: Api,
+  { namespace, verb, group, resource, subresource, name }: Right,
+): Promise<boolean> {
+  const answer = await api.request({
+    method: 'POST',
+    path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+    body: {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SelfSubjectAccessReview',
+      spec: { resourceAttributes: { namespace, verb, group, resource, subresource, name } },
+    },
+  })
+  if (answer.status !== 201) throw api.refusal(answer)
+  return (answer.body as { status?: { allowed?: boolean } }).status?.allowed === true
+}
+
+/** Puts together what was found and what the administrator has to do about it. */
+export function permissionReport(
+  identity: Identity,
+  rights: readonly Right[],
+  missing: readonly Right[],
+): PermissionReport {
+  const lacking = new Set(missing.map(({ namespace }) => namespace))
+  const manifest = roleManifests(
+    identity,
+    rights.filter(({ namespace }) => lacking.has(namespace)),
+  )
+  return { identity, rights, missing, manifest }
+}
+
+/** Gives the error for a report that misses something: `permission-missing`. */
+export function permissionFailure({ identity, rights, missing }: PermissionReport): Failure {
+  const places = [...byNamespace(missing)].map(
+    ([namespace, lacking]) => `${sentence(groupRights(lacking).map(phrase))} in ${namespace}`,
+  )
+  const accessSecret = missing.find(
+    ({ verb, resource, name }) => verb === 'get' && resource === 'secrets' && name,
+  )
+  const doubts =
+    accessSecret === undefined
+      ? ['A frequent cause is a Role that was made for an older version, or in another namespace.']
+      : [
+          'A misspelt name looks the same, because rights on Secrets are given by name.',
+          'Check inputs "access-secret" and "access-namespace" against what the administrator sent, and "app-namespace" and "app-secret" too.',
+        ]
+  return new Failure(
+    'permission-missing',
+    `${oneLine(identity.name)} lacks ${missing.length} of ${count(rights.length, 'right')}: ${places.join('; ')}.`,
+    [...doubts, 'If they are right, send the administrator the Role below; it is in the job summary too.'],
+  )
+}
+
+/** Groups rights on the same objects, in the order of their first verb. */
+export function groupRights(rights: readonly Right[]): readonly RightGroup[] {
+  const groups = Map.groupBy(rights, ({ namespace, group, resource, subresource = '', name = '' }) =>
+    [namespace, group, resource, subresource, name].join('|'),
+  )
+  return [...groups.values()].map((same) => ({
+    verbs: same.map(({ verb }) => verb),
+    resource: resourceOf(same[0]),
+    rights: same,
+  }))
+}
+
+/**
+ * Gives the YAML of a Role and a RoleBinding for each namespace of the rights: the whole of what a run needs there,
+ * safe to apply more than once.
+ */
+export function roleManifests(identity: Identity, rights: readonly Right[]): string {
+  return [...byNamespace(rights)]
+    .flatMap(([namespace, here]) => [role(namespace, here), roleBinding(namespace, identity)])
+    .map((document) => document.toString({ flowCollectionPadding: false, lineWidth: 0 }))
+    .join('---\n')
+}
+
+function byNamespace(rights: readonly Right[]): Map<string, Right[]> {
+  return Map.groupBy(rights, ({ namespace }) => namespace)
+}
+
+function resourceOf(right: Right | undefined): string {
+  return [right?.resource, right?.subresource].filter((part) => part !== undefined).join('/')
+}
+
+/** `get and create pods/portforward`, `get secrets "postgresql1-access"`. */
+function phrase({ verbs, resource, rights }: RightGroup): string {
+  const name = rights[0]?.name
+  return `${sentence(verbs)} ${resource}${name === undefined ? '' : ` "${oneLine(name)}"`}`
+}
+
+const metadata = (namespace: string): object => ({ name: 'pg-app-user', namespace })
+
+function role(namespace: string, rights: readonly Right[]): Document {
+  const groups = groupRights(rights)
+  const document = new Document({
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: metadata(namespace),
+    rules: groups.map(({ verbs, resource, rights: [right] }) => ({
+      apiGroups: [right?.group],
+      resources: [resource],
+      ...(right?.name !== undefined && { resourceNames: [right.name] }),
+      verbs,
+    })),
+  })
+  const rules = document.get('rules')
+  visit(document, {
+    Seq: (_, node) => {
+      if (node !== rules) node.flow = true
+    },
+  })
+  const nameless = groups.findIndex(
+    ({ rights: [right] }) => right?.resource === 'services' && right.name === undefined,
+  )
+  const rule = isSeq(rules) ? rules.get(nameless) : undefined
+  if (rule instanceof YAMLMap) {
+    rule.commentBefore =
+      ' Add resourceNames with the Service under USER_ACCESS: the Secret that names it could not be read.'
+  }
+  return document
+}
+
+function roleBinding(namespace: string, identity: Identity): Document {
+  const [, accountNamespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(identity.name) ?? []
+  const document = new Document({
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'RoleBinding',
+    metadata: metadata(namespace),
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'pg-app-user' },
+    subjects: [
+      account === undefined
+        ? { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: identity.name }
+        : { kind: 'ServiceAccount', name: account, namespace: accountNamespace },
+    ],
+  })
+  if (!identity.certain) {
+    document.commentBefore =
+      ' The subject is the name in the kubeconfig: check how the cluster knows this user.'
+  }
+  return document
+}

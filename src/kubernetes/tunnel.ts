@@ -1,0 +1,318 @@
+import { Duplex } from 'node:stream'
+import type { IncomingMessage } from 'node:http'
+import type WebSocket from 'ws'
+import { Failure } from '../failure.ts'
+import { oneLine } from '../text.ts'
+import { answerWithinMs, corePath, statusMessage, type Api } from './api.ts'
+
+/** Where a tunnel leads. */
+export interface TunnelTarget {
+  readonly namespace: string
+  readonly pod: string
+  readonly port: number
+  /** The Service's name, for messages. */
+  readonly service: string
+}
+
+/** Source: https://pkg.go.dev/k8s.io/apiserver/pkg/util/httpstream/wsstream, and kubelet's port-forward server. */
+const subprotocol = 'v4.channel.k8s.io'
+const dataChannel = 0
+const errorChannel = 1
+
+/** Well below the 32 MiB that a message may have, and large enough that the channel byte costs nothing. */
+const frameBytes = 256 * 1024
+const pingEveryMs = 10_000
+const closeWithinMs = 1_000
+
+/**
+ * Opens a connection to a port of a Pod, inside this process: no local port is opened.
+ *
+ * @throws Failure `port-forward-denied` (403, with what the API server says), `upgrade-refused` (something on the way
+ *   does not let WebSockets through), `tunnel-lost` (the Pod is gone, or there was no answer within 10 s), or any that
+ *   `Api` throws
+ */
+export async function openTunnel(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel> {
+  try {
+    return await open(api, target, signal)
+  } catch (error) {
+    // An idle connection that the server closed at this very moment: a new one tells whether there is more to it.
+    if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ECONNRESET')
+      throw asFailure(api, error)
+  }
+  return await open(api, target, signal).catch((error: unknown) => {
+    throw asFailure(api, error)
+  })
+}
+
+function asFailure(api: Api, error: unknown): Failure {
+  return error instanceof Failure ? error : api.connectionFailure(error)
+}
+
+/** Rejects with a Failure, or with the error of the connection itself. */
+function open(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel> {
+  const { namespace, pod, port } = target
+  signal.throwIfAborted()
+  const { promise, resolve, reject } = Promise.withResolvers<Tunnel>()
+  const socket = api.dial(`${corePath(namespace, 'pods', pod, 'portforward')}?ports=${port}`, subprotocol)
+  const cancel = (): void => {
+    reject(signal.reason as Error)
+    socket.terminate()
+  }
+  const timer = setTimeout(() => {
+    reject(lost(target, `there was no answer within ${answerWithinMs / 1000} s`))
+    socket.terminate()
+  }, answerWithinMs)
+  signal.addEventListener('abort', cancel, { once: true })
+  const settled = (): void => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', cancel)
+  }
+  socket.once('open', () => {
+    settled()
+    resolve(new Tunnel(socket, target, signal))
+  })
+  socket.once('unexpected-response', (_, response) => {
+    settled()
+    void refusal(api, target, response).then(reject)
+  })
+  // The Tunnel has its own listener; this one stays, because terminate() on an unfinished handshake emits one more.
+  socket.on('error', (error) => {
+    settled()
+    reject(isHandshakeProblem(error) ? upgradeRefused(api, target, error.message) : error)
+  })
+  return promise
+}
+
+/** Errors without a code are ws's own words on what the other side answered. */
+function isHandshakeProblem(error: Error): boolean {
+  return /^(Server sent|Invalid (Upgrade|Sec-WebSocket))/.test(error.message)
+}
+
+async function refusal(api: Api, target: TunnelTarget, response: IncomingMessage): Promise<Failure> {
+  const status = response.statusCode ?? 0
+  const said = await statusOf(response)
+  if (status === 401) return api.unauthorized()
+  if (status === 403 && said !== '') {
+    return new Failure(
+      'port-forward-denied',
+      `The API server denied the port-forward of ${route(target)}: "${said}".`,
+      [
+        'It needs the verbs get and create on pods/portforward in this namespace.',
+        'If these were there when the run began, a policy (an admission webhook) may be the cause: ask the administrator.',
+      ],
+    )
+  }
+  if (status === 404 && said !== '') return lost(target, 'the Pod is gone')
+  return upgradeRefused(api, target, said === '' ? `it answered ${status}` : `${status} "${said}"`)
+}
+
+/** Gives the message of a Status object, empty for any other body. Waits for no more of it than a message needs. */
+async function statusOf(response: IncomingMessage): Promise<string> {
+  let text = ''
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      text += chunk.toString()
+      if (text.length > 64 * 1024) break
+    }
+    return statusMessage(JSON.parse(text))
+  } catch {
+    return ''
+  } finally {
+    response.destroy()
+  }
+}
+
+function route({ service, pod }: TunnelTarget): string {
+  return `svc/${service} → Pod ${pod}`
+}
+
+function upgradeRefused(api: Api, target: TunnelTarget, what: string): Failure {
+  return new Failure(
+    'upgrade-refused',
+    `${api.server} did not open a WebSocket for the port-forward of ${route(target)}: ${oneLine(what)}.`,
+    [
+      'A frequent cause is something between here and the API server that lets no WebSockets through:',
+      'an agent, a proxy or an access gateway such as Teleport or Rancher.',
+      'Allow WebSocket upgrades there, or use a kubeconfig that leads to the API server itself.',
+    ],
+  )
+}
+
+function lost(target: TunnelTarget, what: string, cause?: unknown): Failure {
+  return new Failure(
+    'tunnel-lost',
+    `The tunnel ${route(target)} port ${target.port} was lost: ${oneLine(what)}.`,
+    [
+      'A frequent cause is a Pod that was restarted or moved, as in a failover or an update of the database.',
+      'Run this again when the database is up: it continues from what is there.',
+    ],
+    { cause },
+  )
+}
+
+function fromErrorChannel(target: TunnelTarget, text: string): Failure {
+  if (!/connection refused/i.test(text)) return lost(target, `"${oneLine(text)}"`)
+  return new Failure(
+    'port-closed',
+    `Nothing listens on port ${target.port} of Pod ${target.pod}, behind svc/${target.service}.`,
+    [
+      'A frequent cause is a PostgreSQL that is still starting, or a Service with a wrong targetPort.',
+      'Run this again when the database is up; if it stays, ask the administrator to check the Service.',
+    ],
+  )
+}
+
+/**
+ * One connection to a Pod's port over a WebSocket, with what node-postgres expects of a socket.
+ *
+ * It ends with an `error`, always a Failure, unless it was ended or destroyed from this side: a database connection
+ * that the other side closes is lost, whatever the reason. What had arrived before is still read. There is no half
+ * close: to end the writable side ends the connection.
+ */
+export class Tunnel extends Duplex {
+  readonly #socket: WebSocket
+  readonly #target: TunnelTarget
+  readonly #signal: AbortSignal
+  readonly #heartbeat: NodeJS.Timeout
+  readonly #headed = new Set<number>()
+  #unanswered = 0
+  #ending = false
+  #lost: Failure | undefined
+
+  constructor(socket: WebSocket, target: TunnelTarget, signal: AbortSignal) {
+    // Nothing is buffered beyond what has arrived: a reader that pauses pauses the WebSocket at once, and _read is
+    // called when there is nothing left to read.
+    super({ readableHighWaterMark: 1, writableHighWaterMark: frameBytes, allowHalfOpen: false })
+    this.#socket = socket
+    this.#target = target
+    this.#signal = signal
+    // Before a client listens, nobody else may: a tunnel that is lost by then tells so in connect().
+    this.on('error', () => undefined)
+    socket.on('message', (data: Buffer) => {
+      this.#receive(data)
+    })
+    socket.on('pong', () => {
+      this.#unanswered = 0
+    })
+    socket.on('error', (error) => {
+      this.#lose(lost(target, 'the WebSocket failed', error))
+    })
+    socket.on('close', (code) => {
+      this.#lose(
+        lost(target, code === 1000 ? 'the Pod closed the connection' : `the WebSocket closed (${code})`),
+      )
+    })
+    this.#heartbeat = setInterval(() => {
+      this.#beat()
+    }, pingEveryMs)
+    signal.addEventListener('abort', this.#abort, { once: true })
+    if (signal.aborted) this.#abort()
+  }
+
+  /** The connection stands already; it is told later, as a socket would. */
+  connect(): this {
+    setImmediate(() => {
+      if (!this.destroyed) return this.emit('connect')
+      this.emit('error', this.errored ?? lost(this.#target, 'it was closed before it was used'))
+      return this.emit('close')
+    })
+    return this
+  }
+
+  /** The WebSocket sends at once anyway. */
+  setNoDelay(): this {
+    return this
+  }
+
+  /** Pings do this. */
+  setKeepAlive(): this {
+    return this
+  }
+
+  ref(): this {
+    this.#heartbeat.ref()
+    return this
+  }
+
+  unref(): this {
+    this.#heartbeat.unref()
+    return this
+  }
+
+  override _read(): void {
+    if (this.#lost === undefined) this.#socket.resume()
+    // Not at once: what this read is about to hand out would be dropped.
+    else setImmediate(() => this.destroy(this.#lost))
+  }
+
+  override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    const frame = Buffer.allocUnsafe(Math.min(chunk.length, frameBytes) + 1)
+    frame[0] = dataChannel
+    const sent = chunk.copy(frame, 1)
+    this.#socket.send(frame, { binary: true, fin: true }, (error) => {
+      if (error instanceof Error) {
+        done(this.#lost ?? lost(this.#target, 'it was closed while something was written', error))
+      } else if (sent < chunk.length) {
+        this._write(chunk.subarray(sent), encoding, done)
+      } else {
+        done()
+      }
+    })
+  }
+
+  override _final(done: () => void): void {
+    this.#ending = true
+    if (this.#lost === undefined) {
+      // An unread rest would keep the closing handshake from being read.
+      this.#socket.resume()
+      this.#socket.close(1000)
+      setTimeout(() => this.destroy(), closeWithinMs).unref()
+    } else {
+      this.destroy()
+    }
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearInterval(this.#heartbeat)
+    this.#signal.removeEventListener('abort', this.#abort)
+    this.#socket.terminate()
+    // Not at once: node-postgres would take a refused certificate for a connection that ended by itself.
+    setImmediate(done, error)
+  }
+
+  readonly #abort = (): void => {
+    this.destroy(this.#signal.reason as Error)
+  }
+
+  #receive(message: Buffer): void {
+    this.#unanswered = 0
+    const channel = message[0] ?? errorChannel
+    // The first message on each channel repeats the port.
+    if (!this.#headed.has(channel)) {
+      this.#headed.add(channel)
+      return
+    }
+    if (channel === errorChannel) this.#lose(fromErrorChannel(this.#target, message.toString('utf8', 1)))
+    else if (!this.push(message.subarray(1))) this.#socket.pause()
+  }
+
+  /** The first reason counts. What has arrived is read before the error is told; after our own end, nothing is. */
+  #lose(reason: Failure): void {
+    if (this.#lost !== undefined) return
+    if (this.#ending) {
+      this.destroy()
+      return
+    }
+    this.#lost = reason
+    if (this.readableLength === 0) this.destroy(reason)
+  }
+
+  /** A pong cannot arrive while the reader pauses, nor before what is still to be sent. */
+  #beat(): void {
+    if (this.#socket.isPaused || this.#socket.bufferedAmount > 0) return
+    if (this.#unanswered === 2) this.destroy(lost(this.#target, 'two pings in a row had no answer'))
+    this.#unanswered++
+    this.#socket.ping()
+  }
+}
