@@ -15,6 +15,8 @@ export interface Right {
   readonly name?: string
   /** What it is for, as in `reaching PostgreSQL`. */
   readonly purpose: string
+  /** The input that names the object. */
+  readonly input?: string
   /** Whether the API server is asked: not for writes in a dry run, nor for an object whose name is not known. */
   readonly asked: boolean
   /** Another right that does as well. */
@@ -52,6 +54,7 @@ export interface RightGroup {
 export function namedRights(scope: PermissionScope): readonly Right[] {
   const { accessNamespace, accessSecret, appNamespace, appSecret, dryRun } = scope
   const database = { namespace: accessNamespace, group: '', asked: true }
+  const access = { ...database, resource: 'secrets', name: accessSecret, input: 'access-secret' }
   const pods = { ...database, resource: 'pods', purpose: 'finding the Pod behind the Service' }
   const forward = {
     ...database,
@@ -59,24 +62,24 @@ export function namedRights(scope: PermissionScope): readonly Right[] {
     subresource: 'portforward',
     purpose: 'reaching PostgreSQL',
   }
-  const secret = { namespace: appNamespace, group: '', resource: 'secrets' }
+  const secrets = { namespace: appNamespace, group: '', resource: 'secrets' }
+  const secret = {
+    ...secrets,
+    name: appSecret,
+    input: 'app-secret',
+    purpose: 'keeping the application Secret',
+  }
   return [
-    {
-      ...database,
-      verb: 'get',
-      resource: 'secrets',
-      name: accessSecret,
-      purpose: 'reading the access Secret',
-    },
+    { ...access, verb: 'get', purpose: 'reading the access Secret' },
     { ...pods, verb: 'get' },
     { ...pods, verb: 'list' },
     // The upgrade is a GET; from Kubernetes 1.35 on it needs create as well.
     { ...forward, verb: 'get' },
     { ...forward, verb: 'create' },
-    { ...secret, verb: 'get', name: appSecret, asked: true, purpose: 'the application Secret' },
-    { ...secret, verb: 'patch', name: appSecret, asked: !dryRun, purpose: 'the application Secret' },
+    { ...secret, verb: 'get', asked: true },
+    { ...secret, verb: 'patch', asked: !dryRun },
     // A create has no name yet when RBAC looks at it, so it cannot be limited to one.
-    { ...secret, verb: 'create', asked: !dryRun, purpose: 'creating the application Secret' },
+    { ...secrets, verb: 'create', asked: !dryRun, purpose: 'creating the application Secret' },
   ]
 }
 
@@ -170,35 +173,34 @@ export function permissionReport(
 /** Gives the error for a report that misses something: `permission-missing`. */
 export function permissionFailure({ identity, rights, missing }: PermissionReport): Failure {
   const places = [...byNamespace(missing)].map(
-    ([namespace, lacking]) => `${sentence(groupRights(lacking).map(phrase))} in ${namespace}`,
+    ([namespace, lacking]) => `${groupRights(lacking).map(phrase).join(', ')} in ${namespace}`,
   )
-  const accessSecret = missing.find(
-    ({ verb, resource, name }) => verb === 'get' && resource === 'secrets' && name,
-  )
+  const inputs = new Set(missing.flatMap(({ input }) => (input === undefined ? [] : [`"${input}"`])))
   const doubts =
-    accessSecret === undefined
-      ? ['A frequent cause is a Role that was made for an older version, or in another namespace.']
+    inputs.size === 0
+      ? []
       : [
           'A misspelt name looks the same, because rights on Secrets are given by name.',
-          'Check inputs "access-secret" and "access-namespace" against what the administrator sent, and "app-namespace" and "app-secret" too.',
+          `Check ${inputs.size === 1 ? 'input' : 'inputs'} ${sentence([...inputs])} and the namespace against what the administrator sent.`,
         ]
   return new Failure(
     'permission-missing',
     `${oneLine(identity.name)} lacks ${missing.length} of ${count(rights.length, 'right')}: ${places.join('; ')}.`,
-    [...doubts, 'If they are right, send the administrator the Role below; it is in the job summary too.'],
+    [...doubts, 'Send the administrator the Role below; it is in the job summary too.'],
   )
 }
 
-/** Groups rights on the same objects, in the order of their first verb. */
+/** The order in which an administrator reads a Role: what is read first, what is done with it after that. */
+const order = ['secrets', 'services', 'endpointslices', 'pods', 'pods/portforward']
+
+/** Groups rights on the same objects. */
 export function groupRights(rights: readonly Right[]): readonly RightGroup[] {
   const groups = Map.groupBy(rights, ({ namespace, group, resource, subresource = '', name = '' }) =>
     [namespace, group, resource, subresource, name].join('|'),
   )
-  return [...groups.values()].map((same) => ({
-    verbs: same.map(({ verb }) => verb),
-    resource: resourceOf(same[0]),
-    rights: same,
-  }))
+  return [...groups.values()]
+    .map((same) => ({ verbs: same.map(({ verb }) => verb), resource: resourceOf(same[0]), rights: same }))
+    .sort((one, other) => order.indexOf(one.resource) - order.indexOf(other.resource))
 }
 
 /**
