@@ -1,6 +1,12 @@
-export default {
+const ring = (name) => ({
+  displayName: name,
+  testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': ['ts-jest', { useESM: true, diagnostics: false, tsconfig: 'tsconfig.json' }] },
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
+})
+
+export default {
+  projects: ['unit', 'postgres', 'contract', 'process', 'cluster'].map(ring),
+  testTimeout: 60_000,
 }

@@ -79,7 +79,8 @@ export function lastLine(outcome: Outcome): string {
     const login = unchecked ? 'but the login could not be checked' : 'and the login works'
     return `Nothing to do: role, database, grants and Secret are as wanted, ${login}. ${duration}`
   }
-  if (dryRun) return `Dry run for ${application}, nothing was changed: ${passive(changes, 'would be')}. ${duration}`
+  if (dryRun)
+    return `Dry run for ${application}, nothing was changed: ${passive(changes, 'would be')}. ${duration}`
   return `${upperFirst(active(changes))} for ${application}. ${duration}`
 }
 

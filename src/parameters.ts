@@ -31,7 +31,8 @@ export const parameters = [
   {
     name: 'expect-server',
     kind: 'text',
-    description: 'API server (URL or host) this run must be talking to; it stops if the kubeconfig names another.',
+    description:
+      'API server (URL or host) this run must be talking to; it stops if the kubeconfig names another.',
   },
   {
     name: 'access-secret',
@@ -78,7 +79,7 @@ export const parameters = [
     name: 'ssl-root-cert',
     kind: 'pem',
     description:
-      "Certificate authority of PostgreSQL as PEM text, or `system`. Default: key `ca.crt` of the access Secret.",
+      'Certificate authority of PostgreSQL as PEM text, or `system`. Default: key `ca.crt` of the access Secret.',
   },
   {
     name: 'database-owner',
@@ -110,7 +111,8 @@ export const parameters = [
     kind: 'choice',
     options: ['refuse', 'accept'],
     default: 'refuse',
-    description: 'What to do where the server lets anyone in without a password, so that no login can be proven.',
+    description:
+      'What to do where the server lets anyone in without a password, so that no login can be proven.',
   },
   {
     name: 'dry-run',

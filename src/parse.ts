@@ -109,7 +109,9 @@ function parseIdentifier(text: string): Parsed {
   if (text.includes('\0')) return { problem: 'holds a NUL character, which no PostgreSQL name may' }
   if (!text.isWellFormed()) return { problem: 'holds half a character (a lone surrogate)' }
   if (bytes > 63) {
-    return { problem: `${shown(text)} has ${bytes} bytes in UTF-8; PostgreSQL takes 63 and would cut the rest` }
+    return {
+      problem: `${shown(text)} has ${bytes} bytes in UTF-8; PostgreSQL takes 63 and would cut the rest`,
+    }
   }
   if (reservedNames.includes(text) || text.startsWith('pg_')) {
     return { problem: `${shown(text)} is reserved by PostgreSQL: choose a name of the application's own` }
@@ -123,7 +125,8 @@ function parseList(text: string): Parsed {
     .map((item) => item.trim())
     .filter((item) => item !== '')
   const tooLong = items.find((item) => Buffer.byteLength(item) > 63 || item.includes('\0'))
-  if (tooLong !== undefined) return { problem: `${shown(tooLong)} is no PostgreSQL name: 63 bytes at most, no NUL` }
+  if (tooLong !== undefined)
+    return { problem: `${shown(tooLong)} is no PostgreSQL name: 63 bytes at most, no NUL` }
   return { value: [...new Set(items)] }
 }
 
@@ -139,7 +142,8 @@ function parseChoice(
 }
 
 function parseDuration(text: string): Parsed {
-  if (/^\d+$/.test(text)) return { problem: `${shown(text)} has no unit: write ${text}m or ${Number(text) * 60}s` }
+  if (/^\d+$/.test(text))
+    return { problem: `${shown(text)} has no unit: write ${text}m or ${Number(text) * 60}s` }
   const [, hours = '0', minutes = '0', seconds = '0'] = durationPattern.exec(text) ?? []
   const milliseconds = 1000 * (3600 * Number(hours) + 60 * Number(minutes) + Number(seconds))
   if (!durationPattern.test(text)) return { problem: `${shown(text)} is no duration: write 90s, 5m or 1h` }

@@ -205,7 +205,7 @@ async function resolveEndpoint(api: Api, service: Service, servicePort: ServiceP
   }
   throw new Failure(
     'pod-not-ready',
-    `No address behind ${name}, of ${addresses}, is a Pod there that has its port.`,
+    `No ready address behind ${name} is a Pod of that namespace with the port (looked at: ${addresses}).`,
     [
       'It has no selector, and only a Pod can be forwarded to: the database may be outside the cluster.',
       'Ask the administrator for a Service that leads to the Pods of the database.',

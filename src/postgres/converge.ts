@@ -33,8 +33,10 @@ export async function convergeRole(
   const verifier = await scramVerifier(password)
   mask(verifier)
   await session.transaction(async () => {
-    if (plan.action === 'create') await session.query(`CREATE ROLE ${role} LOGIN PASSWORD ${literal(verifier)}`)
-    if (plan.action === 'set-password') await session.query(`ALTER ROLE ${role} PASSWORD ${literal(verifier)}`)
+    if (plan.action === 'create')
+      await session.query(`CREATE ROLE ${role} LOGIN PASSWORD ${literal(verifier)}`)
+    if (plan.action === 'set-password')
+      await session.query(`ALTER ROLE ${role} PASSWORD ${literal(verifier)}`)
     if (plan.mark !== undefined) {
       await session.query(`COMMENT ON ROLE ${role} IS ${literal(formatMarker(plan.mark))}`)
     }
@@ -62,12 +64,13 @@ export async function convergeGrants(
   const database = identifier(wanted.database)
   const application = identifier(wanted.username)
   await session.transaction(async () => {
-    const throughApplication =
-      plan.owner !== undefined || server.database?.owner === wanted.username
+    const throughApplication = plan.owner !== undefined || server.database?.owner === wanted.username
     await asOwner(session, throughApplication, wanted, async () => {
       if (plan.application) await session.query(`GRANT ALL ON DATABASE ${database} TO ${application}`)
       if (plan.connect.length > 0) {
-        await session.query(`GRANT CONNECT ON DATABASE ${database} TO ${plan.connect.map(identifier).join(', ')}`)
+        await session.query(
+          `GRANT CONNECT ON DATABASE ${database} TO ${plan.connect.map(identifier).join(', ')}`,
+        )
       }
       if (plan.revokePublic) {
         await session.query(`REVOKE CONNECT, TEMPORARY ON DATABASE ${database} FROM PUBLIC`)
@@ -88,7 +91,11 @@ export async function convergeGrants(
       ...(left.revokePublic ? [`REVOKE CONNECT, TEMPORARY ON DATABASE ${database} FROM PUBLIC;`] : []),
     ]
     if (commands.length > 0) {
-      throw ineffective(`the grants on database "${wanted.database}"`, 'Its owner or a superuser can run:', commands)
+      throw ineffective(
+        `the grants on database "${wanted.database}"`,
+        'Its owner or a superuser can run:',
+        commands,
+      )
     }
   })
 }

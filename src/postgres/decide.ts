@@ -233,7 +233,8 @@ function decideMark(
 export function decideGrants(server: ServerState, wanted: Wanted, ours: boolean, notes: string[]): GrantPlan {
   const { database, admin, role } = server
   if (database === undefined) throw new Error('grants are decided on a database that exists')
-  const owner = database.owner === wanted.username ? 'app' : database.owner === admin.name ? 'admin' : undefined
+  const owner =
+    database.owner === wanted.username ? 'app' : database.owner === admin.name ? 'admin' : undefined
   const wantedOwner = wanted.databaseOwner ?? (ours ? 'admin' : undefined)
   const grants: GrantPlan = {
     application: ours ? !database.granted : !database.grantedOrPublic,
@@ -316,7 +317,9 @@ function notOurs(role: RoleState, found: Found, wanted: Wanted): Failure {
     ? 'the password of that Secret does not log in'
     : 'that Secret holds no password'
   const open =
-    role.sessions === 1 ? '1 session is open' : `${count(role.sessions, 'session').replace(/^0/, 'no')} are open`
+    role.sessions === 1
+      ? '1 session is open'
+      : `${count(role.sessions, 'session').replace(/^0/, 'no')} are open`
   return new Failure(
     'role-not-ours',
     `Role "${wanted.username}" exists, and nothing says that it belongs to ${wanted.secret}.`,

@@ -31,9 +31,10 @@ export async function takeLock(
   for (const [index, key] of keys.entries()) {
     const name = index === 0 ? wanted.username : wanted.database
     for (;;) {
-      const [row] = await session.query<{ taken: boolean }>('select pg_try_advisory_lock($1::bigint) as taken', [
-        key,
-      ])
+      const [row] = await session.query<{ taken: boolean }>(
+        'select pg_try_advisory_lock($1::bigint) as taken',
+        [key],
+      )
       if (row?.taken === true) break
       const holder = await describeHolder(session, key)
       if (deadline.remainingMs() < 2 * pollMs) {
@@ -51,7 +52,9 @@ export async function takeLock(
         })
         said = true
       }
-      await sleep(pollMs * (0.5 + Math.random()), undefined, { signal: deadline.signal }).catch(() => undefined)
+      await sleep(pollMs * (0.5 + Math.random()), undefined, { signal: deadline.signal }).catch(
+        () => undefined,
+      )
     }
   }
   return {

@@ -74,7 +74,10 @@ export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Log
       return new Failure(
         'connection-limit',
         `PostgreSQL has no connection left for "${user}" in database "${database}" (53300).`,
-        [said, 'Raise the limit that was reached, close sessions, or put a pooler between application and server.'],
+        [
+          said,
+          'Raise the limit that was reached, close sessions, or put a pooler between application and server.',
+        ],
         cause,
       )
     case '55000':

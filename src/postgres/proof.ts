@@ -22,7 +22,10 @@ export async function proveWork(session: Session, database: string): Promise<voi
     throw new Failure(
       'grant-ineffective',
       `The application logs in, yet cannot work in schema public of database "${database}" (${error.code ?? 'no SQLSTATE'}).`,
-      [`The server said "${oneLine(error.message)}".`, 'Ask the administrator what keeps it from creating a table there.'],
+      [
+        `The server said "${oneLine(error.message)}".`,
+        'Ask the administrator what keeps it from creating a table there.',
+      ],
       { cause: error },
     )
   }

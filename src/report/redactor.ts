@@ -60,7 +60,13 @@ export function encodings(text: string): readonly string[] {
   ]
 }
 
-const htmlSigns: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const htmlSigns: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
 
 /**
  * Base64 of a text depends on how many bytes stand before it. Of the three ways, gives the characters that the text

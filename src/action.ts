@@ -1,0 +1,131 @@
+import * as core from '@actions/core'
+import { context } from '@actions/github'
+import { asFailure, type Failure } from './failure.ts'
+import { hasChanged, lastLine, standing, type Outcome } from './outcome.ts'
+import { parameters, type OutputName, type ParameterName } from './parameters.ts'
+import { parseRequest } from './parse.ts'
+import { provision } from './provision.ts'
+import { formatFailure } from './report/log.ts'
+import { PipelineReporter } from './report/pipeline.ts'
+import { formatSummary } from './report/summary.ts'
+import type { KubeconfigSources } from './request.ts'
+import { oneLine } from './text.ts'
+import { version } from './version.ts'
+
+const reporter = new PipelineReporter({
+  line: (text) => process.stdout.write(`${text}\n`),
+  mask: core.setSecret,
+  group: (title, lines) => {
+    core.startGroup(title)
+    for (const line of lines) process.stdout.write(`${line}\n`)
+    core.endGroup()
+  },
+  debugging: core.isDebug(),
+})
+
+try {
+  const inputs = Object.fromEntries(parameters.map(({ name }) => [name, core.getInput(name)]))
+  const kubeconfig = takeKubeconfig(inputs)
+  const request = parseRequest(inputs, { kubeconfig, runName: runName() })
+  reporter.write([
+    `pg-app-user ${version} · ${request.dryRun ? 'dry run' : 'provision'} ${request.appUsername}`,
+  ])
+  const outcome = await provision(request, reporter, cancellation())
+  setOutputs(outcome)
+  await writeSummary(formatSummary(outcome))
+  for (const note of outcome.notes) core.warning(reporter.redact(note))
+  if (outcome.failure === undefined) reporter.write([lastLine(outcome)])
+  else fail(outcome.failure, standing(outcome))
+} catch (error) {
+  const failure = asFailure(error)
+  await writeSummary(
+    `### ❌ pg-app-user: ${failure.message}\n\nNothing was changed.\n\n\`\`\`text\n${failure.hint.join('\n')}\n\`\`\`\n`,
+  )
+  fail(failure, 'Nothing was changed.')
+}
+
+function fail(failure: Failure, stands: string): void {
+  reporter.write(formatFailure(failure, stands))
+  for (let cause: unknown = failure.cause; cause instanceof Error; cause = cause.cause) {
+    reporter.debug(`caused by ${cause.stack ?? cause.message}`)
+  }
+  core.error(reporter.redact(failure.message), { title: `pg-app-user: ${failure.code}` })
+  process.exitCode = 1
+}
+
+/** Takes credentials out of the environment, which every child process (an exec plugin) would inherit. */
+function takeKubeconfig(inputs: Partial<Record<ParameterName, string>>): KubeconfigSources {
+  const { KUBECONFIG, KUBECONFIG_CONTENTS_B64 } = process.env
+  delete process.env['INPUT_KUBECONFIG']
+  delete process.env['KUBECONFIG_CONTENTS_B64']
+  if (KUBECONFIG?.includes('\n') === true) delete process.env['KUBECONFIG']
+  return { input: inputs.kubeconfig, KUBECONFIG, KUBECONFIG_CONTENTS_B64, absenceHint: absenceHint() }
+}
+
+/** Why a kubeconfig may be missing: GitHub passes an empty text for a secret that this job does not get. */
+function absenceHint(): readonly string[] {
+  const payload = context.payload as {
+    pull_request?: { head?: { repo?: { full_name?: string } | null } }
+    repository?: { full_name?: string }
+  }
+  const head = payload.pull_request?.head?.repo?.full_name
+  const fork = payload.pull_request !== undefined && head !== payload.repository?.full_name
+  if (fork) {
+    return [
+      `This run was started by a pull request from the fork ${oneLine(head ?? 'that is deleted')}, and such runs get no secrets.`,
+      'Run this step on pushes only, or skip it for forks:',
+      '  if: github.event.pull_request.head.repo.full_name == github.repository',
+      'Do not change the trigger to pull_request_target to get around this.',
+    ]
+  }
+  if (context.actor === 'dependabot[bot]') {
+    return [
+      'This run was started by Dependabot, and runs of Dependabot get Dependabot secrets only.',
+      'Skip this step for it, or define the secret under Dependabot too:',
+      "  if: github.actor != 'dependabot[bot]'",
+    ]
+  }
+  return [
+    "A frequent cause is a secret that is defined in another environment than this job's, or a misspelt name:",
+    'GitHub passes an empty text for both.',
+  ]
+}
+
+/** How this run shows in pg_stat_activity: ASCII, 63 bytes. */
+function runName(): string {
+  const { GITHUB_REPOSITORY = '', GITHUB_RUN_ID = '', GITHUB_REF_NAME = '' } = process.env
+  const name = `pg-app-user ${GITHUB_REPOSITORY} run ${GITHUB_RUN_ID} ${GITHUB_REF_NAME}`
+  return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 63)
+}
+
+function cancellation(): AbortSignal {
+  const cancelled = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      cancelled.abort()
+    })
+  }
+  return cancelled.signal
+}
+
+function setOutputs(outcome: Outcome): void {
+  const values: Record<OutputName, string> = {
+    changed: String(hasChanged(outcome)),
+    changes: JSON.stringify(outcome.changes),
+    'secret-name': outcome.secret.name,
+    'secret-namespace': outcome.secret.namespace ?? '',
+    'secret-resource-version': outcome.secret.resourceVersion ?? '',
+    database: outcome.database,
+    'server-version': outcome.serverVersion ?? '',
+  }
+  for (const [name, value] of Object.entries(values)) core.setOutput(name, value)
+}
+
+/** A summary that cannot be written is no reason to fail a run that did its work. */
+async function writeSummary(markdown: string): Promise<void> {
+  try {
+    await core.summary.addRaw(reporter.redact(markdown)).write()
+  } catch (error) {
+    reporter.debug(`the job summary could not be written: ${String(error)}`)
+  }
+}

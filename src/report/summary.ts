@@ -1,0 +1,205 @@
+import type { Failure } from '../failure.ts'
+import { groupRights } from '../kubernetes/permissions.ts'
+import { hasChanged, standing, type Outcome, type Row } from '../outcome.ts'
+import { count, sentence } from '../text.ts'
+import { formatSeconds } from './log.ts'
+
+const documents = 'https://github.com/elastisys/pg-app-user/blob/v1/docs'
+
+/** Gives the job summary as GitHub-flavoured markdown: the heading is the verdict, then what was found and done. */
+export function formatSummary(outcome: Outcome): string {
+  const { failure, permissions } = outcome
+  if (failure === undefined) return success(outcome)
+  if (failure.code === 'permission-missing' && permissions !== undefined && permissions.missing.length > 0) {
+    return preflight(outcome, permissions)
+  }
+  return paragraphs(
+    `### ❌ ${code(outcome.application)}: ${escape(failure.message)}`,
+    [standing(outcome), `\`${failure.code}\``].join(' · '),
+    hints(failure),
+    `[What to do about \`${failure.code}\`](${documents}/troubleshooting.md#${failure.code})`,
+    outcome.rows.length === 0 ? '' : fold('What was looked at', nowTable(outcome.rows)),
+  )
+}
+
+function success(outcome: Outcome): string {
+  const { application, rows, changes, dryRun } = outcome
+  const name = code(application)
+  const duration = formatSeconds(outcome.seconds)
+  const secret = `${outcome.secret.namespace ?? ''}/${outcome.secret.name}`
+  const notes = outcome.notes.map((note) => `> ⚠️ ${escape(note)}`).join('\n>\n')
+  if (dryRun && changes.length > 0) {
+    return paragraphs(
+      `### 🔍 ${name} would be changed`,
+      `Nothing was changed: this was a dry run. ${duration}`,
+      notes,
+      doneTable(rows.filter((row) => row.done !== undefined)),
+    )
+  }
+  if (changes.length === 0) {
+    const login = outcome.notes.some((note) => note.includes('could not be checked'))
+      ? 'The login could not be checked.'
+      : `The login with ${code(secret)} works.`
+    return paragraphs(
+      `### ✅ ${name} is as wanted`,
+      `Nothing was changed. ${login} ${duration}`,
+      notes,
+      fold('What was looked at', nowTable(rows)),
+    )
+  }
+  const first = changes.some(({ object, action }) => object === 'secret' && action === 'created')
+  if (first && rows.every(({ found }) => found === undefined)) {
+    const where = `on ${code(outcome.cluster?.server ?? '')}, namespace ${code(outcome.cluster?.namespace ?? '')}`
+    return paragraphs(
+      `### ✅ ${name} is provisioned`,
+      `Role, database, grants and Secret were created, and the login was proven. ${duration} ${where}.`,
+      notes,
+      nowTable(rows),
+      deployment(outcome.secret.name),
+    )
+  }
+  const repaired = rows.filter((row) => row.done !== undefined)
+  const right = rows.filter((row) => row.done === undefined)
+  const pods =
+    outcome.restart ?? '**Running Pods need no restart:** the password in the Secret did not change.'
+  return paragraphs(
+    `### 🔧 ${name} was put right`,
+    `${repaired.length} of ${count(rows.length, 'thing')} differed from what they should be. The login is proven again. ${pods} ${duration}`,
+    notes,
+    doneTable(repaired),
+    fold(
+      `${count(right.length, 'thing')} ${right.length === 1 ? 'was' : 'were'} already right`,
+      nowTable(right),
+    ),
+  )
+}
+
+function preflight(outcome: Outcome, permissions: NonNullable<Outcome['permissions']>): string {
+  const { identity, rights, missing, manifest } = permissions
+  const namespaces = [...new Set(rights.map(({ namespace }) => namespace))]
+  const lacking = namespaces.filter((name) => missing.some(({ namespace }) => namespace === name))
+  const tables = lacking.map((namespace) => {
+    const rows = groupRights(rights.filter((right) => right.namespace === namespace)).map((group) => {
+      const [right] = group.rights
+      const verbs = group.verbs.map(code).join(', ')
+      const name = right?.name === undefined ? '' : ` ${code(right.name)}`
+      const gone = group.rights.filter((one) => missing.includes(one))
+      const all = gone.length === group.rights.length
+      const state =
+        gone.length === 0
+          ? 'there'
+          : `**${all ? 'missing' : `${sentence(gone.map(({ verb }) => verb))} missing`}**`
+      return [`${verbs} ${group.resource}${name}`, right?.purpose ?? '', state]
+    })
+    return paragraphs(
+      `${code(identity.name)} needs, in namespace ${code(namespace)}:`,
+      table(['right', 'for', ''], rows),
+    )
+  })
+  const whole = namespaces.filter((name) => !lacking.includes(name))
+  return paragraphs(
+    `### ❌ ${code(outcome.application)}: ${missing.length} of ${count(rights.length, 'right')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+    standing(outcome),
+    ...tables,
+    ...whole.map((name) => `All rights in namespace ${code(name)} are there.`),
+    '**Send this to your administrator.** It is the whole Role, safe to apply more than once.',
+    block('yaml', manifest),
+  )
+}
+
+function deployment(secret: string): string {
+  return paragraphs(
+    '**Use it in your Deployment**',
+    block(
+      'yaml',
+      [
+        'spec:',
+        '  template:',
+        '    spec:',
+        '      containers:',
+        '        - name: app',
+        '          envFrom:',
+        '            - secretRef:',
+        `                name: ${secret}`,
+      ].join('\n'),
+    ),
+    'Works as it is with psql and every client built on libpq. node-postgres reads `PGSSLMODE=require` in another way: set `app-sslmode: no-verify` for it.',
+  )
+}
+
+function nowTable(rows: readonly Row[]): string {
+  const done = rows.some((row) => row.done !== undefined)
+  return done
+    ? table(
+        ['', 'now', 'this run'],
+        rows.map((row) => [escape(row.subject), escape(row.now), escape(row.done ?? '')]),
+      )
+    : table(
+        ['', 'now'],
+        rows.map((row) => [escape(row.subject), escape(row.now)]),
+      )
+}
+
+function doneTable(rows: readonly Row[]): string {
+  return table(
+    ['', 'found', 'done'],
+    rows.map((row) => [escape(row.subject), escape(row.found ?? row.now), escape(row.done ?? '')]),
+  )
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+function hints(failure: Failure): string {
+  return failure.hint.length === 0 ? '' : block('text', failure.hint.join('\n'))
+}
+
+function fold(title: string, content: string): string {
+  return `<details><summary>${title}</summary>\n\n${content}\n\n</details>`
+}
+
+function block(language: string, content: string): string {
+  const fence = '`'.repeat(Math.max(3, longestRun(content) + 1))
+  return `${fence}${language}\n${content.trimEnd()}\n${fence}`
+}
+
+function paragraphs(...parts: readonly string[]): string {
+  return `${parts
+    .map((part) => part.trimEnd())
+    .filter((part) => part !== '')
+    .join('\n\n')}\n`
+}
+
+/** Gives a name as a code span that no name can break out of, also inside a table. */
+function code(name: string): string {
+  const fence = '`'.repeat(longestRun(name) + 1)
+  const space = name.startsWith('`') || name.endsWith('`') ? ' ' : ''
+  return `${fence}${space}${name.replaceAll('|', '\\|')}${space}${fence}`
+}
+
+function longestRun(text: string): number {
+  return Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length))
+}
+
+/** Gives a text whose markdown and HTML have no effect, but for its own code spans. */
+function escape(text: string): string {
+  return text
+    .split(/(`[^`]*`)/)
+    .map((part, index) =>
+      index % 2 === 1
+        ? part.replaceAll('|', '\\|')
+        : part.replace(/[\\<>&|*_[\]#~!$@]/g, (sign) => `&#${sign.charCodeAt(0)};`),
+    )
+    .join('')
+}
+
+/** Says whether a job's reader has something to do. */
+export function needsAttention(outcome: Outcome): boolean {
+  return (
+    outcome.failure !== undefined ||
+    outcome.notes.length > 0 ||
+    (hasChanged(outcome) && outcome.restart !== undefined)
+  )
+}
