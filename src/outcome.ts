@@ -46,6 +46,8 @@ export interface Outcome {
   readonly rows: readonly Row[]
   /** Things that need a look and stopped nothing, one line each. */
   readonly notes: readonly string[]
+  /** Whether the server asks for no password, so that nothing can be said about the login. */
+  readonly loginUnchecked: boolean
   readonly cluster: { readonly server: string; readonly namespace: string } | undefined
   readonly permissions: PermissionReport | undefined
   readonly secret: {
@@ -75,8 +77,7 @@ export function lastLine(outcome: Outcome): string {
   const duration = formatSeconds(outcome.seconds)
   const { changes, application, dryRun } = outcome
   if (changes.length === 0) {
-    const unchecked = outcome.notes.some((note) => note.includes('could not be checked'))
-    const login = unchecked ? 'but the login could not be checked' : 'and the login works'
+    const login = outcome.loginUnchecked ? 'but the login could not be checked' : 'and the login works'
     return `Nothing to do: role, database, grants and Secret are as wanted, ${login}. ${duration}`
   }
   if (dryRun)

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { closest, distance } from 'fastest-levenshtein'
 import { Failure } from './failure.ts'
 import { parameters, type Parameter, type ParameterName } from './parameters.ts'
+import type { SslMode } from './postgres/sslmode.ts'
 import type { KubeconfigSources, ProvisionRequest } from './request.ts'
 import { oneLine, sentence } from './text.ts'
 
@@ -42,28 +43,49 @@ export function parseRequest(
   }
   if (problems.length > 0) throw inputFailure(problems)
 
-  const value = <Value>(name: ParameterName): Value => parsed.get(name) as Value
+  const values = Object.fromEntries(parsed) as unknown as Values
   return {
     kubeconfig: surroundings.kubeconfig,
-    context: value('context'),
-    expectServer: value('expect-server'),
-    accessSecret: value('access-secret'),
-    accessNamespace: value('access-namespace'),
-    appDatabase: value('app-database'),
-    appUsername: value<string | undefined>('app-username') ?? value('app-database'),
-    appSecret: value('app-secret'),
-    appNamespace: value('app-namespace'),
-    appSslMode: value('app-sslmode'),
-    sslRootCert: value('ssl-root-cert'),
-    databaseOwner: value('database-owner'),
-    extensions: value<readonly string[] | undefined>('extensions') ?? [],
-    connectRoles: value<readonly string[] | undefined>('connect-roles') ?? [],
-    existing: value('existing'),
-    unproven: value('unproven'),
-    dryRun: value('dry-run'),
-    timeoutMs: value('timeout'),
+    context: values.context,
+    expectServer: values['expect-server'],
+    accessSecret: values['access-secret'],
+    accessNamespace: values['access-namespace'],
+    appDatabase: values['app-database'],
+    appUsername: values['app-username'] ?? values['app-database'],
+    appSecret: values['app-secret'],
+    appNamespace: values['app-namespace'],
+    appSslMode: values['app-sslmode'],
+    sslRootCert: values['ssl-root-cert'],
+    databaseOwner: values['database-owner'],
+    extensions: values.extensions ?? [],
+    connectRoles: values['connect-roles'] ?? [],
+    existing: values.existing,
+    unproven: values.unproven,
+    dryRun: values['dry-run'],
+    timeoutMs: values.timeout,
     runName: surroundings.runName,
   }
+}
+
+/** What `parseText` gives for each parameter, once nothing is missing and nothing is wrong. */
+interface Values {
+  readonly context?: string
+  readonly 'expect-server'?: string
+  readonly 'access-secret': string
+  readonly 'access-namespace': string
+  readonly 'app-database': string
+  readonly 'app-username'?: string
+  readonly 'app-secret': string
+  readonly 'app-namespace'?: string
+  readonly 'app-sslmode'?: SslMode
+  readonly 'ssl-root-cert'?: string
+  readonly 'database-owner'?: 'admin' | 'app'
+  readonly extensions?: readonly string[]
+  readonly 'connect-roles'?: readonly string[]
+  readonly existing: 'refuse' | 'adopt'
+  readonly unproven: 'refuse' | 'accept'
+  readonly 'dry-run': boolean
+  readonly timeout: number
 }
 
 type Parsed = { readonly value: unknown } | { readonly problem: string }

@@ -37,7 +37,7 @@ function success(outcome: Outcome): string {
     )
   }
   if (changes.length === 0) {
-    const login = outcome.notes.some((note) => note.includes('could not be checked'))
+    const login = outcome.loginUnchecked
       ? 'The login could not be checked.'
       : `The login with ${code(secret)} works.`
     return paragraphs(

@@ -1,0 +1,90 @@
+import type { PermissionReport } from './kubernetes/permissions.ts'
+import type { Change, Outcome, Row } from './outcome.ts'
+import type { Failure } from './failure.ts'
+import type { Reporter, Sign } from './reporter.ts'
+import type { ProvisionRequest } from './request.ts'
+
+/** Gives the seconds since it was made. */
+export type Stopwatch = () => number
+
+/** Starts to measure how long a step takes. */
+export function stopwatch(): Stopwatch {
+  const start = performance.now()
+  return () => (performance.now() - start) / 1000
+}
+
+/**
+ * What a run has seen and done so far. It tells the reporter at once and keeps what the outcome needs, so that a run
+ * that stops half-way can still say what stands.
+ */
+export class Journal {
+  cluster: Outcome['cluster']
+  permissions: PermissionReport | undefined
+  serverVersion: string | undefined
+  secretVersion: string | undefined
+  restart: string | undefined
+  loginUnchecked = false
+  readonly mask: (credential: string) => void
+  readonly reporter: Reporter
+  private readonly running = stopwatch()
+  private readonly changes: Change[] = []
+  private readonly rows = new Map<string, Row>()
+  private readonly notes: string[] = []
+
+  constructor(reporter: Reporter) {
+    this.reporter = reporter
+    this.mask = (credential) => {
+      reporter.mask(credential)
+    }
+  }
+
+  /** One visible line of the log. */
+  step(sign: Sign, subject: string, text: string, seconds?: number): void {
+    this.reporter.step({ sign, subject, text, ...(seconds !== undefined && { seconds }) })
+  }
+
+  /** One line of the summary's table; a later one about the same subject takes its place. */
+  row(row: Row): void {
+    this.rows.set(row.subject, row)
+  }
+
+  /** Something that needs a look and stops nothing; said once. */
+  note(text: string): void {
+    if (this.notes.includes(text)) return
+    this.notes.push(text)
+    this.step('attention', 'note', text)
+  }
+
+  /** Notes changes that stand: what is still in a transaction does not. */
+  changed(...changes: readonly Change[]): void {
+    for (const change of changes) {
+      const same = ({ object, name, action }: Change): boolean =>
+        object === change.object && name === change.name && action === change.action
+      if (!this.changes.some(same)) this.changes.push(change)
+    }
+  }
+
+  /** Gives what the run came to. */
+  outcome(request: ProvisionRequest, failure: Failure | undefined): Outcome {
+    return {
+      failure,
+      dryRun: request.dryRun,
+      application: request.appUsername,
+      seconds: this.running(),
+      changes: this.changes,
+      rows: [...this.rows.values()],
+      notes: this.notes,
+      loginUnchecked: this.loginUnchecked,
+      cluster: this.cluster,
+      permissions: this.permissions,
+      secret: {
+        namespace: this.cluster?.namespace,
+        name: request.appSecret,
+        resourceVersion: this.secretVersion,
+      },
+      database: request.appDatabase,
+      serverVersion: this.serverVersion,
+      restart: this.restart,
+    }
+  }
+}

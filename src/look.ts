@@ -1,0 +1,260 @@
+import { generate } from 'generate-password'
+import { Failure } from './failure.ts'
+import { stopwatch, type Journal, type Stopwatch } from './journal.ts'
+import {
+  planSecret,
+  readApplicationSecret,
+  type ApplicationSecret,
+  type SecretPlan,
+  type WantedSecret,
+} from './kubernetes/application-secret.ts'
+import {
+  decide,
+  decideInside,
+  isEmpty,
+  type Found,
+  type InsidePlan,
+  type Plan,
+  type Wanted,
+} from './postgres/decide.ts'
+import { weigh } from './postgres/login.ts'
+import type { Attempt, Login, Session } from './postgres/session.ts'
+import type { Sessions } from './postgres/sessions.ts'
+import { isSslMode, sslModes } from './postgres/sslmode.ts'
+import { readInside, readServer, type InsideState, type ServerState } from './postgres/state.ts'
+import type { ProvisionRequest } from './request.ts'
+import type { Cluster } from './target.ts'
+import { oneLine } from './text.ts'
+
+/** What the old manual page told people to type, and psql took for the password itself. It is public. */
+export const literalPassword = ':APP_PASSWORD'
+
+const oldestVersion = 130_000
+
+/** Everything that one look at Secret and server showed, and what follows from it. */
+export interface Look {
+  readonly secret: ApplicationSecret | undefined
+  readonly secretPlan: SecretPlan
+  readonly admin: Session
+  readonly server: ServerState
+  /** As the application will log in. */
+  readonly login: Login
+  /** What came of that login. */
+  readonly attempt: Attempt
+  readonly found: Found
+  readonly plan: Plan
+  readonly insidePlan: InsidePlan
+}
+
+/** Looks for a run; what it needs for that stays the same from look to look. */
+export class Looker {
+  private readonly request: ProvisionRequest
+  private readonly cluster: Cluster
+  private readonly sessions: Sessions
+  private readonly journal: Journal
+  private readonly wanted: Wanted
+
+  constructor(
+    request: ProvisionRequest,
+    cluster: Cluster,
+    sessions: Sessions,
+    journal: Journal,
+    wanted: Wanted,
+  ) {
+    this.request = request
+    this.cluster = cluster
+    this.sessions = sessions
+    this.journal = journal
+    this.wanted = wanted
+  }
+
+  /**
+   * Reads the Secret, then logs in as the admin and, at the same time, as the application: what its login shows decides
+   * about the password, and a server that lets anybody in is found before anything is changed.
+   *
+   * @param admin a session to go on with, because it holds the lock
+   */
+  async look(admin?: Session): Promise<Look> {
+    const { request, cluster, journal, wanted } = this
+    const secret = await readApplicationSecret(
+      cluster.api,
+      cluster.namespace,
+      request.appSecret,
+      journal.mask,
+    )
+    journal.secretVersion = secret?.resourceVersion
+    const password = secret?.values.PGPASSWORD
+    const wantedSecret = this.wantedSecret(password ?? this.freshPassword())
+    const secretPlan = planSecret(secret, wantedSecret)
+    if (secretPlan instanceof Failure) throw secretPlan
+    const login = this.applicationLogin(secret, secretPlan, wantedSecret)
+
+    const { session, server, attempt } = await this.logInBoth(login, admin)
+    const evidence = weigh(attempt, login, password !== undefined)
+    if (evidence === 'unproven' && request.unproven === 'refuse') throw unproven(login)
+    const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
+    const secretNamesAll = PGUSER !== undefined && PGDATABASE !== undefined && PGHOST !== undefined
+    const stranger = server.role !== undefined && server.role.marker === undefined
+    const found: Found = {
+      server,
+      evidence,
+      secretHasPassword: password !== undefined,
+      secretNamesAll,
+      literalLogsIn: stranger && evidence === 'wrong' && secretNamesAll && (await this.literalLogsIn(login)),
+    }
+    const plan = decide(found, wanted)
+    const insidePlan = decideInside(await this.inside(plan, attempt), server, wanted)
+    return { secret, secretPlan, admin: session, server, login, attempt, found, plan, insidePlan }
+  }
+
+  private async logInBoth(
+    login: Login,
+    earlier: Session | undefined,
+  ): Promise<{ session: Session; server: ServerState; attempt: Attempt }> {
+    const timer = stopwatch()
+    const [opened, attempted] = await Promise.allSettled([
+      earlier ?? this.sessions.asAdmin('postgres'),
+      this.sessions.tryAs(login),
+    ])
+    // What the admin's login says comes first: the other one may have failed for the same reason.
+    if (opened.status === 'rejected') throw opened.reason
+    const session = opened.value
+    const server = await readServer(session, this.wanted)
+    if (earlier === undefined) this.check(session, server, timer)
+    if (attempted.status === 'rejected') throw attempted.reason
+    return { session, server, attempt: attempted.value }
+  }
+
+  /** Makes sure that this is a primary that we understand, with nobody in between. */
+  private check(session: Session, server: ServerState, timer: Stopwatch): void {
+    const { journal } = this
+    const service = `svc/${this.cluster.access.service}`
+    if (session.announcedPid !== server.backendPid) {
+      throw new Failure(
+        'pooler-in-between',
+        `A connection pooler answers behind ${service}, not PostgreSQL itself.`,
+        [
+          'Locks, settings and proofs belong to one session, which a pooler does not keep.',
+          'Ask the administrator for a Service that leads to the primary: key USER_ACCESS of the access Secret.',
+        ],
+      )
+    }
+    if (server.versionNumber < oldestVersion) {
+      throw new Failure(
+        'server-version-unsupported',
+        `PostgreSQL ${server.version} is too old: 13 to 18 are supported.`,
+        ['Ask the administrator for an upgrade; the PostgreSQL project no longer mends this version either.'],
+      )
+    }
+    if (server.standby) {
+      throw new Failure('target-is-standby', `${service} leads to a standby, which takes no changes.`, [
+        'A frequent cause is a switch of the primary at this very moment: run again in a minute.',
+        'If it stays, ask the administrator to let the Service select the primary (with Spilo: spilo-role=master).',
+      ])
+    }
+    if (journal.serverVersion !== undefined) return
+    journal.serverVersion = server.version
+    const encryption = session.encryption ?? 'no TLS'
+    const rank = server.admin.superuser ? 'a superuser' : 'no superuser'
+    const text = `${server.version} · primary · ${encryption} · admin "${server.admin.name}", ${rank}`
+    journal.step('right', 'PostgreSQL', text, timer())
+    journal.row({ subject: 'PostgreSQL', now: `${server.version}, primary, ${encryption}` })
+  }
+
+  private async literalLogsIn(login: Login): Promise<boolean> {
+    const literal = { ...login, password: literalPassword }
+    const attempt = await this.sessions.tryAs(literal)
+    await this.sessions.end(attempt.session)
+    return weigh(attempt, literal, true) === 'proven'
+  }
+
+  /** A database that is yet to be made will be a copy of template1, extensions included. */
+  private async inside(plan: Plan, attempt: Attempt): Promise<InsideState> {
+    const { sessions, wanted } = this
+    if (plan.database === 'keep') {
+      return await readInside(attempt.session ?? (await sessions.asAdmin(wanted.database)), wanted)
+    }
+    const blank = {
+      schemaExists: true,
+      schemaOwner: null,
+      schemaGranted: false,
+      extensions: [],
+      otherOwners: [],
+    }
+    if (wanted.extensions.length === 0) return blank
+    const template = await sessions.asAdmin('template1')
+    const { extensions } = await readInside(template, wanted)
+    // Left at once: CREATE DATABASE wants template1 for itself.
+    await sessions.end(template)
+    return { ...blank, extensions }
+  }
+
+  private freshPassword(): string {
+    const password = generate({ length: 32, numbers: true, strict: true })
+    this.journal.mask(password)
+    return password
+  }
+
+  private wantedSecret(password: string): WantedSecret {
+    const { request, cluster } = this
+    const { access } = cluster
+    const ca = request.sslRootCert ?? access.ca
+    return {
+      namespace: cluster.namespace,
+      name: request.appSecret,
+      values: {
+        PGHOST: access.host,
+        PGPORT: String(access.port),
+        PGUSER: request.appUsername,
+        PGPASSWORD: password,
+        PGDATABASE: request.appDatabase,
+        PGSSLMODE: request.appSslMode ?? access.sslMode,
+        ...(access.replicaHost !== undefined && { PGHOST_REPLICA: access.replicaHost }),
+        ...(ca !== undefined && ca !== 'system' && { 'ca.crt': ca }),
+      },
+      explicit: new Set([
+        ...(request.appSslMode === undefined ? [] : (['PGSSLMODE'] as const)),
+        ...(request.sslRootCert === undefined ? [] : (['ca.crt'] as const)),
+      ]),
+    }
+  }
+
+  /** With what the Secret will hold, because that is what has to be proven. */
+  private applicationLogin(
+    secret: ApplicationSecret | undefined,
+    plan: SecretPlan,
+    { values }: WantedSecret,
+  ): Login {
+    const published = { ...values, ...secret?.values, ...(plan.kind === 'keep' ? {} : plan.values) }
+    const sslMode = published.PGSSLMODE ?? ''
+    if (!isSslMode(sslMode)) {
+      throw new Failure(
+        'secret-invalid',
+        `PGSSLMODE of ${this.wanted.secret} is "${oneLine(sslMode, 40)}", which is none of ${sslModes.join(', ')}.`,
+        ['It was set by hand. Put it right, or set input "app-sslmode", which wins over it.'],
+      )
+    }
+    return {
+      user: this.request.appUsername,
+      database: this.request.appDatabase,
+      host: this.cluster.access.host,
+      password: published.PGPASSWORD ?? '',
+      sslMode,
+      ca: this.request.sslRootCert ?? published['ca.crt'],
+    }
+  }
+}
+
+/** Says whether there is nothing to do. */
+export function isInPlace(look: Look): boolean {
+  return look.secretPlan.kind === 'keep' && isEmpty(look.plan, look.insidePlan)
+}
+
+/** The error for a server that asks for no password, where that was not accepted. */
+export function unproven(login: Login): Failure {
+  return new Failure('login-unproven', `PostgreSQL let "${login.user}" in without asking for a password.`, [
+    'A trust rule for 127.0.0.1 in pg_hba.conf does that; the official image has one. No password can be proven there,',
+    'and whoever may port-forward to the Pod may be any role, the superuser included.',
+    'Ask the administrator for scram-sha-256 in that rule. To publish a password unproven: set unproven: accept.',
+  ])
+}

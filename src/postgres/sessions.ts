@@ -1,0 +1,50 @@
+import { adminRefusalFailure, logInPatiently } from './login.ts'
+import type { Attempt, Login, Server, Session } from './session.ts'
+
+/** The admin, and where to find out about it. */
+export interface Admin extends Omit<Login, 'database'> {
+  /** The access Secret, as `namespace/name`, for the error when its password is no longer right. */
+  readonly ref: string
+}
+
+/** Opens the sessions of a run, and ends every one of them. */
+export class Sessions {
+  private readonly server: Server
+  private readonly admin: Admin
+  private readonly open = new Set<Session>()
+
+  constructor(server: Server, admin: Admin) {
+    this.server = server
+    this.admin = admin
+  }
+
+  /**
+   * Gives a session of the admin.
+   *
+   * @throws Failure `admin-login-refused` and others for what the server says against it
+   */
+  async asAdmin(database: string): Promise<Session> {
+    const login = { ...this.admin, database }
+    const attempt = await this.tryAs(login)
+    if (attempt.session === undefined) throw adminRefusalFailure(attempt.refusal, login, this.admin.ref)
+    return attempt.session
+  }
+
+  /** Gives what comes of a login as somebody else; a session there is will be ended with the others. */
+  async tryAs(login: Login): Promise<Attempt> {
+    const attempt = await logInPatiently(this.server, login)
+    if (attempt.session !== undefined) this.open.add(attempt.session)
+    return attempt
+  }
+
+  /** Ends one session now. */
+  async end(session: Session | undefined): Promise<void> {
+    if (session === undefined || !this.open.delete(session)) return
+    await session.end()
+  }
+
+  /** Ends all that are open. */
+  async endAll(): Promise<void> {
+    await Promise.all([...this.open].map(async (session) => this.end(session)))
+  }
+}
