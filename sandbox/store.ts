@@ -48,7 +48,7 @@ export class Store {
 
   find(resource: Resource, namespace: string | undefined, name: string): KubeObject | undefined {
     const found = this.#objects.get(keyOf(resource, namespace, name))
-    return found && structuredClone(found)
+    return found && copyOf(found)
   }
 
   get(resource: Resource, namespace: string | undefined, name: string): KubeObject {
@@ -66,7 +66,7 @@ export class Store {
       .filter((object) => matchesLabels(object, selection.labelSelector))
       .filter((object) => matchesFields(object, resource, selection.fieldSelector))
       .sort((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1))
-      .map((object) => structuredClone(object))
+      .map((object) => copyOf(object))
   }
 
   /** Stores a new object, in a namespace that must be there. Without `persist` everything but that happens. */
@@ -153,7 +153,7 @@ export class Store {
     this.#version += 1
     object.metadata.resourceVersion = String(this.#version)
     this.#objects.set(key, object)
-    return structuredClone(object)
+    return copyOf(object)
   }
 }
 
@@ -167,6 +167,11 @@ function keyOf(resource: Resource, namespace: string | undefined, name: string):
 
 function orderOf({ metadata }: KubeObject): string {
   return `${metadata.namespace ?? ''}/${metadata.name}`
+}
+
+/** By way of text, as over the wire; this also leaves out what is undefined. */
+function copyOf<T>(object: T): T {
+  return JSON.parse(JSON.stringify(object)) as T
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -198,7 +203,7 @@ function settle(resource: Resource, namespace: string | undefined, given: unknow
   if (resource.namespaced && (metadata['namespace'] ?? namespace) !== namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
   }
-  const object = structuredClone({
+  const object = copyOf({
     ...given,
     apiVersion,
     kind,
