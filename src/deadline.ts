@@ -7,6 +7,8 @@ export interface Deadline {
   /** When the time is over, for people: the run itself counts on a clock that nobody sets. */
   readonly endsAt: Date
   remainingMs(): number
+  /** Notes what the run is at, for the error when its time is over. */
+  enter(phase: string): void
   /** Forgets the timer, so that it does not keep the process alive. */
   stop(): void
 }
@@ -14,23 +16,30 @@ export interface Deadline {
 /** Starts the time of a run. `cancelled` is aborted when a person or the pipeline wants the run to stop. */
 export function startDeadline(timeoutMs: number, cancelled: AbortSignal): Deadline {
   const over = new AbortController()
+  let phase = 'the start'
   const end = performance.now() + timeoutMs
   const timer = setTimeout(() => {
     over.abort(
-      new Failure('timeout', `The run did not end within its ${timeoutMs / 1000} s.`, [
-        'The step that was under way is the last one in the log.',
+      new Failure('timeout', `The run did not end within its ${timeoutMs / 1000} s; it was at: ${phase}.`, [
         'Where a slow network or server is to be expected, give it more time: input "timeout".',
       ]),
     )
   }, timeoutMs)
   const cancel = (): void => {
-    over.abort(new Failure('cancelled', 'The run was cancelled.', []))
+    over.abort(
+      new Failure('cancelled', `The run was cancelled; it was at: ${phase}.`, [
+        'A transaction that was under way is rolled back, and the lock is released.',
+      ]),
+    )
   }
   if (cancelled.aborted) cancel()
   else cancelled.addEventListener('abort', cancel, { once: true })
   return {
     signal: over.signal,
     endsAt: new Date(Date.now() + timeoutMs),
+    enter: (name) => {
+      phase = name
+    },
     remainingMs: () => Math.max(0, end - performance.now()),
     stop: () => {
       clearTimeout(timer)

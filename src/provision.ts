@@ -87,6 +87,7 @@ async function converge(run: Run): Promise<void> {
 async function convergeOnce(run: Run): Promise<void> {
   const { request, cluster, sessions, journal, deadline, wanted } = run
   const looker = new Looker(request, cluster, sessions, journal, wanted)
+  deadline.enter('the first look')
   const first = await looker.look()
   if (isInPlace(first)) {
     tellInPlace(first, wanted, journal)
@@ -97,6 +98,7 @@ async function convergeOnce(run: Run): Promise<void> {
     return
   }
   await sessions.end(first.attempt.session)
+  deadline.enter('the wait for the lock')
   const lock = await takeLock(first.admin, wanted, deadline, journal.reporter)
   const look = await looker.look(first.admin)
   if (isInPlace(look)) {
@@ -105,10 +107,14 @@ async function convergeOnce(run: Run): Promise<void> {
   }
   await sessions.end(look.attempt.session)
   for (const note of look.plan.notes) journal.note(note)
+  deadline.enter('the role')
   await putRoleRight(look, run)
+  deadline.enter('the database and its grants')
   await putDatabaseRight(look, run)
   await putInsideRight(look, run)
+  deadline.enter('the proof')
   await prove(look, run)
+  deadline.enter('the Secret')
   if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
   await publish(look, run)
 }

@@ -40,6 +40,7 @@ export async function connect(
   deadline: Deadline,
   opened: (api: Api) => void,
 ): Promise<Cluster> {
+  deadline.enter('the cluster')
   const timer = stopwatch()
   const found = await loadCluster(request, journal.mask)
   const namespace = request.appNamespace ?? found.namespace
@@ -55,6 +56,7 @@ export async function connect(
   opened(api)
   const identity = await api.identity()
   const where = `${found.server} · context ${found.context} · namespace ${namespace}`
+  deadline.enter('permissions')
   journal.step('right', 'cluster', `${where}\nas ${identity.name} · kubeconfig from ${found.source}`, timer())
   return { api, namespace, access: await authorize(api, identity, request, namespace, journal) }
 }
@@ -105,6 +107,7 @@ export async function locate(
   journal: Journal,
   deadline: Deadline,
 ): Promise<Server> {
+  deadline.enter('the tunnel')
   const timer = stopwatch()
   const { accessNamespace } = request
   const service = await readService(api, accessNamespace, access.service)

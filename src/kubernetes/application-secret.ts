@@ -66,6 +66,7 @@ export type SecretPlan =
 
 const manager = 'pg-app-user'
 const lastWrittenAnnotation = 'pg-app-user.elastisys.io/last-written'
+const optional: readonly ApplicationKey[] = ['PGHOST_REPLICA', 'ca.crt']
 const naming = ['PGUSER', 'PGDATABASE', 'PGHOST'] as const
 
 /**
@@ -147,13 +148,16 @@ export function planSecret(
   )
   const kept = differing.filter((key) => !replaced.includes(key))
   const changing = [...missing, ...replaced]
-  if (changing.length === 0) return { kind: 'keep', kept }
+  // What an application can do without is no reason to quarrel with whoever manages the Secret.
+  const needed = changing.filter((key) => replaced.includes(key) || !optional.includes(key))
+  const fixed = current.owner !== undefined || current.immutable
+  if (changing.length === 0 || (fixed && needed.length === 0)) return { kind: 'keep', kept }
 
   const ref = `${current.namespace}/${current.name}`
   if (current.owner !== undefined) {
     return new Failure(
       'secret-managed-elsewhere',
-      `${ref} would need a new ${sentence(changing)}, and ${current.owner} manages this Secret.`,
+      `${ref} would need a new ${sentence(needed)}, and ${current.owner} manages this Secret.`,
       [
         'What is written here would be undone there, or the other way round.',
         'Change the value where the Secret comes from, or give this run a Secret of its own: input "app-secret".',
@@ -163,7 +167,7 @@ export function planSecret(
   if (current.immutable) {
     return new Failure(
       'secret-immutable',
-      `${ref} would need a new ${sentence(changing)}, and it is immutable.`,
+      `${ref} would need a new ${sentence(needed)}, and it is immutable.`,
       [
         'An immutable Secret can only be deleted and made anew; its password is lost with it, and a new one is made.',
         'Give this run a Secret of its own, input "app-secret", or delete this one when its applications allow it.',

@@ -288,7 +288,11 @@ export function decideInside(inside: InsideState, server: ServerState, wanted: W
       'extension-not-trusted',
       `Extension ${sentence(untrusted.map(quoted))} is not trusted: only a superuser may create it (42501).`,
       [
-        `Ask the administrator to run in database "${wanted.database}":`,
+        ...(server.database === undefined
+          ? [
+              'Leave it out of input "extensions" for now, so that the database gets made. Then let a superuser run in it:',
+            ]
+          : [`Ask the administrator to let a superuser run in database "${wanted.database}":`]),
         ...untrusted.map((extension) => `  CREATE EXTENSION ${identifier(extension)} SCHEMA public;`),
       ],
     )
