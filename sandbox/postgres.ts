@@ -441,11 +441,16 @@ class LocalServer implements PostgresServer {
     })
     shelter.protect(server.pid)
     await log.close()
-    await this.#until(async () => {
-      const state = await readFile(join(home.data, 'postmaster.pid'), 'utf8').catch(() => '')
-      const lines = state.split('\n')
-      return lines[0] === String(server.pid) && lines[7]?.trim() === 'ready'
-    })
+    try {
+      await this.#until(async () => {
+        const state = await readFile(join(home.data, 'postmaster.pid'), 'utf8').catch(() => '')
+        const lines = state.split('\n')
+        return lines[0] === String(server.pid) && lines[7]?.trim() === 'ready'
+      })
+    } catch (thrown) {
+      await this.halt('immediate')
+      throw thrown
+    }
   }
 
   async halt(shutdown: Shutdown = 'fast'): Promise<void> {
@@ -524,7 +529,7 @@ class LocalServer implements PostgresServer {
         continue
       }
       const end = (await this.log()).trimEnd().split('\n').slice(-10).join('\n')
-      throw new Error(`PostgreSQL ${this.version} did not start. Its log ends with:\n${end}`)
+      throw new Error(`PostgreSQL ${this.version} is not ready. Its log ends with:\n${end}`)
     }
   }
 }

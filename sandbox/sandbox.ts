@@ -41,6 +41,7 @@ const port = 5432
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const postgres = await startPostgres(options.postgres)
   try {
+    // The stand-in comes last, so that there is nothing but PostgreSQL to clean up after a failure.
     const admin = await createAdmin(postgres, { name: `${cluster}_admin` })
     const api = await startApi(options.api)
     putDatabase(api, postgres)
