@@ -1,13 +1,13 @@
 import * as core from '@actions/core'
 import { context } from '@actions/github'
 import { asFailure, type Failure } from './failure.ts'
-import { hasChanged, lastLine, standing, type Outcome } from './outcome.ts'
+import { hasChanged, lastLine, nothingChanged, standing, type Outcome } from './outcome.ts'
 import { parameters, type OutputName, type ParameterName } from './parameters.ts'
 import { parseRequest } from './parse.ts'
 import { provision } from './provision.ts'
 import { formatFailure } from './report/log.ts'
 import { PipelineReporter } from './report/pipeline.ts'
-import { formatSummary } from './report/summary.ts'
+import { formatFailureSummary, formatSummary } from './report/summary.ts'
 import type { KubeconfigSources } from './request.ts'
 import { oneLine } from './text.ts'
 import { version } from './version.ts'
@@ -38,10 +38,8 @@ try {
   else fail(outcome.failure, standing(outcome))
 } catch (error) {
   const failure = asFailure(error)
-  await writeSummary(
-    `### ❌ pg-app-user: ${failure.message}\n\nNothing was changed.\n\n\`\`\`text\n${failure.hint.join('\n')}\n\`\`\`\n`,
-  )
-  fail(failure, 'Nothing was changed.')
+  await writeSummary(formatFailureSummary(failure))
+  fail(failure, nothingChanged)
 }
 
 function fail(failure: Failure, stands: string): void {

@@ -66,9 +66,12 @@ export function hasChanged(outcome: Outcome): boolean {
   return !outcome.dryRun && outcome.changes.length > 0
 }
 
+/** The sentence that the person on call looks for first. */
+export const nothingChanged = 'Nothing was changed.'
+
 /** Gives what stands after a run that failed: the first thing the person on call looks for. */
 export function standing(outcome: Outcome): string {
-  if (!hasChanged(outcome)) return 'Nothing was changed.'
+  if (!hasChanged(outcome)) return nothingChanged
   return `${upperFirst(passive(outcome.changes))}. The next run continues from here.`
 }
 

@@ -1,6 +1,6 @@
 import type { Failure } from '../failure.ts'
 import { groupRights } from '../kubernetes/permissions.ts'
-import { hasChanged, standing, type Outcome, type Row } from '../outcome.ts'
+import { nothingChanged, standing, type Outcome, type Row } from '../outcome.ts'
 import { count, sentence } from '../text.ts'
 import { formatSeconds } from './log.ts'
 
@@ -13,12 +13,19 @@ export function formatSummary(outcome: Outcome): string {
   if (failure.code === 'permission-missing' && permissions !== undefined && permissions.missing.length > 0) {
     return preflight(outcome, permissions)
   }
+  return formatFailureSummary(failure, outcome)
+}
+
+/** Gives the job summary of a run that failed, also of one that did not get as far as an outcome. */
+export function formatFailureSummary(failure: Failure, outcome?: Outcome): string {
+  const subject = outcome === undefined ? 'pg-app-user' : code(outcome.application)
+  const rows = outcome?.rows ?? []
   return paragraphs(
-    `### ❌ ${code(outcome.application)}: ${escape(failure.message)}`,
-    [standing(outcome), `\`${failure.code}\``].join(' · '),
-    hints(failure),
+    `### ❌ ${subject}: ${escape(failure.message)}`,
+    outcome === undefined ? nothingChanged : standing(outcome),
+    failure.hint.length === 0 ? '' : block('text', failure.hint.join('\n')),
     `[What to do about \`${failure.code}\`](${documents}/troubleshooting.md#${failure.code})`,
-    outcome.rows.length === 0 ? '' : fold('What was looked at', nowTable(outcome.rows)),
+    rows.length === 0 ? '' : fold('What was looked at', nowTable(rows)),
   )
 }
 
@@ -152,10 +159,6 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-function hints(failure: Failure): string {
-  return failure.hint.length === 0 ? '' : block('text', failure.hint.join('\n'))
-}
-
 function fold(title: string, content: string): string {
   return `<details><summary>${title}</summary>\n\n${content}\n\n</details>`
 }
@@ -193,13 +196,4 @@ function escape(text: string): string {
         : part.replace(/[\\<>&|*_[\]#~!$@]/g, (sign) => `&#${sign.charCodeAt(0)};`),
     )
     .join('')
-}
-
-/** Says whether a job's reader has something to do. */
-export function needsAttention(outcome: Outcome): boolean {
-  return (
-    outcome.failure !== undefined ||
-    outcome.notes.length > 0 ||
-    (hasChanged(outcome) && outcome.restart !== undefined)
-  )
 }
