@@ -9,19 +9,19 @@ import { build, type Plugin } from 'esbuild'
  */
 const kubernetesClient: Plugin = {
   name: 'kubernetes-client',
-  setup({ onResolve, resolve }) {
-    onResolve({ filter: /^@kubernetes\/client-node$/ }, async ({ path, pluginData, ...options }) => {
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^@kubernetes\/client-node$/ }, async ({ path, pluginData, ...options }) => {
       if (pluginData === 'resolving') return undefined
-      const resolved = await resolve(path, { ...options, pluginData: 'resolving' })
+      const resolved = await esbuild.resolve(path, { ...options, pluginData: 'resolving' })
       return { path: resolved.path, sideEffects: false }
     })
-    onResolve({ filter: /^\./ }, async ({ path, pluginData, ...options }) => {
+    esbuild.onResolve({ filter: /^\./ }, async ({ path, pluginData, ...options }) => {
       if (pluginData === 'resolving' || !options.importer.includes('@kubernetes/client-node'))
         return undefined
-      const resolved = await resolve(path, { ...options, pluginData: 'resolving' })
+      const resolved = await esbuild.resolve(path, { ...options, pluginData: 'resolving' })
       return { path: resolved.path, sideEffects: false }
     })
-    onResolve({ filter: /^[^./]/ }, ({ path }) =>
+    esbuild.onResolve({ filter: /^[^./]/ }, ({ path }) =>
       path === '@kubernetes/client-node' ? undefined : { path, external: true },
     )
   },

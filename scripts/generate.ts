@@ -1,0 +1,118 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { format, resolveConfig } from 'prettier'
+import { Document, isMap, isScalar, visit } from 'yaml'
+import packageJson from '../package.json' with { type: 'json' }
+import { outputs, parameters, type Parameter } from '../src/parameters.ts'
+
+/** A file that is made from the table of parameters, in whole or between markers. */
+interface Generated {
+  readonly path: string
+  /** Gives what the file should hold, from what it holds now. */
+  readonly content: (current: string) => string
+}
+
+/** Everything that is generated, by its path from the root of the repository. */
+const generated: readonly Generated[] = [
+  { path: 'action.yml', content: formatAction },
+  {
+    path: 'README.md',
+    content: (current) => fill(fill(current, 'inputs', formatInputs(parameters)), 'outputs', formatOutputs()),
+  },
+]
+
+/** Gives the generated files that hold something else than they should, with what they should hold. */
+export async function findStale(): Promise<ReadonlyMap<string, string>> {
+  const stale = new Map<string, string>()
+  for (const { path, content } of generated) {
+    const current = await readFile(fileAt(path), 'utf8').catch(() => '')
+    const options = await resolveConfig(fileAt(path).pathname)
+    const wanted = await format(content(current), { ...options, filepath: path })
+    if (wanted !== current) stale.set(path, wanted)
+  }
+  return stale
+}
+
+/** Gives action.yml: the face of the action for a GitHub runner, and for the marketplace. */
+function formatAction(): string {
+  const document = new Document({
+    name: 'pg-app-user',
+    description: packageJson.description,
+    author: packageJson.author,
+    inputs: Object.fromEntries((parameters as readonly Parameter[]).map(actionInput)),
+    outputs: Object.fromEntries(outputs.map(({ name, description }) => [name, { description }])),
+    runs: { using: 'node24', main: 'dist/index.js' },
+    branding: { icon: 'database', color: 'blue' },
+  })
+  document.commentBefore = ' Made by "npm run generate" from src/parameters.ts.'
+  visit(document.contents, {
+    Pair: (_, pair) => {
+      if (isScalar(pair.key) && isMap(pair.value)) pair.key.spaceBefore = true
+      return visit.SKIP
+    },
+  })
+  return document.toString({ lineWidth: 0, singleQuote: true })
+}
+
+function actionInput({ name, description, required, default: value }: Parameter): [string, object] {
+  return [
+    name,
+    { description, ...(required && { required }), ...(value !== undefined && { default: value }) },
+  ]
+}
+
+function formatInputs(rows: readonly Parameter[]): string {
+  return table(
+    ['input', 'meaning'],
+    rows.map(({ name, description, options, required, default: value }) => [
+      `\`${name}\``,
+      [
+        required ? `**Required.** ${description}` : description,
+        options ? `One of ${options.map((option) => `\`${option}\``).join(', ')}.` : '',
+        value === undefined ? '' : `Default: \`${value}\`.`,
+      ]
+        .filter((part) => part !== '')
+        .join(' '),
+    ]),
+  )
+}
+
+function formatOutputs(): string {
+  return table(
+    ['output', 'meaning'],
+    outputs.map(({ name, description }) => [`\`${name}\``, description]),
+  )
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+/** Puts the content between `<!-- name -->` and `<!-- /name -->`. */
+function fill(text: string, name: string, content: string): string {
+  const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+  const [before, rest] = text.split(start)
+  const [, after] = rest?.split(end) ?? []
+  if (before === undefined || after === undefined) throw new Error(`There is no ${start} … ${end} to fill.`)
+  return `${before}${start}\n\n${content}\n\n${end}${after}`
+}
+
+function fileAt(path: string): URL {
+  return new URL(`../${path}`, import.meta.url)
+}
+
+if (import.meta.main) {
+  const stale = await findStale()
+  if (process.argv.includes('--check')) {
+    for (const path of stale.keys()) {
+      process.stdout.write(`✗ ${path} is not what src/parameters.ts gives: run "npm run generate".\n`)
+    }
+    process.exitCode = stale.size === 0 ? 0 : 1
+  } else {
+    for (const [path, wanted] of stale) {
+      await writeFile(fileAt(path), wanted)
+      process.stdout.write(`~ ${path} written\n`)
+    }
+  }
+}
