@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { delimiter } from 'node:path'
 import * as core from '@actions/core'
 import { context } from '@actions/github'
 import { asFailure, type Failure } from './failure.ts'
@@ -56,7 +58,9 @@ function takeKubeconfig(inputs: Partial<Record<ParameterName, string>>): Kubecon
   const { KUBECONFIG, KUBECONFIG_CONTENTS_B64 } = process.env
   delete process.env['INPUT_KUBECONFIG']
   delete process.env['KUBECONFIG_CONTENTS_B64']
-  if (KUBECONFIG?.includes('\n') === true) delete process.env['KUBECONFIG']
+  // A list of paths is no credential, and a plugin may need it.
+  const paths = KUBECONFIG?.split(delimiter) ?? []
+  if (!paths.some((path) => existsSync(path))) delete process.env['KUBECONFIG']
   return { input: inputs.kubeconfig, KUBECONFIG, KUBECONFIG_CONTENTS_B64, absenceHint: absenceHint() }
 }
 

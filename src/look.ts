@@ -53,6 +53,8 @@ export class Looker {
   private readonly sessions: Sessions
   private readonly journal: Journal
   private readonly wanted: Wanted
+  /** Whether what was read when the run began is still to be used. */
+  private first = true
 
   constructor(
     request: ProvisionRequest,
@@ -75,13 +77,8 @@ export class Looker {
    * @param admin a session to go on with, because it holds the lock
    */
   async look(admin?: Session): Promise<Look> {
-    const { request, cluster, journal, wanted } = this
-    const secret = await readApplicationSecret(
-      cluster.api,
-      cluster.namespace,
-      request.appSecret,
-      journal.mask,
-    )
+    const { request, journal, wanted } = this
+    const secret = await this.readSecret()
     journal.secretVersion = secret?.resourceVersion
     const password = secret?.values.PGPASSWORD
     const wantedSecret = this.wantedSecret(password ?? this.freshPassword())
@@ -89,7 +86,7 @@ export class Looker {
     if (secretPlan instanceof Failure) throw secretPlan
     const login = this.applicationLogin(secret, secretPlan, wantedSecret)
 
-    const { session, server, attempt } = await this.logInBoth(login, admin)
+    const { session, server, attempt, inside } = await this.logInBoth(login, admin)
     const evidence = weigh(attempt, login, password !== undefined)
     if (evidence === 'unproven' && request.unproven === 'refuse') throw unproven(login)
     const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
@@ -103,26 +100,49 @@ export class Looker {
       literalLogsIn: stranger && evidence === 'wrong' && secretNamesAll && (await this.literalLogsIn(login)),
     }
     const plan = decide(found, wanted)
-    const insidePlan = decideInside(await this.inside(plan, attempt), server, wanted)
+    const insidePlan = decideInside(inside ?? (await this.inside(plan)), server, wanted)
     return { secret, secretPlan, admin: session, server, login, attempt, found, plan, insidePlan }
+  }
+
+  /** The first look takes what was read when the run began: it decides about nothing that it does not look at again. */
+  private async readSecret(): Promise<ApplicationSecret | undefined> {
+    const { request, cluster, journal } = this
+    if (this.first) {
+      this.first = false
+      return cluster.secret
+    }
+    return await readApplicationSecret(cluster.api, cluster.namespace, request.appSecret, journal.mask)
   }
 
   private async logInBoth(
     login: Login,
     earlier: Session | undefined,
-  ): Promise<{ session: Session; server: ServerState; attempt: Attempt }> {
+  ): Promise<{ session: Session; server: ServerState; attempt: Attempt; inside: InsideState | undefined }> {
     const timer = stopwatch()
-    const [opened, attempted] = await Promise.allSettled([
-      earlier ?? this.sessions.asAdmin('postgres'),
-      this.sessions.tryAs(login),
+    const [asAdmin, asApplication] = await Promise.allSettled([
+      this.readAsAdmin(earlier),
+      this.readAsApplication(login),
     ])
     // What the admin's login says comes first: the other one may have failed for the same reason.
-    if (opened.status === 'rejected') throw opened.reason
-    const session = opened.value
-    const server = await readServer(session, this.wanted)
+    if (asAdmin.status === 'rejected') throw asAdmin.reason
+    const { session, server } = asAdmin.value
     if (earlier === undefined) this.check(session, server, timer)
-    if (attempted.status === 'rejected') throw attempted.reason
-    return { session, server, attempt: attempted.value }
+    if (asApplication.status === 'rejected') throw asApplication.reason
+    return { session, server, ...asApplication.value }
+  }
+
+  private async readAsAdmin(
+    earlier: Session | undefined,
+  ): Promise<{ session: Session; server: ServerState }> {
+    const session = earlier ?? (await this.sessions.asAdmin('postgres'))
+    return { session, server: await readServer(session, this.wanted) }
+  }
+
+  private async readAsApplication(
+    login: Login,
+  ): Promise<{ attempt: Attempt; inside: InsideState | undefined }> {
+    const attempt = await this.sessions.tryAs(login)
+    return { attempt, inside: attempt.session && (await readInside(attempt.session, this.wanted)) }
   }
 
   /** Makes sure that this is a primary that we understand, with nobody in between. */
@@ -169,11 +189,9 @@ export class Looker {
   }
 
   /** A database that is yet to be made will be a copy of template1, extensions included. */
-  private async inside(plan: Plan, attempt: Attempt): Promise<InsideState> {
+  private async inside(plan: Plan): Promise<InsideState> {
     const { sessions, wanted } = this
-    if (plan.database === 'keep') {
-      return await readInside(attempt.session ?? (await sessions.asAdmin(wanted.database)), wanted)
-    }
+    if (plan.database === 'keep') return await readInside(await sessions.asAdmin(wanted.database), wanted)
     const blank = {
       schemaExists: true,
       schemaOwner: null,

@@ -18,7 +18,7 @@ import { Sessions } from './postgres/sessions.ts'
 import { readInside, readServer } from './postgres/state.ts'
 import type { Reporter } from './reporter.ts'
 import type { ProvisionRequest } from './request.ts'
-import { connect, locate, type Cluster } from './target.ts'
+import { connect, type Cluster } from './target.ts'
 import { count, sentence } from './text.ts'
 
 const pauseMs = 250
@@ -41,9 +41,8 @@ export async function provision(
   let failure: Failure | undefined
   try {
     const cluster = await connect(request, journal, deadline, (opened) => (api = opened))
-    const server = await locate(cluster, request, journal, deadline)
     const ca = request.sslRootCert ?? cluster.access.ca
-    sessions = new Sessions(server, { ...cluster.access, ca })
+    sessions = new Sessions(cluster.server, { ...cluster.access, ca })
     await converge({ request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) })
   } catch (error) {
     failure = toFailure(error, deadline)
@@ -69,10 +68,11 @@ class StartAgain extends Error {}
 
 /** Looks, and looks again from the start as often as somebody else was faster, while there is time. */
 async function converge(run: Run): Promise<void> {
-  const { sessions, journal, deadline } = run
+  const { request, cluster, sessions, journal, deadline, wanted } = run
+  const looker = new Looker(request, cluster, sessions, journal, wanted)
   for (;;) {
     try {
-      await convergeOnce(run)
+      await convergeOnce(run, looker)
       return
     } catch (error) {
       const again = error instanceof StartAgain || isPassing(error)
@@ -84,9 +84,8 @@ async function converge(run: Run): Promise<void> {
   }
 }
 
-async function convergeOnce(run: Run): Promise<void> {
-  const { request, cluster, sessions, journal, deadline, wanted } = run
-  const looker = new Looker(request, cluster, sessions, journal, wanted)
+async function convergeOnce(run: Run, looker: Looker): Promise<void> {
+  const { request, sessions, journal, deadline, wanted } = run
   deadline.enter('the first look')
   const first = await looker.look()
   if (isInPlace(first)) {

@@ -3,7 +3,8 @@ import { Failure } from './failure.ts'
 import type { Journal } from './journal.ts'
 import { stopwatch } from './journal.ts'
 import { readAccessSecret, type AccessSecret } from './kubernetes/access-secret.ts'
-import type { Api, Identity } from './kubernetes/api.ts'
+import type { Api } from './kubernetes/api.ts'
+import { readApplicationSecret, type ApplicationSecret } from './kubernetes/application-secret.ts'
 import { loadCluster } from './kubernetes/kubeconfig.ts'
 import {
   endpointRights,
@@ -14,7 +15,7 @@ import {
   serviceRights,
   type PermissionReport,
 } from './kubernetes/permissions.ts'
-import { readService, resolvePod } from './kubernetes/service.ts'
+import { readService, resolvePod, type Service } from './kubernetes/service.ts'
 import { openTunnel } from './kubernetes/tunnel.ts'
 import type { Server } from './postgres/session.ts'
 import type { ProvisionRequest } from './request.ts'
@@ -26,11 +27,17 @@ export interface Cluster {
   /** Of the application. */
   readonly namespace: string
   readonly access: AccessSecret
+  /** The application Secret as it was when the run began. */
+  readonly secret: ApplicationSecret | undefined
+  readonly server: Server
 }
 
 /**
- * Finds the cluster, says which it is and as whom the run acts, and makes sure of every right and of the access Secret
- * before anything is changed.
+ * Finds the cluster, says which it is and as whom the run acts, makes sure of every right, and finds the way to
+ * PostgreSQL. Nothing is changed.
+ *
+ * Reads that do not depend on each other are under way at once, because each costs a round trip to an API server that
+ * may be far away; what they say counts in the order of the story.
  *
  * @param opened told about the API as soon as there is one, so that it gets closed whatever happens
  */
@@ -40,6 +47,7 @@ export async function connect(
   deadline: Deadline,
   opened: (api: Api) => void,
 ): Promise<Cluster> {
+  const { accessNamespace, accessSecret, appSecret } = request
   deadline.enter('the cluster')
   const timer = stopwatch()
   const found = await loadCluster(request, journal.mask)
@@ -54,27 +62,40 @@ export async function connect(
   journal.cluster = { server: found.server, namespace }
   const api = await found.connect(deadline.signal)
   opened(api)
-  const identity = await api.identity()
+  const identity = underWay(api.identity())
+  const named = underWay(reviewRights(api, identity, namedRights({ ...request, appNamespace: namespace })))
+  const access = underWay(readAccessSecret(api, accessNamespace, accessSecret, journal.mask))
+  const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
+  const as = `as ${(await identity).name} · kubeconfig from ${found.source}`
   const where = `${found.server} · context ${found.context} · namespace ${namespace}`
+  journal.step('right', 'cluster', `${where}\n${as}`, timer())
+
   deadline.enter('permissions')
-  journal.step('right', 'cluster', `${where}\nas ${identity.name} · kubeconfig from ${found.source}`, timer())
-  return { api, namespace, access: await authorize(api, identity, request, namespace, journal) }
+  const asked = stopwatch()
+  const service = await authorize(api, await named, access, request, journal)
+  const { rights } = journal.permissions ?? { rights: [] }
+  journal.step('right', 'permissions', `${rights.length} of ${count(rights.length, 'right')}`, asked())
+  const { ref, keyCount } = await access
+  journal.step('right', 'access Secret', `${ref} · ${count(keyCount, 'key')}, well formed`)
+
+  deadline.enter('the tunnel')
+  const server = await locate(api, service, await access, request, journal, deadline)
+  return { api, namespace, access: await access, secret: await secret, server }
 }
 
 /**
- * Two rounds of rights, with the access Secret read in between as soon as that is allowed: only it can name the
- * Service, and the administrator should get one complete list.
+ * Two rounds of rights, with the access Secret in between: only it can name the Service, and the administrator should
+ * get one complete list. Gives the Service.
  */
 async function authorize(
   api: Api,
-  identity: Identity,
+  named: PermissionReport,
+  reading: Promise<AccessSecret>,
   request: ProvisionRequest,
-  appNamespace: string,
   journal: Journal,
-): Promise<AccessSecret> {
+): Promise<Service> {
   const { accessNamespace, accessSecret } = request
-  const review = stopwatch()
-  const named = await reviewRights(api, identity, namedRights({ ...request, appNamespace }))
+  const { identity } = named
   const unreadable = named.missing.some(
     ({ namespace, resource, name }) =>
       namespace === accessNamespace && resource === 'secrets' && name === accessSecret,
@@ -83,53 +104,47 @@ async function authorize(
     const rights = [...named.rights, ...serviceRights(accessNamespace)]
     throw missing(permissionReport(identity, rights, named.missing), journal)
   }
-  const timer = stopwatch()
-  const access = await readAccessSecret(api, accessNamespace, accessSecret, journal.mask)
-  const readSeconds = timer()
-  const report = await reviewRights(api, identity, serviceRights(accessNamespace, access.service), named)
+  const { service: name } = await reading
+  const service = underWay(readService(api, accessNamespace, name))
+  const report = await reviewRights(api, identity, serviceRights(accessNamespace, name), named)
   if (report.missing.length > 0) throw missing(report, journal)
   journal.permissions = report
-  const total = report.rights.length
-  journal.step('right', 'permissions', `${total} of ${count(total, 'right')}`, review() - readSeconds)
-  journal.step(
-    'right',
-    'access Secret',
-    `${access.ref} · ${count(access.keyCount, 'key')}, well formed`,
-    readSeconds,
-  )
-  return access
+  if ((await service).selector !== undefined) return await service
+  const whole = await reviewRights(api, identity, endpointRights(accessNamespace, name), report)
+  if (whole.missing.length > 0) throw missing(whole, journal)
+  journal.permissions = whole
+  return await service
 }
 
 /** Finds the Pod behind the Service. Each session gets a tunnel of its own to it. */
-export async function locate(
-  { api, access }: Cluster,
+async function locate(
+  api: Api,
+  service: Service,
+  access: AccessSecret,
   request: ProvisionRequest,
   journal: Journal,
   deadline: Deadline,
 ): Promise<Server> {
-  deadline.enter('the tunnel')
   const timer = stopwatch()
-  const { accessNamespace } = request
-  const service = await readService(api, accessNamespace, access.service)
-  if (service.selector === undefined && journal.permissions !== undefined) {
-    const { identity } = journal.permissions
-    const rights = endpointRights(accessNamespace, access.service)
-    const report = await reviewRights(api, identity, rights, journal.permissions)
-    if (report.missing.length > 0) throw missing(report, journal)
-  }
   const { pod, port } = await resolvePod(api, service, access.port)
   let said = false
   return {
     deadline,
     applicationName: request.runName,
     dial: async () => {
-      const target = { namespace: accessNamespace, service: access.service, pod, port }
+      const target = { namespace: request.accessNamespace, service: access.service, pod, port }
       const tunnel = await openTunnel(api, target, deadline.signal)
       if (!said) journal.step('right', 'tunnel', `svc/${access.service} → Pod ${pod} port ${port}`, timer())
       said = true
       return tunnel
     },
   }
+}
+
+/** Gives the promise back, which may fail before anybody waits for it. */
+function underWay<Result>(promise: Promise<Result>): Promise<Result> {
+  promise.catch(() => undefined)
+  return promise
 }
 
 function missing(report: PermissionReport, journal: Journal): Failure {

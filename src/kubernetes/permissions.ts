@@ -118,10 +118,12 @@ export function endpointRights(namespace: string, service: string): readonly Rig
 /**
  * Asks the API server about all the rights at once. A later round is given what the earlier one found, and reports both.
  * Source: https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
+ *
+ * @param identity may still be on its way, since only the report needs it
  */
 export async function reviewRights(
   api: Api,
-  identity: Identity,
+  identity: Identity | Promise<Identity>,
   rights: readonly Right[],
   earlier?: PermissionReport,
 ): Promise<PermissionReport> {
@@ -133,7 +135,7 @@ export async function reviewRights(
     }),
   )
   return permissionReport(
-    identity,
+    await identity,
     [...(earlier?.rights ?? []), ...rights],
     [...(earlier?.missing ?? []), ...asked.filter((_, index) => there[index] !== true)],
   )

@@ -10,10 +10,10 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Client } from 'pg'
 import { WebSocket } from 'ws'
-import { startApi, type StandInApi } from '../sandbox/api.ts'
-import { freePort, listenOnLoopback } from '../sandbox/host.ts'
-import { createAdmin, startPostgres, type PostgresServer } from '../sandbox/postgres.ts'
-import { startSandbox, type Sandbox } from '../sandbox/sandbox.ts'
+import { startApi, type StandInApi } from '../../sandbox/api.ts'
+import { freePort, listenOnLoopback } from '../../sandbox/host.ts'
+import { createAdmin, startPostgres, type PostgresServer } from '../../sandbox/postgres.ts'
+import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 
 interface Reply {
   readonly status: number
