@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'
 import * as core from '@actions/core'
 import { context } from '@actions/github'
-import { asFailure, type Failure } from './failure.ts'
+import { asFailure, Failure } from './failure.ts'
 import { hasChanged, lastLine, nothingChanged, standing, type Outcome } from './outcome.ts'
 import { parameters, type OutputName, type ParameterName } from './parameters.ts'
 import { parseRequest } from './parse.ts'
@@ -25,23 +25,37 @@ const reporter = new PipelineReporter({
   debugging: core.isDebug(),
 })
 
+const inputs = Object.fromEntries(parameters.map(({ name }) => [name, core.getInput(name)]))
+const kubeconfig = takeKubeconfig(inputs)
+let outcome: Outcome | undefined
+let failure: Failure | undefined
 try {
-  const inputs = Object.fromEntries(parameters.map(({ name }) => [name, core.getInput(name)]))
-  const kubeconfig = takeKubeconfig(inputs)
   const request = parseRequest(inputs, { kubeconfig, runName: runName() })
-  reporter.write([
-    `pg-app-user ${version} · ${request.dryRun ? 'dry run' : 'provision'} ${request.appUsername}`,
-  ])
-  const outcome = await provision(request, reporter, cancellation())
-  setOutputs(outcome)
-  await writeSummary(formatSummary(outcome))
-  for (const note of outcome.notes) core.warning(reporter.redact(note))
-  if (outcome.failure === undefined) reporter.write([lastLine(outcome)])
-  else fail(outcome.failure, standing(outcome))
+  const verb = request.dryRun ? 'dry run' : 'provision'
+  reporter.write([`pg-app-user ${version} · ${verb} ${request.appUsername}`])
+  outcome = await provision(request, reporter, cancellation())
+  failure = outcome.failure
 } catch (error) {
-  const failure = asFailure(error)
-  await writeSummary(formatFailureSummary(failure))
-  fail(failure, nothingChanged)
+  failure = asFailure(error)
+}
+try {
+  setOutputs(outcome)
+} catch (error) {
+  failure ??= new Failure(
+    'outputs-unwritable',
+    'The outputs of this step cannot be written.',
+    ['The file that GITHUB_OUTPUT names is not writable, or the disk of the runner is full.'],
+    { cause: error },
+  )
+}
+for (const note of outcome?.notes ?? []) core.warning(reporter.redact(note))
+const ended = outcome && { ...outcome, failure }
+if (failure !== undefined) {
+  await writeSummary(ended === undefined ? formatFailureSummary(failure) : formatSummary(ended))
+  fail(failure, ended === undefined ? nothingChanged : standing(ended))
+} else if (ended !== undefined) {
+  await writeSummary(formatSummary(ended))
+  reporter.write([lastLine(ended)])
 }
 
 function fail(failure: Failure, stands: string): void {
@@ -110,15 +124,16 @@ function cancellation(): AbortSignal {
   return cancelled.signal
 }
 
-function setOutputs(outcome: Outcome): void {
+/** Sets every output, also where the run did not get as far as knowing it. */
+function setOutputs(outcome: Outcome | undefined): void {
   const values: Record<OutputName, string> = {
-    changed: String(hasChanged(outcome)),
-    changes: JSON.stringify(outcome.changes),
-    'secret-name': outcome.secret.name,
-    'secret-namespace': outcome.secret.namespace ?? '',
-    'secret-resource-version': outcome.secret.resourceVersion ?? '',
-    database: outcome.database,
-    'server-version': outcome.serverVersion ?? '',
+    changed: String(outcome !== undefined && hasChanged(outcome)),
+    changes: JSON.stringify(outcome?.changes ?? []),
+    'secret-name': outcome?.secret.name ?? '',
+    'secret-namespace': outcome?.secret.namespace ?? '',
+    'secret-resource-version': outcome?.secret.resourceVersion ?? '',
+    database: outcome?.database ?? '',
+    'server-version': outcome?.serverVersion ?? '',
   }
   for (const [name, value] of Object.entries(values)) core.setOutput(name, value)
 }

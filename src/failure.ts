@@ -54,6 +54,7 @@ export const failureCodes = [
   'secret-invalid',
   'secret-write-refused',
   'lock-held',
+  'outputs-unwritable',
   'timeout',
   'cancelled',
   'internal-error',
