@@ -340,7 +340,8 @@ function serverName(server: URL): string {
   return server.href.replace(/\/$/, '')
 }
 
-function errorCode(error: unknown): string {
+/** Gives the code that Node.js gives an error, empty where there is none. */
+export function errorCode(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' ? code : ''
 }
@@ -412,7 +413,7 @@ function connectionFailure(endpoint: Endpoint, error: unknown): Failure {
       { cause: error },
     )
   }
-  const proxied = error instanceof Error ? /^Bad response: (\d+)$/.exec(error.message)?.[1] : undefined
+  const proxied = /^Bad response: (\d+)$/.exec((error as Error).message)?.[1]
   const [seen, ...hint] = connectionProblem(code, proxied)
   return new Failure('api-server-unreachable', `${name}${way(endpoint)} ${seen}.`, hint, { cause: error })
 }

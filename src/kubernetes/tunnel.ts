@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type WebSocket from 'ws'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
-import { answerWithinMs, corePath, statusMessage, type Api } from './api.ts'
+import { answerWithinMs, corePath, errorCode, statusMessage, type Api } from './api.ts'
 
 /** Where a tunnel leads. */
 export interface TunnelTarget {
@@ -32,12 +32,12 @@ const closeWithinMs = 1_000
  *   `Api` throws
  */
 export async function openTunnel(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel> {
+  signal.throwIfAborted()
   try {
     return await open(api, target, signal)
   } catch (error) {
     // An idle connection that the server closed at this very moment: a new one tells whether there is more to it.
-    if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ECONNRESET')
-      throw asFailure(api, error)
+    if (errorCode(error) !== 'ECONNRESET') throw asFailure(api, error)
   }
   return await open(api, target, signal).catch((error: unknown) => {
     throw asFailure(api, error)
@@ -51,7 +51,6 @@ function asFailure(api: Api, error: unknown): Failure {
 /** Rejects with a Failure, or with the error of the connection itself. */
 function open(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel> {
   const { namespace, pod, port } = target
-  signal.throwIfAborted()
   const { promise, resolve, reject } = Promise.withResolvers<Tunnel>()
   const socket = api.dial(`${corePath(namespace, 'pods', pod, 'portforward')}?ports=${port}`, subprotocol)
   const cancel = (): void => {
@@ -250,7 +249,7 @@ export class Tunnel extends Duplex {
     frame[0] = dataChannel
     const sent = chunk.copy(frame, 1)
     this.#socket.send(frame, { binary: true, fin: true }, (error) => {
-      if (error instanceof Error) {
+      if (error) {
         done(this.#lost ?? lost(this.#target, 'it was closed while something was written', error))
       } else if (sent < chunk.length) {
         this._write(chunk.subarray(sent), encoding, done)
