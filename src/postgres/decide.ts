@@ -176,7 +176,8 @@ function databaseIsOurs(found: Found, wanted: Wanted): boolean {
   if (marker?.database === wanted.database) {
     if (!marker.createdDatabase) return false
     if (database.owner === admin.name || database.owner === wanted.username) return true
-    if (adopt) return false
+    // Granted already: it was ours, and a new admin or a move has changed its owner since. No reason to stop a pipeline.
+    if (adopt || database.granted) return false
     throw foreignOwner(server, wanted, 'It was to be made by this tool, and belongs to somebody else now.')
   }
   if (adopt) return false
@@ -204,8 +205,9 @@ function decideMark(
 ): Marker | undefined {
   const { server } = found
   const { role } = server
-  const marker: Marker = { secret: wanted.secret, database: wanted.database, createdDatabase: ours }
   const current = role?.marker
+  const createdDatabase = ours || (current?.database === wanted.database && current.createdDatabase)
+  const marker: Marker = { secret: wanted.secret, database: wanted.database, createdDatabase }
   if (
     current?.secret === marker.secret &&
     current.database === marker.database &&
