@@ -373,7 +373,7 @@ test('a proxy carries requests and tunnels alike, over TLS with a private author
   await once(proxy, 'listening')
   proxy.on('connect', (request: http.IncomingMessage, socket: Duplex) => {
     asked.push(request.url, request.headers['proxy-authorization'])
-    const upstream = connect((tls.address() as AddressInfo).port, () => {
+    const upstream = connect((tls.address() as AddressInfo).port, 'localhost', () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n')
       socket.pipe(upstream).pipe(socket)
     })
