@@ -49,7 +49,7 @@ export interface Answer {
   readonly body: unknown
 }
 
-/** Whom the API server sees. `certain` is false where only the kubeconfig's own name for the user is known. */
+/** Whom the API server sees. `certain` is false where it may know this user by another name. */
 export interface Identity {
   readonly name: string
   readonly certain: boolean
@@ -178,9 +178,11 @@ export class Api {
     const seen = (review.body as { status?: { userInfo?: { username?: string } } } | null)?.status?.userInfo
     if (review.status === 201 && seen?.username !== undefined) return { name: seen.username, certain: true }
     const { headers, certificate } = this.#credentials
-    const known = headers['Impersonate-User'] ?? this.#claims()['sub'] ?? commonName(certificate)
-    if (typeof known === 'string') return { name: known, certain: true }
-    return { name: this.#endpoint.user, certain: false }
+    const subject = this.#claims()['sub']
+    const known = headers['Impersonate-User'] ?? subject ?? commonName(certificate)
+    if (typeof known !== 'string') return { name: this.#endpoint.user, certain: false }
+    // Only for ServiceAccounts is the subject the name; for others the API server may take another claim or a prefix.
+    return { name: known, certain: known !== subject || known.startsWith('system:serviceaccount:') }
   }
 
   /** Starts to open a WebSocket on the same agent. The caller listens for how that ends. */

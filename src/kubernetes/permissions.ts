@@ -276,8 +276,7 @@ function roleBinding(namespace: string, identity: Identity): Document {
     ],
   })
   if (!identity.certain) {
-    document.commentBefore =
-      ' The subject is the name in the kubeconfig: check how the cluster knows this user.'
+    document.commentBefore = ' Check the subject: the cluster may know this user by another name.'
   }
   return document
 }

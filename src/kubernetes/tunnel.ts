@@ -25,7 +25,8 @@ const pingEveryMs = 10_000
 const closeWithinMs = 1_000
 
 /**
- * Opens a connection to a port of a Pod, inside this process: no local port is opened.
+ * Opens a connection to a port of a Pod, inside this process: no local port is opened. The signal ends the opening;
+ * a tunnel that stands outlives it, so that a session can still end what it has begun.
  *
  * @throws Failure `port-forward-denied` (403, with what the API server says), `upgrade-refused` (something on the way
  *   does not let WebSockets through), `tunnel-lost` (the Pod is gone, or there was no answer within 10 s), or any that
@@ -68,7 +69,7 @@ function open(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunn
   }
   socket.once('open', () => {
     settled()
-    resolve(new Tunnel(socket, target, signal))
+    resolve(new Tunnel(socket, target))
   })
   socket.once('unexpected-response', (_, response) => {
     settled()
@@ -171,20 +172,18 @@ function fromErrorChannel(target: TunnelTarget, text: string): Failure {
 export class Tunnel extends Duplex {
   readonly #socket: WebSocket
   readonly #target: TunnelTarget
-  readonly #signal: AbortSignal
   readonly #heartbeat: NodeJS.Timeout
   readonly #headed = new Set<number>()
   #unanswered = 0
   #ending = false
   #lost: Failure | undefined
 
-  constructor(socket: WebSocket, target: TunnelTarget, signal: AbortSignal) {
+  constructor(socket: WebSocket, target: TunnelTarget) {
     // Nothing is buffered beyond what has arrived: a reader that pauses pauses the WebSocket at once, and _read is
     // called when there is nothing left to read.
     super({ readableHighWaterMark: 1, writableHighWaterMark: frameBytes, allowHalfOpen: false })
     this.#socket = socket
     this.#target = target
-    this.#signal = signal
     // Before a client listens, nobody else may: a tunnel that is lost by then tells so in connect().
     this.on('error', () => undefined)
     socket.on('message', (data: Buffer) => {
@@ -204,8 +203,6 @@ export class Tunnel extends Duplex {
     this.#heartbeat = setInterval(() => {
       this.#beat()
     }, pingEveryMs)
-    signal.addEventListener('abort', this.#abort, { once: true })
-    if (signal.aborted) this.#abort()
   }
 
   /** The connection stands already; it is told later, as a socket would. */
@@ -274,14 +271,9 @@ export class Tunnel extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     clearInterval(this.#heartbeat)
-    this.#signal.removeEventListener('abort', this.#abort)
     this.#socket.terminate()
     // Not at once: node-postgres would take a refused certificate for a connection that ended by itself.
     setImmediate(done, error)
-  }
-
-  readonly #abort = (): void => {
-    this.destroy(this.#signal.reason as Error)
   }
 
   #receive(message: Buffer): void {

@@ -180,6 +180,8 @@ describe('credentials', () => {
     )
     const { pem } = createAuthority('kim')
     expect(await (await server.api({ certificate: pem })).identity()).toEqual({ name: 'kim', certain: true })
+    const oidc = { Authorization: `Bearer ${jwt({ sub: '1234' })}` }
+    expect(await (await server.api({ headers: oidc })).identity()).toEqual({ name: '1234', certain: false })
     expect(await (await server.api()).identity()).toEqual({ name: 'someone', certain: false })
   })
 })

@@ -138,7 +138,7 @@ test('users, odd names and one namespace for all', async () => {
     rules: expect.arrayContaining([expect.objectContaining({ resourceNames: ['no'] })]),
   })
   expect(binding).toMatchObject({ subjects: [{ kind: 'User', name: 'kim: {x} #y' }] })
-  expect(text).toContain('# The subject is the name in the kubeconfig')
+  expect(text).toContain('# Check the subject')
   expect(groupRights(rights).map(({ verbs, resource }) => `${verbs.join()} ${resource}`)).toEqual([
     'get secrets',
     'get,patch secrets',
