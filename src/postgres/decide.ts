@@ -299,7 +299,11 @@ export function decideInside(inside: InsideState, server: ServerState, wanted: W
       ],
     )
   }
-  return { grantSchema: !inside.schemaGranted, extensions: missing }
+  // Rights that come with the ownership alone would be lost with it: they are granted wherever that is possible.
+  const { role } = server
+  const borrowable = role === undefined || role.held || role.alterable
+  const granted = inside.schemaGranted === 'as owner' ? !borrowable : inside.schemaGranted
+  return { grantSchema: !granted, extensions: missing }
 }
 
 const identifier = pg.escapeIdentifier

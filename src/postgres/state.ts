@@ -65,8 +65,8 @@ export interface ServerState {
 export interface InsideState {
   readonly schemaExists: boolean
   readonly schemaOwner: string | null
-  /** USAGE and CREATE on schema `public`. */
-  readonly schemaGranted: boolean
+  /** USAGE and CREATE on schema `public`; `as owner` where they go with the ownership of the database. */
+  readonly schemaGranted: boolean | 'as owner'
   readonly extensions: readonly string[]
   /** Other roles that own tables, views or sequences here. */
   readonly otherOwners: readonly string[]
@@ -76,6 +76,9 @@ export interface InsideState {
  * Reads roles from pg_roles (pg_authid is not readable) and access control lists through aclexplode, because
  * has_database_privilege cannot tell what a role would keep once PUBLIC has lost its own. Everything in one statement:
  * one round trip, and a picture that no other session can change half-way.
+ *
+ * From PostgreSQL 16 on, whoever creates a role becomes a member of it with ADMIN OPTION alone, neither to inherit nor to
+ * set it (columns that older servers do not have): such a member does not use the role, so it is none that counts.
  */
 const serverSql = `
 with recursive
@@ -86,6 +89,11 @@ with recursive
   ),
   privilege as (
     select a.grantee, a.privilege_type as kind from db, aclexplode(db.acl) a
+  ),
+  above(id) as (
+    select m.roleid from pg_auth_members m join app on m.member = app.id
+    union
+    select m.roleid from pg_auth_members m join above on m.member = above.id
   ),
   watcher(id) as (
     select oid from pg_roles where rolname in ('pg_monitor', 'pg_read_all_data')
@@ -121,11 +129,15 @@ select json_build_object(
         case when rolbypassrls then 'BYPASSRLS' end,
         case when rolname = current_user then 'the admin itself' end
       ], null) || array(
-        select 'member of ' || g.rolname from pg_auth_members m join pg_roles g on g.oid = m.roleid
-        where m.member = app.id and g.rolname ~ '^pg_' order by 1
+        select 'member of ' || g.rolname from pg_roles g join above on above.id = g.oid
+        where g.rolname ~ '^pg_' or g.rolsuper or g.rolcreaterole or g.rolcreatedb or g.rolreplication
+          or g.rolbypassrls
+        order by 1
       ) || array(
         select distinct 'has member ' || g.rolname from pg_auth_members m join pg_roles g on g.oid = m.member
-        where m.roleid = app.id and g.rolname <> current_user order by 1
+        where m.roleid = app.id and g.rolname <> current_user
+          and coalesce((to_jsonb(m) ->> 'inherit_option')::boolean or (to_jsonb(m) ->> 'set_option')::boolean, true)
+        order by 1
       ),
       'alterable', case when current_setting('server_version_num')::int < 160000
         then (select rolcreaterole or rolsuper from pg_roles where rolname = current_user)
@@ -189,9 +201,18 @@ select json_build_object(
   'schemaExists', exists (select from pg_namespace where nspname = 'public'),
   'schemaOwner', (select o.rolname from pg_namespace n join pg_roles o on o.oid = n.nspowner where nspname = 'public'),
   'schemaGranted', coalesce((
-    select has_schema_privilege(r.oid, n.oid, 'USAGE') and has_schema_privilege(r.oid, n.oid, 'CREATE')
+    select case
+      when not (has_schema_privilege(r.oid, n.oid, 'USAGE') and has_schema_privilege(r.oid, n.oid, 'CREATE'))
+        then to_json(false)
+      when (
+        select count(distinct a.privilege_type) = 2 from aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+        where a.privilege_type in ('USAGE', 'CREATE') and (a.grantee = 0 or pg_has_role(r.oid, a.grantee, 'USAGE')
+          and a.grantee not in (select oid from pg_roles where rolname = 'pg_database_owner'))
+      ) then to_json(true)
+      else to_json('as owner'::text)
+    end
     from pg_roles r, pg_namespace n where r.rolname = $1::text and n.nspname = 'public'
-  ), false),
+  ), to_json(false)),
   'extensions', array(select extname from pg_extension where extname = any ($2::text[])),
   'otherOwners', array(
     select distinct o.rolname
