@@ -1,0 +1,50 @@
+import { describe, expect, test } from '@jest/globals'
+import { Canaries } from '../support/canary.ts'
+
+const secret = `p"ss w/rd\\+'é%$`
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+describe('a planted leak is found', () => {
+  test.each([
+    ['as it is', secret],
+    ['in a line', `password=${secret};`],
+    ['as base64', base64(secret)],
+    ['as base64 after one byte', base64(`x${secret}`)],
+    ['as base64 after two bytes', base64(`xy${secret}`)],
+    ['as base64 amid other bytes', base64(`{"PGPASSWORD":"${secret}","PGUSER":"shop"}`)],
+    ['as base64url', Buffer.from(`..${secret}..`).toString('base64url')],
+    ['in a URL', `postgres://shop:${encodeURIComponent(secret)}@host`],
+    ['in a form', new URLSearchParams({ password: secret }).toString()],
+    ['in JSON', JSON.stringify({ password: secret })],
+    ['in SQL', `PASSWORD '${secret.replaceAll("'", "''")}'`],
+    ['in SQL with backslashes', `PASSWORD E'${secret.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`],
+    ['in hex', Buffer.from(secret).toString('hex')],
+  ])('%s', (_, text) => {
+    const canaries = new Canaries()
+    canaries.plant(secret)
+    canaries.plant('another one')
+    const leaks = canaries.leaks({ 'a file': 'nothing', 'the log': `before ${text} after` })
+    expect(leaks).toHaveLength(1)
+    expect(leaks[0]).toMatch(/^the log, after "before /)
+    expect(leaks[0]).not.toContain(secret)
+  })
+})
+
+test('what is no leak is not found', () => {
+  const canaries = new Canaries()
+  canaries.plant(secret)
+  const text = [secret.slice(1), secret.toUpperCase(), base64(secret.slice(0, -1)), '***'].join('\n')
+  expect(canaries.leaks({ text })).toEqual([])
+})
+
+test('what is to be ignored is ignored', () => {
+  const canaries = new Canaries()
+  canaries.plant(secret)
+  expect(canaries.leaks({ text: secret }, (each) => each === secret)).toEqual([])
+})
+
+test('a text that is found by chance is no canary', () => {
+  expect(() => {
+    new Canaries().plant('abc')
+  }).toThrow('at least 6')
+})
