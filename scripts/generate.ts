@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { format, resolveConfig } from 'prettier'
 import { Document, isMap, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
+import { namedRights, roleManifests, serviceRights } from '../src/kubernetes/permissions.ts'
 import { outputs, parameters, type Parameter } from '../src/parameters.ts'
 
 /** A file that is made from the table of parameters, in whole or between markers. */
@@ -16,7 +17,12 @@ const generated: readonly Generated[] = [
   { path: 'action.yml', content: formatAction },
   {
     path: 'README.md',
-    content: (current) => fill(fill(current, 'inputs', formatInputs(parameters)), 'outputs', formatOutputs()),
+    content: (current) =>
+      [
+        { name: 'rights', content: formatRights() },
+        { name: 'inputs', content: formatInputs(parameters) },
+        { name: 'outputs', content: formatOutputs() },
+      ].reduce((text, { name, content }) => fill(text, name, content), current),
   },
 ]
 
@@ -81,6 +87,23 @@ function formatOutputs(): string {
     ['output', 'meaning'],
     outputs.map(({ name, description }) => [`\`${name}\``, description]),
   )
+}
+
+/** The Roles that a run prints where a right is missing, with the names of the examples. */
+function formatRights(): string {
+  const accessNamespace = 'postgres-system'
+  const rights = [
+    ...namedRights({
+      accessNamespace,
+      accessSecret: 'postgresql1-access',
+      appNamespace: 'shop',
+      appSecret: 'app-postgresql-secret',
+      dryRun: false,
+    }),
+    ...serviceRights(accessNamespace, 'postgresql1-user-access'),
+  ]
+  const identity = { name: 'system:serviceaccount:shop:ci', certain: true }
+  return ['```yaml', roleManifests(identity, rights).trimEnd(), '```'].join('\n')
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
