@@ -64,6 +64,9 @@ function fail(failure: Failure, stands: string): void {
     reporter.debug(`caused by ${cause.stack ?? cause.message}`)
   }
   core.error(reporter.redact(failure.message), { title: `pg-app-user: ${failure.code}` })
+  if (failure.code === 'permission-missing' && outcome?.permissions !== undefined) {
+    reporter.detail('Role and RoleBinding for the administrator', outcome.permissions.manifest.split('\n'))
+  }
   process.exitCode = 1
 }
 

@@ -44,6 +44,14 @@ export interface Look {
   readonly found: Found
   readonly plan: Plan
   readonly insidePlan: InsidePlan
+  /** How long the two logins and what they read took, in seconds. */
+  readonly seconds: { readonly admin: number; readonly application: number }
+}
+
+interface BothLogins extends Pick<Look, 'server' | 'attempt' | 'seconds'> {
+  readonly session: Session
+  /** There if the application got in. */
+  readonly inside: InsideState | undefined
 }
 
 /** Looks for a run; what it needs for that stays the same from look to look. */
@@ -86,7 +94,7 @@ export class Looker {
     if (secretPlan instanceof Failure) throw secretPlan
     const login = this.applicationLogin(secret, secretPlan, wantedSecret)
 
-    const { session, server, attempt, inside } = await this.logInBoth(login, admin)
+    const { session, server, attempt, inside, seconds } = await this.logInBoth(login, admin)
     const evidence = weigh(attempt, login, password !== undefined)
     if (evidence === 'unproven' && request.unproven === 'refuse') throw unproven(login)
     const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
@@ -101,7 +109,7 @@ export class Looker {
     }
     const plan = decide(found, wanted)
     const insidePlan = decideInside(inside ?? (await this.inside(plan)), server, wanted)
-    return { secret, secretPlan, admin: session, server, login, attempt, found, plan, insidePlan }
+    return { secret, secretPlan, admin: session, server, login, attempt, found, plan, insidePlan, seconds }
   }
 
   /** The first look takes what was read when the run began: it decides about nothing that it does not look at again. */
@@ -114,39 +122,46 @@ export class Looker {
     return await readApplicationSecret(cluster.api, cluster.namespace, request.appSecret, journal.mask)
   }
 
-  private async logInBoth(
-    login: Login,
-    earlier: Session | undefined,
-  ): Promise<{ session: Session; server: ServerState; attempt: Attempt; inside: InsideState | undefined }> {
+  private async logInBoth(login: Login, earlier: Session | undefined): Promise<BothLogins> {
     const timer = stopwatch()
     const [asAdmin, asApplication] = await Promise.allSettled([
-      this.readAsAdmin(earlier),
-      this.readAsApplication(login),
+      this.readAsAdmin(earlier, timer),
+      this.readAsApplication(login, timer),
     ])
     // What the admin's login says comes first: the other one may have failed for the same reason.
     if (asAdmin.status === 'rejected') throw asAdmin.reason
-    const { session, server } = asAdmin.value
-    if (earlier === undefined) this.check(session, server, timer)
+    const { session, server, seconds } = asAdmin.value
+    if (earlier === undefined) this.check(session, server, seconds)
     if (asApplication.status === 'rejected') throw asApplication.reason
-    return { session, server, ...asApplication.value }
+    const { attempt, inside } = asApplication.value
+    return {
+      session,
+      server,
+      attempt,
+      inside,
+      seconds: { admin: seconds, application: asApplication.value.seconds },
+    }
   }
 
   private async readAsAdmin(
     earlier: Session | undefined,
-  ): Promise<{ session: Session; server: ServerState }> {
+    timer: Stopwatch,
+  ): Promise<{ session: Session; server: ServerState; seconds: number }> {
     const session = earlier ?? (await this.sessions.asAdmin('postgres'))
-    return { session, server: await readServer(session, this.wanted) }
+    return { session, server: await readServer(session, this.wanted), seconds: timer() }
   }
 
   private async readAsApplication(
     login: Login,
-  ): Promise<{ attempt: Attempt; inside: InsideState | undefined }> {
+    timer: Stopwatch,
+  ): Promise<{ attempt: Attempt; inside: InsideState | undefined; seconds: number }> {
     const attempt = await this.sessions.tryAs(login)
-    return { attempt, inside: attempt.session && (await readInside(attempt.session, this.wanted)) }
+    const inside = attempt.session && (await readInside(attempt.session, this.wanted))
+    return { attempt, inside, seconds: timer() }
   }
 
   /** Makes sure that this is a primary that we understand, with nobody in between. */
-  private check(session: Session, server: ServerState, timer: Stopwatch): void {
+  private check(session: Session, server: ServerState, seconds: number): void {
     const { journal } = this
     const service = `svc/${this.cluster.access.service}`
     if (session.announcedPid !== server.backendPid) {
@@ -177,7 +192,7 @@ export class Looker {
     const encryption = session.encryption ?? 'no TLS'
     const rank = server.admin.superuser ? 'a superuser' : 'no superuser'
     const text = `${server.version} · primary · ${encryption} · admin "${server.admin.name}", ${rank}`
-    journal.step('right', 'PostgreSQL', text, timer())
+    journal.step('right', 'PostgreSQL', text, seconds)
     journal.row({ subject: 'PostgreSQL', now: `${server.version}, primary, ${encryption}` })
   }
 

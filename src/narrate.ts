@@ -12,7 +12,7 @@ import { sentence } from './text.ts'
  * @throws Failure if the login was refused for a reason that nothing here can put right
  */
 export function tellInPlace(look: Look, wanted: Wanted, journal: Journal): void {
-  const { plan, server, attempt, login, found, secretPlan } = look
+  const { plan, server, attempt, login, found, secretPlan, seconds } = look
   sessionOf(attempt, login)
   const { username, database, secret } = wanted
   const owner = server.database?.owner ?? ''
@@ -30,7 +30,8 @@ export function tellInPlace(look: Look, wanted: Wanted, journal: Journal): void 
     )
     journal.row({ subject: 'Login', now: 'could not be checked: the server asks for no password' })
   } else {
-    journal.step('right', 'proof', `logged in as ${username} with the password of ${secret}`)
+    const text = `logged in as ${username} with the password of ${secret}`
+    journal.step('right', 'proof', text, seconds.application)
     journal.row({ subject: 'Login', now: 'works' })
   }
   const kept = secretPlan.kind === 'keep' ? secretPlan.kept : []

@@ -88,18 +88,26 @@ export function lastLine(outcome: Outcome): string {
   return `${upperFirst(active(changes))} for ${application}. ${duration}`
 }
 
-const verbs: Record<Change['action'], { readonly active: string; readonly passive: string }> = {
-  created: { active: 'created', passive: 'created' },
-  'password-set': { active: 'set the password of', passive: 'given a password' },
-  marked: { active: 'marked as ours', passive: 'marked as ours' },
-  'owner-changed': { active: 'changed the owner of', passive: 'given to another owner' },
-  granted: { active: 'put right', passive: 'put right' },
-  repaired: { active: 'put right', passive: 'put right' },
+interface Words {
+  readonly active: (nouns: string) => string
+  readonly passive: string
+}
+
+const words: Record<Change['action'], Words> = {
+  created: { active: (nouns) => `created ${nouns}`, passive: 'created' },
+  'password-set': { active: (nouns) => `set the password of the ${nouns}`, passive: 'given a password' },
+  marked: { active: (nouns) => `marked the ${nouns} as ours`, passive: 'marked as ours' },
+  'owner-changed': {
+    active: (nouns) => `changed the owner of the ${nouns}`,
+    passive: 'given to another owner',
+  },
+  granted: { active: (nouns) => `put ${nouns} right`, passive: 'put right' },
+  repaired: { active: (nouns) => `put the ${nouns} right`, passive: 'put right' },
 }
 
 /** Gives changes as a sentence part: `created role, database and Secret`. */
 function active(changes: readonly Change[]): string {
-  return sentence(byAction(changes).map(([action, nouns]) => `${verbs[action].active} ${sentence(nouns)}`))
+  return sentence(byAction(changes).map(([action, nouns]) => words[action].active(sentence(nouns))))
 }
 
 /** Gives changes as a sentence part: `role, database and Secret were created; grants were put right`. */
@@ -107,7 +115,7 @@ function passive(changes: readonly Change[], auxiliary?: 'would be'): string {
   return byAction(changes)
     .map(([action, nouns]) => {
       const plural = nouns.length > 1 || nouns.includes('grants')
-      return `${sentence(nouns)} ${auxiliary ?? (plural ? 'were' : 'was')} ${verbs[action].passive}`
+      return `${sentence(nouns)} ${auxiliary ?? (plural ? 'were' : 'was')} ${words[action].passive}`
     })
     .join('; ')
 }

@@ -64,7 +64,9 @@ export async function connect(
   opened(api)
   const identity = underWay(api.identity())
   const named = underWay(reviewRights(api, identity, namedRights({ ...request, appNamespace: namespace })))
+  const reading = stopwatch()
   const access = underWay(readAccessSecret(api, accessNamespace, accessSecret, journal.mask))
+  const read = underWay(access.then(reading))
   const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
   const as = `as ${(await identity).name} · kubeconfig from ${found.source}`
   const where = `${found.server} · context ${found.context} · namespace ${namespace}`
@@ -76,7 +78,7 @@ export async function connect(
   const { rights } = journal.permissions ?? { rights: [] }
   journal.step('right', 'permissions', `${rights.length} of ${count(rights.length, 'right')}`, asked())
   const { ref, keyCount } = await access
-  journal.step('right', 'access Secret', `${ref} · ${count(keyCount, 'key')}, well formed`)
+  journal.step('right', 'access Secret', `${ref} · ${count(keyCount, 'key')}, well formed`, await read)
 
   deadline.enter('the tunnel')
   const server = await locate(api, service, await access, request, journal, deadline)
@@ -149,6 +151,5 @@ function underWay<Result>(promise: Promise<Result>): Promise<Result> {
 
 function missing(report: PermissionReport, journal: Journal): Failure {
   journal.permissions = report
-  journal.reporter.detail('Role and RoleBinding for the administrator', report.manifest.split('\n'))
   return permissionFailure(report)
 }

@@ -17,3 +17,11 @@ export function sentence(items: readonly string[], word = 'and'): string {
 export function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? '' : 's'}`
 }
+
+/** Gives a name as a code span of markdown, with a fence longer than any in it. */
+export function codeSpan(name: string): string {
+  const runs = name.match(/`+/g) ?? []
+  const fence = '`'.repeat(Math.max(0, ...runs.map((run) => run.length)) + 1)
+  const space = name.startsWith('`') || name.endsWith('`') ? ' ' : ''
+  return `${fence}${space}${name}${space}${fence}`
+}

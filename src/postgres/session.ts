@@ -125,6 +125,7 @@ async function logInOnce(server: Server, login: Login, encryption: Encryption): 
   })
   const abort = (): void => void stream.destroy(deadline.signal.reason as Error)
   deadline.signal.addEventListener('abort', abort, { once: true })
+  if (deadline.signal.aborted) abort()
   try {
     await client.connect()
     return { exchange, session: new Session(client, connection.stream, stream, deadline) }
