@@ -1,0 +1,267 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parse, stringify } from 'yaml'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
+import { parameters, type OutputName, type ParameterName } from '../../src/parameters.ts'
+import { Canaries } from '../support/canary.ts'
+
+/** What one run of the built action is given. */
+export interface ActionSetting {
+  readonly inputs?: Partial<Readonly<Record<ParameterName, string>>>
+  readonly env?: NodeJS.ProcessEnv
+  /** Whose credentials must not show anywhere, beside those that the run masks itself. */
+  readonly sandbox?: Sandbox
+  /** Further credentials that must not show anywhere. */
+  readonly secrets?: readonly string[]
+}
+
+/** A workflow command as a runner reads it from a line of the log. */
+export interface Command {
+  readonly name: string
+  readonly properties: string
+  readonly data: string
+}
+
+/** What a runner, and the step after this one, see of a run. */
+export interface ActionRun {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+  /** The log as people read it: without workflow commands. */
+  readonly log: string
+  readonly commands: readonly Command[]
+  readonly masks: readonly string[]
+  readonly outputs: Partial<Readonly<Record<OutputName, string>>>
+  readonly summary: string
+  readonly seconds: number
+}
+
+/** A run that is under way. */
+export interface StartedAction {
+  readonly child: ChildProcess
+  /** What was written to stdout so far. */
+  stdout(): string
+  /** Resolves when it has ended, and rejects if a credential shows anywhere or a file is left behind. */
+  readonly ended: Promise<ActionRun>
+}
+
+const action = fileURLToPath(new URL('../../dist/index.js', import.meta.url))
+
+/** Runs the built action the way a runner does, and waits for its end. */
+export async function runAction(setting: ActionSetting): Promise<ActionRun> {
+  return (await startAction(setting)).ended
+}
+
+/** Starts the built action the way a runner does: environment in, files out, a folder for temporary files. */
+export async function startAction(setting: ActionSetting): Promise<StartedAction> {
+  const { sandbox } = setting
+  const home = await mkdtemp(join(tmpdir(), 'action-'))
+  const folders = { workspace: join(home, 'workspace'), temporary: join(home, 'temporary') }
+  for (const folder of Object.values(folders)) await mkdir(folder)
+  const files = { outputs: join(home, 'outputs'), summary: join(home, 'summary') }
+  for (const file of Object.values(files)) await writeFile(file, '')
+  const mark = (await sandbox?.postgres.logSize()) ?? 0
+  const start = performance.now()
+  const child = spawn(process.execPath, [action], {
+    cwd: folders.workspace,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env['PATH'],
+      HOME: home,
+      TMPDIR: folders.temporary,
+      CI: 'true',
+      GITHUB_ACTIONS: 'true',
+      GITHUB_ACTOR: 'kim',
+      GITHUB_EVENT_NAME: 'push',
+      GITHUB_REPOSITORY: 'acme/shop',
+      GITHUB_RUN_ID: '8123',
+      GITHUB_REF_NAME: 'main',
+      GITHUB_OUTPUT: files.outputs,
+      GITHUB_STEP_SUMMARY: files.summary,
+      ...inputVariables(setting.inputs ?? {}),
+      ...setting.env,
+    },
+  })
+  const written = { stdout: '', stderr: '' }
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => (written[stream] += text))
+  }
+  const end = async (): Promise<ActionRun> => {
+    try {
+      const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+      const { stdout, stderr } = written
+      const outputs = await readFile(files.outputs, 'utf8')
+      const summary = await readFile(files.summary, 'utf8')
+      const commands = [...commandsOf(stdout), ...commandsOf(stderr)]
+      const masks = commands.filter(({ name }) => name === 'add-mask').map(({ data }) => data)
+      const left = { ...(await contentOf(folders.workspace)), ...(await contentOf(folders.temporary)) }
+      const canaries = canariesFor([...secretsOf(sandbox), ...(setting.secrets ?? []), ...masks])
+      const leaks = [
+        ...Object.keys(left).map((name) => `${name}, a file that was left behind`),
+        ...canaries.leaks({ stdout: withoutMasks(stdout), stderr, outputs, summary, ...left }),
+        ...canaries.leaks({ "PostgreSQL's log": (await sandbox?.postgres.logSince(mark)) ?? '' }, isVerifier),
+      ]
+      if (leaks.length > 0) throw new Error(`${leaks.join('\n')}\n\n${withoutMasks(stdout)}${stderr}`)
+      return {
+        code,
+        signal,
+        stdout,
+        stderr,
+        log: stdout
+          .split('\n')
+          .filter((line) => commandsOf(line).length === 0)
+          .join('\n'),
+        commands,
+        masks,
+        outputs: parseOutputs(outputs),
+        summary,
+        seconds: (performance.now() - start) / 1000,
+      }
+    } finally {
+      await rm(home, { recursive: true, force: true })
+    }
+  }
+  return { child, stdout: () => written.stdout, ended: end() }
+}
+
+/** A runner passes every input that action.yml names: as given, else its default, else empty. */
+function inputVariables(inputs: NonNullable<ActionSetting['inputs']>): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    parameters.map((parameter) => [
+      `INPUT_${parameter.name.toUpperCase()}`,
+      inputs[parameter.name] ?? ('default' in parameter ? parameter.default : ''),
+    ]),
+  )
+}
+
+/** Gives the inputs that provision an application of this name in the sandbox. */
+export function inputsFor(sandbox: Sandbox, name: string): NonNullable<ActionSetting['inputs']> {
+  return {
+    kubeconfig: sandbox.kubeconfig,
+    'access-secret': sandbox.accessSecret,
+    'access-namespace': sandbox.accessNamespace,
+    'app-database': name,
+    'app-secret': `${name}-postgresql-secret`,
+  }
+}
+
+/**
+ * Reads workflow commands as a runner does: `::name properties::data` at the beginning of a line, spaces aside, and
+ * `##[name properties]data` anywhere. Source: actions/runner, ActionCommand.cs.
+ */
+export function commandsOf(text: string): readonly Command[] {
+  return text.split(/\r\n|\r|\n/).flatMap((line) => {
+    const [, name, properties = '', data = ''] =
+      /^\s*::([^\s:]+)(?: (.*?))?::(.*)$/.exec(line) ?? /##\[([^\s\]]+)(?: ([^\]]*))?\](.*)$/.exec(line) ?? []
+    return name === undefined ? [] : [{ name, properties, data: unescaped(data) }]
+  })
+}
+
+function unescaped(data: string): string {
+  return data.replaceAll('%0D', '\r').replaceAll('%0A', '\n').replaceAll('%25', '%')
+}
+
+/** Reads the file of outputs as the next step would: `name<<delimiter`, lines, `delimiter`. */
+export function parseOutputs(text: string): Record<string, string> {
+  const lines = text.split('\n')
+  const outputs: Record<string, string> = {}
+  while (lines.length > 1) {
+    const [, name = '', delimiter = ''] = /^([^<=]+)<<(.+)$/.exec(lines.shift() ?? '') ?? []
+    const end = lines.indexOf(delimiter)
+    if (end === -1) throw new Error(`output "${name}" does not end`)
+    outputs[name] = lines
+      .splice(0, end + 1)
+      .slice(0, -1)
+      .join('\n')
+  }
+  return outputs
+}
+
+function withoutMasks(stdout: string): string {
+  return stdout
+    .split('\n')
+    .filter((line) => !line.startsWith('::add-mask::'))
+    .join('\n')
+}
+
+function secretsOf(sandbox: Sandbox | undefined): readonly string[] {
+  return sandbox === undefined
+    ? []
+    : [sandbox.admin.password, tokenOf(sandbox.kubeconfig), sandbox.api.adminToken]
+}
+
+/** A key of several lines is given away by any of them; its frame and its short last line give nothing away. */
+function canariesFor(secrets: readonly string[]): Canaries {
+  const canaries = new Canaries()
+  for (const secret of secrets) {
+    const lines = secret.split('\n').filter((line) => line.length >= 16 && !line.startsWith('-----'))
+    for (const text of [secret, ...lines]) if (text.length >= 6) canaries.plant(text)
+  }
+  return canaries
+}
+
+/** A verifier lets nobody in; the server has to be told it, and logs the statement that does. */
+function isVerifier(secret: string): boolean {
+  return secret.startsWith('SCRAM-SHA-256$')
+}
+
+async function contentOf(folder: string): Promise<Record<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+  const contents: Record<string, string> = {}
+  for (const file of files) contents[file] = await readFile(file, 'utf8')
+  return contents
+}
+
+/** A kubeconfig as far as tests change it. */
+export interface Kubeconfig {
+  clusters: { name: string; cluster: Record<string, unknown> }[]
+  users: { name: string; user: Record<string, unknown> }[]
+  contexts: { name: string; context: Record<string, unknown> }[]
+  'current-context'?: string
+}
+
+/** Gives a kubeconfig that differs from another one in what the function changes. */
+export function changed(kubeconfig: string, change: (config: Kubeconfig) => void): string {
+  const config = parse(kubeconfig) as Kubeconfig
+  change(config)
+  return stringify(config)
+}
+
+/** Gives the token in a kubeconfig of the sandbox. */
+export function tokenOf(kubeconfig: string): string {
+  const [entry] = (parse(kubeconfig) as Kubeconfig).users
+  return String(entry?.user['token'])
+}
+
+/** Gives the first user of a kubeconfig other fields. */
+export function withUser(kubeconfig: string, user: Record<string, unknown>): string {
+  return changed(kubeconfig, (config) => {
+    config.users = config.users.map(({ name }) => ({ name, user }))
+  })
+}
+
+/** Says what a run changed for good: the writes that the API server took, and statements that change anything. */
+export async function watchChanges(sandbox: Sandbox): Promise<() => Promise<readonly string[]>> {
+  const { api, postgres } = sandbox
+  const requests = api.requests.length
+  const mark = await postgres.logSize()
+  return async () => {
+    const writes = api.requests
+      .slice(requests)
+      .filter(({ write, status }) => write && status >= 200 && status < 300)
+      .map(({ method, path }) => `${method} ${path}`)
+    const log = await postgres.logSince(mark)
+    const statements = log.match(
+      /(?:statement|execute [^:]*): *(?:CREATE|ALTER|DROP|GRANT|REVOKE|COMMENT).*/gi,
+    )
+    return [...writes, ...(statements ?? [])]
+  }
+}

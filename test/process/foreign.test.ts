@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { Client, escapeIdentifier } from 'pg'
+import type { Interception } from '../../sandbox/api.ts'
+import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import { changed, inputsFor, runAction, tokenOf, type ActionRun, type ActionSetting } from './action.ts'
+
+let sandbox: Sandbox
+beforeAll(async () => {
+  sandbox = await startSandbox()
+})
+afterAll(async () => {
+  await sandbox.stop()
+})
+
+/** Text that a runner would obey if it began a line, or stood anywhere in one. */
+const commands = [
+  'x',
+  '::add-mask::shop',
+  '  ::error::forged',
+  '\u00a0::warning::forged',
+  '##[add-mask]shop',
+  'before ##[error]forged',
+  '::set-output name=changed::forged',
+].join('\n')
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+function status(code: number, message: string): Interception {
+  return {
+    status: code,
+    body: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code },
+  }
+}
+
+/** Nothing but what the product itself says to the runner, and nothing that was forged. */
+function expectNoForgery(run: ActionRun): void {
+  expect(run.masks).not.toContain('shop')
+  const said = run.commands.filter(({ name }) => name !== 'add-mask')
+  expect(said.every(({ name }) => ['error', 'warning', 'group', 'endgroup'].includes(name))).toBe(true)
+  expect(said.filter(({ data }) => data === 'forged')).toEqual([])
+  expect(said.filter(({ name }) => name === 'error').length).toBeLessThanOrEqual(1)
+  expect(run.outputs.changed).not.toBe('forged')
+}
+
+interface Case {
+  readonly from: string
+  readonly ends: string
+  readonly inputs?: () => NonNullable<ActionSetting['inputs']>
+  readonly arrange?: () => () => void
+}
+
+const answering = (path: RegExp, answer: Interception) => (): (() => void) =>
+  sandbox.api.intercept((request) => (path.test(request.path) ? answer : undefined))
+
+const cases: readonly Case[] = [
+  {
+    from: "an API server's Status, on a read",
+    ends: 'permission-missing',
+    arrange: answering(/secrets\/postgresql1-access$/, status(403, commands)),
+  },
+  {
+    from: "an API server's Status, on a port-forward",
+    ends: 'port-forward-denied',
+    arrange: answering(/\/portforward$/, status(403, commands)),
+  },
+  {
+    from: "an API server's Status, on a write",
+    ends: 'secret-write-refused',
+    arrange: answering(/namespaces\/shop\/secrets$/, status(422, commands)),
+  },
+  {
+    from: 'the name that the API server has for this user',
+    ends: 'permission-missing',
+    inputs: () => ({ 'access-secret': 'misspelt' }),
+    arrange: answering(/selfsubjectreviews$/, {
+      status: 201,
+      body: { status: { userInfo: { username: commands } } },
+    }),
+  },
+  {
+    from: "a Secret's PGUSER",
+    ends: 'secret-invalid',
+    arrange: () => {
+      const name = 'foreign-postgresql-secret'
+      sandbox.api.put({
+        kind: 'Secret',
+        metadata: { name, namespace: 'shop' },
+        data: { PGUSER: base64(commands), PGDATABASE: base64('##[error]forged') },
+      })
+      return () => {
+        sandbox.api.remove('Secret', 'shop', name)
+      }
+    },
+  },
+  {
+    from: "a Secret's owner",
+    ends: 'secret-managed-elsewhere',
+    arrange: () => {
+      const name = 'foreign-postgresql-secret'
+      sandbox.api.put({
+        kind: 'Secret',
+        metadata: {
+          name,
+          namespace: 'shop',
+          ownerReferences: [{ kind: 'ExternalSecret', name: commands, controller: true }],
+        },
+        data: { PGPASSWORD: base64('a password of the owner') },
+      })
+      return () => {
+        sandbox.api.remove('Secret', 'shop', name)
+      }
+    },
+  },
+  {
+    from: "a kubeconfig's context and namespace",
+    ends: 'permission-missing',
+    inputs: () => ({
+      kubeconfig: changed(sandbox.kubeconfig, (config) => {
+        for (const entry of config.contexts) {
+          entry.name = commands
+          entry.context['namespace'] = commands
+        }
+        config['current-context'] = commands
+      }),
+    }),
+  },
+  {
+    from: 'an input',
+    ends: 'input-invalid',
+    inputs: () => ({ 'app-sslmode': commands, 'access-namespace': commands, timeout: commands }),
+  },
+]
+
+describe('foreign text starts no workflow command', () => {
+  test.each(cases.map((each) => [each.from, each] as const))('from %s', async (_, each) => {
+    const undo = each.arrange?.()
+    try {
+      const inputs = { ...inputsFor(sandbox, 'foreign'), ...each.inputs?.() }
+      const run = await runAction({ sandbox, inputs, env: { RUNNER_DEBUG: '1' } })
+      expect(run.log).toContain(`[${each.ends}]`)
+      expectNoForgery(run)
+    } finally {
+      undo?.()
+    }
+  })
+
+  // 63 bytes, the most that a name of PostgreSQL may have.
+  const name = '::add-mask::shop\n##[error]forged\n::error::forged\n`<img>|\n# x'
+
+  test('from the name of a role that owns the database', async () => {
+    const { superuser, host, port } = sandbox.postgres
+    const ssl = { rejectUnauthorized: false }
+    const client = new Client({ ...superuser, host, port, ssl, database: 'postgres' })
+    await client.connect()
+    await client.query(`CREATE ROLE ${escapeIdentifier(`owner ${name}`)}`)
+    await client.query(`CREATE DATABASE "foreign-owned" OWNER ${escapeIdentifier(`owner ${name}`)}`)
+    await client.end()
+    const run = await runAction({ sandbox, inputs: inputsFor(sandbox, 'foreign-owned') })
+    expect(run.log).toContain('[database-not-ours]')
+    expectNoForgery(run)
+    expect(outsideFences(run.summary)).not.toMatch(/^# x|<img>/m)
+  })
+
+  test('from the names of role and database', async () => {
+    const inputs = { ...inputsFor(sandbox, 'foreign'), 'app-database': name, 'app-username': name }
+    const run = await runAction({ sandbox, inputs })
+    expect(run.log).toContain('Created role, database, grants and Secret for ')
+    expect(run.code).toBe(0)
+    expect(run.outputs.database).toBe(name)
+    expectNoForgery(run)
+    expect(outsideFences(run.summary)).not.toMatch(/^(# x|##\[|::)|<img>/m)
+  })
+})
+
+/** The part of a summary in which markdown and HTML have an effect. */
+function outsideFences(summary: string): string {
+  return summary.replace(/^(```+)[^]*?^\1$/gm, '')
+}
+
+describe('debug logging', () => {
+  test('gives no credential away where a run works', async () => {
+    const env = { RUNNER_DEBUG: '1', NODE_DEBUG: '' }
+    const run = await runAction({ sandbox, inputs: inputsFor(sandbox, 'debugged'), env })
+    expect(run.code).toBe(0)
+  })
+
+  test.each([
+    ['as it is', (secret: string) => secret],
+    ['in base64, behind two bytes', (secret: string) => base64(`ab${secret}`)],
+    ['in URL form', encodeURIComponent],
+    ['in JSON form', (secret: string) => JSON.stringify(secret)],
+    ['in hex', (secret: string) => Buffer.from(secret).toString('hex')],
+    ['cut off by the length of a line', (secret: string) => `${'x'.repeat(280)}${secret}${'x'.repeat(100)}`],
+  ])('nor where somebody echoes it %s', async (_, form) => {
+    const token = tokenOf(sandbox.kubeconfig)
+    const echo = `${form(sandbox.admin.password)} and ${form(token)}`
+    const stop = sandbox.api.intercept(({ path }) =>
+      path.endsWith('/portforward') ? status(403, echo) : undefined,
+    )
+    const env = { RUNNER_DEBUG: '1' }
+    // The scan of every run looks for whole credentials; a beginning of one is not much better.
+    const beginnings = [sandbox.admin.password, token].map((secret) => secret.slice(0, 16))
+    const run = await runAction({
+      sandbox,
+      inputs: inputsFor(sandbox, 'echoed'),
+      env,
+      secrets: beginnings.filter((beginning) => !beginning.startsWith('eyJ')),
+    })
+    stop()
+    expect(run.log).toContain('[port-forward-denied]')
+    expect(run.log).toContain('***')
+  })
+})
