@@ -20,8 +20,12 @@ export function count(amount: number, noun: string): string {
 
 /** Gives a name as a code span of markdown, with a fence longer than any in it. */
 export function codeSpan(name: string): string {
-  const runs = name.match(/`+/g) ?? []
-  const fence = '`'.repeat(Math.max(0, ...runs.map((run) => run.length)) + 1)
+  const fence = '`'.repeat(longestFence(name) + 1)
   const space = name.startsWith('`') || name.endsWith('`') ? ' ' : ''
   return `${fence}${space}${name}${space}${fence}`
+}
+
+/** Gives the length of the longest run of backticks. */
+export function longestFence(text: string): number {
+  return Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length))
 }

@@ -10,7 +10,7 @@ const signs: Record<Sign, string> = {
 }
 
 const subjectWidth = 16
-const durationColumn = 96
+const durationColumn = 98
 
 /** Gives a step as the lines of the log: sign, subject, text, and the duration at the end of the last line. */
 export function formatStep(step: Step): readonly string[] {

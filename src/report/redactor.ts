@@ -1,5 +1,10 @@
+import { oneLine } from '../text.ts'
+
 /** What stands where a credential would have been. */
 const blank = '***'
+
+/** What `oneLine` puts where it cuts a text off. */
+const cut = '…'
 
 /** Shorter texts occur in ordinary words by chance, so only their exact form is looked for. */
 const shortestToEncode = 6
@@ -21,9 +26,25 @@ export class Redactor {
     this.sorted = [...this.forms].sort((one, other) => other.length - one.length)
   }
 
-  /** Gives the text without any credential in it. */
+  /** Gives the text without any credential in it, be it one that was cut off half-way. */
   redact(text: string): string {
-    return this.sorted.reduce((rest, form) => rest.replaceAll(form, blank), text)
+    const rest = this.sorted.reduce((line, form) => line.replaceAll(form, blank), text)
+    return rest
+      .split(cut)
+      .map((part, index, parts) => (index < parts.length - 1 ? this.withoutStump(part) : part))
+      .join(cut)
+  }
+
+  /** Takes the beginning of a credential off the end of a text. */
+  private withoutStump(text: string): string {
+    for (const form of this.sorted) {
+      const beginning = form.slice(0, shortestToEncode)
+      const from = Math.max(0, text.length - form.length)
+      for (let at = text.indexOf(beginning, from); at !== -1; at = text.indexOf(beginning, at + 1)) {
+        if (form.startsWith(text.slice(at))) return `${text.slice(0, at)}${blank}`
+      }
+    }
+    return text
   }
 }
 
@@ -47,6 +68,7 @@ export function encodings(text: string): readonly string[] {
   return [
     ...new Set([
       text,
+      oneLine(text, Infinity),
       ...base64Forms(bytes),
       encodeURIComponent(text),
       new URLSearchParams({ '': text }).toString().slice(1),

@@ -1,7 +1,7 @@
 import type { Failure } from '../failure.ts'
 import { groupRights } from '../kubernetes/permissions.ts'
-import { nothingChanged, standing, type Outcome, type Row } from '../outcome.ts'
-import { count, sentence } from '../text.ts'
+import { nothingChanged, standing, type Change, type Outcome, type Row } from '../outcome.ts'
+import { count, longestFence, oneLine, sentence } from '../text.ts'
 import { formatSeconds } from './log.ts'
 
 const documents = 'https://github.com/elastisys/pg-app-user/blob/v1/docs'
@@ -38,7 +38,7 @@ function success(outcome: Outcome): string {
   if (dryRun && changes.length > 0) {
     return paragraphs(
       `### 🔍 ${name} would be changed`,
-      `Nothing was changed: this was a dry run. ${duration}`,
+      `Nothing was changed: this was a dry run. ${duration}.`,
       notes,
       doneTable(rows.filter((row) => row.done !== undefined)),
     )
@@ -49,17 +49,19 @@ function success(outcome: Outcome): string {
       : `The login with ${code(secret)} works.`
     return paragraphs(
       `### ✅ ${name} is as wanted`,
-      `Nothing was changed. ${login} ${duration}`,
+      `Nothing was changed. ${login} ${duration}.`,
       notes,
       fold('What was looked at', nowTable(rows)),
     )
   }
-  const first = changes.some(({ object, action }) => object === 'secret' && action === 'created')
-  if (first && rows.every(({ found }) => found === undefined)) {
+  const created = (noun: Change['object']): boolean =>
+    changes.some(({ object, action }) => object === noun && action === 'created')
+  if (created('role') && created('database') && created('secret')) {
     const where = `on ${code(outcome.cluster?.server ?? '')}, namespace ${code(outcome.cluster?.namespace ?? '')}`
+    const login = outcome.loginUnchecked ? 'the login could not be proven' : 'the login was proven'
     return paragraphs(
       `### ✅ ${name} is provisioned`,
-      `Role, database, grants and Secret were created, and the login was proven. ${duration} ${where}.`,
+      `Role, database, grants and Secret were created, and ${login}. ${duration} ${where}.`,
       notes,
       nowTable(rows),
       deployment(outcome.secret.name),
@@ -67,18 +69,35 @@ function success(outcome: Outcome): string {
   }
   const repaired = rows.filter((row) => row.done !== undefined)
   const right = rows.filter((row) => row.done === undefined)
-  const pods =
-    outcome.restart ?? '**Running Pods need no restart:** the password in the Secret did not change.'
+  const was = repaired.length === 1 ? 'it' : 'they'
   return paragraphs(
     `### 🔧 ${name} was put right`,
-    `${repaired.length} of ${count(rows.length, 'thing')} differed from what they should be. The login is proven again. ${pods} ${duration}`,
+    [
+      `${repaired.length} of ${count(rows.length, 'thing')} differed from what ${was} should be.`,
+      outcome.loginUnchecked ? 'The login could not be proven.' : 'The login is proven again.',
+      podsAdvice(outcome.restart, created('secret')),
+      `${duration}.`,
+    ]
+      .filter((part) => part !== '')
+      .join(' '),
     notes,
     doneTable(repaired),
-    fold(
-      `${count(right.length, 'thing')} ${right.length === 1 ? 'was' : 'were'} already right`,
-      nowTable(right),
-    ),
+    right.length === 0
+      ? ''
+      : fold(
+          `${count(right.length, 'thing')} ${right.length === 1 ? 'was' : 'were'} already right`,
+          nowTable(right),
+        ),
   )
+}
+
+/** What to do about running Pods: text of the run, of which only the bold beginning is markdown. */
+function podsAdvice(restart: string | undefined, newSecret: boolean): string {
+  if (restart === undefined) {
+    return newSecret ? '' : '**Running Pods need no restart:** the password in the Secret did not change.'
+  }
+  const [, bold = '', rest = ''] = /^(?:\*\*(.*?)\*\*)?([^]*)$/.exec(restart) ?? []
+  return `${bold === '' ? '' : `**${escape(bold)}**`}${escape(rest)}`
 }
 
 function preflight(outcome: Outcome, permissions: NonNullable<Outcome['permissions']>): string {
@@ -106,9 +125,12 @@ function preflight(outcome: Outcome, permissions: NonNullable<Outcome['permissio
   const whole = namespaces.filter((name) => !lacking.includes(name))
   return paragraphs(
     `### ❌ ${code(outcome.application)}: ${missing.length} of ${count(rights.length, 'right')} ${missing.length === 1 ? 'is' : 'are'} missing`,
-    standing(outcome),
-    ...tables,
-    ...whole.map((name) => `All rights in namespace ${code(name)} are there.`),
+    // On one line with the first sentence of the tables.
+    `${standing(outcome)} ${tables.join('\n')}`,
+    ...whole.map((name) => {
+      const there = rights.filter(({ namespace }) => namespace === name).length
+      return `${there === 1 ? 'The one right' : `All ${there} rights`} in namespace ${code(name)} ${there === 1 ? 'is' : 'are'} there.`
+    }),
     '**Send this to your administrator.** It is the whole Role, safe to apply more than once.',
     block('yaml', manifest),
   )
@@ -164,7 +186,7 @@ function fold(title: string, content: string): string {
 }
 
 function block(language: string, content: string): string {
-  const fence = '`'.repeat(Math.max(3, longestRun(content) + 1))
+  const fence = '`'.repeat(Math.max(3, longestFence(content) + 1))
   return `${fence}${language}\n${content.trimEnd()}\n${fence}`
 }
 
@@ -175,25 +197,25 @@ function paragraphs(...parts: readonly string[]): string {
     .join('\n\n')}\n`
 }
 
-/** Gives a name as a code span that no name can break out of, also inside a table. */
+/** Gives a name as code that it cannot break out of, in a table or elsewhere. */
 function code(name: string): string {
-  const fence = '`'.repeat(longestRun(name) + 1)
-  const space = name.startsWith('`') || name.endsWith('`') ? ' ' : ''
-  return `${fence}${space}${name.replaceAll('|', '\\|')}${space}${fence}`
+  const line = oneLine(name)
+  return /[`|\\]/.test(line) || line === '' ? `<code>${entities(line)}</code>` : `\`${line}\``
 }
 
-function longestRun(text: string): number {
-  return Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length))
-}
-
-/** Gives a text whose markdown and HTML have no effect, but for its own code spans. */
+/**
+ * Gives a text on one line, whose markdown and HTML have no effect but for its code spans: what stands between two
+ * equally long runs of backticks. Source: https://spec.commonmark.org/0.31.2/#code-spans
+ */
 function escape(text: string): string {
   return text
-    .split(/(`[^`]*`)/)
-    .map((part, index) =>
-      index % 2 === 1
-        ? part.replaceAll('|', '\\|')
-        : part.replace(/[\\<>&|*_[\]#~!$@]/g, (sign) => `&#${sign.charCodeAt(0)};`),
+    .replace(/[\r\n\u2028\u2029]+/g, ' ')
+    .replace(/(?<!`)(`+)(?!`)([^]*?)(?<!`)\1(?!`)|`+|[^`]+/g, (part, fence?: string, content?: string) =>
+      fence === undefined ? entities(part) : code(content ?? ''),
     )
-    .join('')
+}
+
+/** Every character that means something to markdown or HTML, as a reference to itself. */
+function entities(text: string): string {
+  return text.replace(/[\\<>&|*_[\]#~!$@`]/g, (sign) => `&#${sign.charCodeAt(0)};`)
 }
