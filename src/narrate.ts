@@ -4,7 +4,7 @@ import type { Change } from './outcome.ts'
 import type { PasswordReason, Wanted } from './postgres/decide.ts'
 import { sessionOf } from './postgres/login.ts'
 import type { ServerState } from './postgres/state.ts'
-import { sentence } from './text.ts'
+import { codeSpan, sentence } from './text.ts'
 
 /**
  * Tells about a run that found everything in place.
@@ -18,9 +18,9 @@ export function tellInPlace(look: Look, wanted: Wanted, journal: Journal): void 
   const owner = server.database?.owner ?? ''
   for (const note of plan.notes) journal.note(note)
   journal.step('right', 'role', `${username} is there`)
-  journal.row({ subject: `Role \`${username}\``, now: roleNow(server) })
+  journal.row({ subject: `Role ${codeSpan(username)}`, now: roleNow(server) })
   journal.step('right', 'database', `${database} is there, owner ${owner}`)
-  journal.row({ subject: `Database \`${database}\``, now: `owner \`${owner}\`` })
+  journal.row({ subject: `Database ${codeSpan(database)}`, now: `owner ${codeSpan(owner)}` })
   journal.step('right', 'grants', grantsNow(plan.ours).replaceAll('`', ''))
   journal.row({ subject: 'Grants', now: grantsNow(plan.ours) })
   if (found.evidence === 'unproven') {
@@ -37,7 +37,7 @@ export function tellInPlace(look: Look, wanted: Wanted, journal: Journal): void 
   const kept = secretPlan.kind === 'keep' ? secretPlan.kept : []
   const hand = kept.length > 0 ? `; ${sentence(kept)} set by hand, and kept` : ''
   journal.step('right', 'Secret', `${secret} is as wanted${hand}`)
-  journal.row({ subject: `Secret \`${secret}\``, now: `as wanted${hand}` })
+  journal.row({ subject: `Secret ${codeSpan(secret)}`, now: `as wanted${hand}` })
 }
 
 /** Tells what a run would do. */
@@ -51,7 +51,7 @@ export function tellDryRun({ plan, insidePlan, secretPlan }: Look, wanted: Wante
     journal.step(sign, noun, `${change.name}: ${seen}; would be ${done}`)
     const [first = '', ...rest] = noun
     journal.row({
-      subject: `${first.toUpperCase()}${rest.join('')} \`${change.name}\``,
+      subject: `${first.toUpperCase()}${rest.join('')} ${codeSpan(change.name)}`,
       now: seen,
       done: `would be ${done}`,
     })

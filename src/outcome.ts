@@ -1,7 +1,6 @@
 import type { Failure } from './failure.ts'
-import { formatSeconds } from './report/log.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
-import { sentence } from './text.ts'
+import { formatSeconds, sentence } from './text.ts'
 
 /** What a run can change. */
 export const changeObjects = ['role', 'database', 'grants', 'extension', 'secret'] as const

@@ -19,7 +19,7 @@ import { readInside, readServer } from './postgres/state.ts'
 import type { Reporter } from './reporter.ts'
 import type { ProvisionRequest } from './request.ts'
 import { connect, type Cluster } from './target.ts'
-import { count, sentence } from './text.ts'
+import { codeSpan, count, sentence } from './text.ts'
 
 const pauseMs = 250
 const shortPassword = 16
@@ -122,7 +122,7 @@ async function putRoleRight({ plan, admin, server, secret, found, login }: Look,
   const { journal, wanted } = run
   const { username } = wanted
   const { role } = plan
-  const subject = `Role \`${username}\``
+  const subject = `Role ${codeSpan(username)}`
   if (role.action === 'keep' && role.mark === undefined) {
     journal.step('right', 'role', `${username} is there`)
     journal.row({ subject, now: roleNow(server) })
@@ -179,11 +179,12 @@ async function putDatabaseRight({ plan, admin, server, secret }: Look, run: Run)
   const grants = plan.grants ?? decideGrants(current, wanted, plan.ours, [])
   const newOwner = grants.owner === 'app' ? username : grants.owner && server.admin.name
   journal.row({
-    subject: `Database \`${database}\``,
-    now: `owner \`${newOwner ?? current.database?.owner ?? ''}\``,
+    subject: `Database ${codeSpan(database)}`,
+    now: `owner ${codeSpan(newOwner ?? current.database?.owner ?? '')}`,
     ...(created && secret !== undefined && { found: 'it was gone' }),
     ...(created && { done: secret === undefined ? 'created' : 'created, and it is empty' }),
-    ...(!created && newOwner !== undefined && { found: 'another owner', done: `given to \`${newOwner}\`` }),
+    ...(!created &&
+      newOwner !== undefined && { found: 'another owner', done: `given to ${codeSpan(newOwner)}` }),
   })
   const lines = [
     ...(grants.application ? [`${username}: all on the database`] : []),
@@ -237,7 +238,7 @@ async function putInsideRight({ plan, admin, insidePlan }: Look, run: Run): Prom
   }
   for (const name of insideNow.extensions) {
     journal.step('created', 'extension', `${name} created in schema public`)
-    journal.row({ subject: `Extension \`${name}\``, now: 'in schema `public`', done: 'created' })
+    journal.row({ subject: `Extension ${codeSpan(name)}`, now: 'in schema `public`', done: 'created' })
   }
 }
 
@@ -274,7 +275,7 @@ async function prove({ login }: Look, run: Run): Promise<void> {
 
 async function publish({ secret, secretPlan }: Look, run: Run): Promise<void> {
   const { request, cluster, journal, wanted } = run
-  const subject = `Secret \`${wanted.secret}\``
+  const subject = `Secret ${codeSpan(wanted.secret)}`
   if (secretPlan.kind === 'keep') {
     journal.step('right', 'Secret', `${wanted.secret} is as wanted`)
     journal.row({ subject, now: 'as wanted' })

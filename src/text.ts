@@ -29,3 +29,8 @@ export function codeSpan(name: string): string {
 export function longestFence(text: string): number {
   return Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length))
 }
+
+/** Gives a duration as people read it: `0.41 s`. */
+export function formatSeconds(seconds: number): string {
+  return `${seconds.toFixed(2)} s`
+}

@@ -1,5 +1,6 @@
 import type { Failure } from '../failure.ts'
 import type { Sign, Step } from '../reporter.ts'
+import { formatSeconds } from '../text.ts'
 
 const signs: Record<Sign, string> = {
   right: '✓',
@@ -32,9 +33,4 @@ export function formatFailure(failure: Failure, standing: string): readonly stri
     `  ${standing}`,
     `  docs/troubleshooting.md#${failure.code}`,
   ]
-}
-
-/** Gives a duration as people read it: `0.41 s`. */
-export function formatSeconds(seconds: number): string {
-  return `${seconds.toFixed(2)} s`
 }

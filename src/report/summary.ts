@@ -1,8 +1,7 @@
 import type { Failure } from '../failure.ts'
 import { groupRights } from '../kubernetes/permissions.ts'
 import { nothingChanged, standing, type Change, type Outcome, type Row } from '../outcome.ts'
-import { count, longestFence, oneLine, sentence } from '../text.ts'
-import { formatSeconds } from './log.ts'
+import { count, formatSeconds, longestFence, oneLine, sentence } from '../text.ts'
 
 const documents = 'https://github.com/elastisys/pg-app-user/blob/v1/docs'
 
