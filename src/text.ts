@@ -4,7 +4,8 @@
  */
 export function oneLine(text: string, limit = 300): string {
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim()
-  return line.length > limit ? `${line.slice(0, limit - 1)}…` : line
+  // A cut may go through a character that takes two places.
+  return line.length > limit ? `${line.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, '')}…` : line
 }
 
 /** Gives the items as a sentence part: `a`, `a and b`, `a, b and c`. */
