@@ -1,3 +1,4 @@
+/** @param {string} name */
 const ring = (name) => ({
   displayName: name,
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
