@@ -14,7 +14,7 @@ class Refuted extends Error {}
 
 /** Stops the demo unless what it is about to say was seen. */
 function claim(holds: boolean, sentence: string, seen: string): asserts holds {
-  if (!holds) throw new Refuted(`The demo was to show "${sentence}". Seen: ${seen}.`)
+  if (!holds) throw new Refuted(`The demo was to show "${sentence}". Seen: ${seen.replace(/\.$/, '')}.`)
 }
 
 /** What the acts share. */
@@ -81,7 +81,7 @@ async function firstRun(stage: Stage): Promise<void> {
 
   const condensed = {
     'access Secret': access.map((key) => (key === 'PGPASSWORD' ? `${key}=***` : key)).join(' '),
-    tunnel: `${log.get('tunnel')?.text ?? ''}, no port opened here`,
+    tunnel: log.get('tunnel')?.text.replace(/ port \d+$/, ', no port opened here'),
     PostgreSQL: log.get('PostgreSQL')?.text.split(' · ').slice(0, 3).join(' · '),
   } as Readonly<Record<string, string | undefined>>
   const triple = ['database', 'grants']
@@ -116,7 +116,8 @@ async function secondRun(stage: Stage): Promise<void> {
 
   claim(statements.length > 0, "the statements of this run are in PostgreSQL's log", 'none')
   const changing = statements.filter((statement) => !isReading(statement))
-  claim(changing.length === 0, '0 statements that change anything', changing.join('; ').slice(0, 200))
+  const commands = changing.map((statement) => statement.split(/\s+/, 2).join(' '))
+  claim(changing.length === 0, '0 statements that change anything', commands.join('; '))
   claim(used === 0n, '0 transaction ids used', String(used))
   print(`  PostgreSQL's log: 0 statements that change anything (${statements.length} that read)`)
 
@@ -311,6 +312,9 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
+const reporting =
+  'This is a defect of pg-app-user or of its sandbox: https://github.com/elastisys/pg-app-user/issues'
+
 /** Longer than this it never takes; something hangs. */
 const longestMs = 120_000
 
@@ -380,6 +384,6 @@ try {
   if (stopped.signal.aborted) print('\nStopped early. Nothing is running, nothing is left behind.')
   else if (thrown instanceof SandboxError) print(`✗ ${thrown.message}\n  ${thrown.hint}`)
   else if (thrown instanceof Refuted)
-    print(`\n✗ ${thrown.message}\n  Everything is stopped, nothing is left behind.`)
+    print(`\n✗ ${thrown.message}\n  ${reporting}\n  Everything is stopped, nothing is left behind.`)
   else throw thrown
 }
