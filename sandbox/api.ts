@@ -15,7 +15,6 @@ import {
   badRequest,
   forbidden,
   methodNotAllowed,
-  notFound,
   StatusError,
   unauthorized,
   unknownPath,
@@ -242,7 +241,7 @@ class Api implements StandInApi {
   }
 
   remove(kind: string, namespace: string, name: string): void {
-    this.#store.remove(this.#kind(kind), namespace || undefined, name)
+    this.#remove(this.#kind(kind), namespace || undefined, name)
   }
 
   token(namespace: string, serviceAccount: string, lifetimeSeconds = hour): string {
@@ -289,6 +288,15 @@ class Api implements StandInApi {
     )
     if (!found) throw new Error(`The stand-in keeps no ${kind}${apiVersion ? ` of ${apiVersion}` : ''}.`)
     return found
+  }
+
+  /** A Pod takes the connections into it along. */
+  #remove(resource: Resource, namespace: string | undefined, name: string): KubeObject {
+    const removed = this.#store.remove(resource, namespace, name)
+    for (const tunnel of this.#tunnels) {
+      if (resource.kind === 'Pod' && tunnel.namespace === namespace && tunnel.pod === name) tunnel.end()
+    }
+    return removed
   }
 
   #kubeconfig(user: string, token: string, namespace: string | undefined): string {
@@ -452,7 +460,7 @@ class Api implements StandInApi {
         requirePatchType(contentType)
         return { status: 200, body: this.#store.patch(resource, namespace, name, parsed(body), persist) }
       case 'delete': {
-        const { uid } = this.#store.remove(resource, namespace, name).metadata
+        const { uid } = this.#remove(resource, namespace, name).metadata
         const details = {
           name,
           ...(resource.group ? { group: resource.group } : {}),
@@ -538,7 +546,14 @@ class Api implements StandInApi {
       const problem = /^\d+$/.test(port) ? 'value out of range' : 'invalid syntax'
       throw badRequest(`cannot convert to []int32: strconv.ParseUint: parsing "${port}": ${problem}`)
     }
-    if (!this.#store.find(resource, namespace, name)) throw notFound(resource, name)
+    const pod = this.#store.get(resource, namespace, name)
+    if ((pod['spec'] as { nodeName?: string } | undefined)?.nodeName === undefined) {
+      throw badRequest(`pod ${name} does not have a host assigned`)
+    }
+    const { phase } = (pod['status'] ?? {}) as { phase?: string }
+    if (phase === 'Succeeded' || phase === 'Failed') {
+      return { status: 500, body: `pod not found ("${name}_${namespace ?? ''}")` }
+    }
     if (ports.length === 0) return { status: 400, body: 'query parameter "port" is required' }
     if (ports.length > 1) throw badRequest('this stand-in forwards one port a connection')
     if (message.headers.upgrade?.toLowerCase() !== 'websocket') {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { apiVersionOf, namespaces, type Resource } from './resources.ts'
 import { matchesFields, matchesLabels } from './selectors.ts'
-import { alreadyExists, badRequest, conflict, invalid, notFound, type Cause } from './status.ts'
+import { alreadyExists, badRequest, conflict, invalid, notFound, StatusError, type Cause } from './status.ts'
 
 /** What every object carries about itself. */
 export interface Metadata {
@@ -119,7 +119,7 @@ export class Store {
         { field: 'patch', reason: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(patch)}` },
       ])
     }
-    const object = settle(resource, namespace, merge(current, patch))
+    const object = patched(resource, namespace, merge(current, patch))
     requireName(object, name)
     return this.#change(resource, current, object, persist)
   }
@@ -212,6 +212,17 @@ function settle(resource: Resource, namespace: string | undefined, given: unknow
   if (resource.kind === 'Secret') settleSecret(object)
   if (resource.kind === 'Namespace') object['status'] ??= { phase: 'Active' }
   return object
+}
+
+/** As `settle`; what an object of this kind cannot hold is the patch's fault, and the answer shows all of it. */
+function patched(resource: Resource, namespace: string | undefined, merged: unknown): KubeObject {
+  try {
+    return settle(resource, namespace, merged)
+  } catch (thrown) {
+    if (!(thrown instanceof StatusError && thrown.message.includes('decode base64'))) throw thrown
+    const message = `Invalid value: ${JSON.stringify(JSON.stringify(merged))}: ${thrown.message}`
+    throw invalid(resource, '', [{ field: 'patch', reason: 'FieldValueInvalid', message }])
+  }
 }
 
 function settleSecret(secret: KubeObject): void {

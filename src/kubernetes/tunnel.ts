@@ -90,7 +90,7 @@ function isHandshakeProblem(error: Error): boolean {
 
 async function refusal(api: Api, target: TunnelTarget, response: IncomingMessage): Promise<Failure> {
   const status = response.statusCode ?? 0
-  const said = await statusOf(response)
+  const { said, text } = await bodyOf(response)
   if (status === 401) return api.unauthorized()
   if (status === 403 && said !== '') {
     return new Failure(
@@ -102,21 +102,27 @@ async function refusal(api: Api, target: TunnelTarget, response: IncomingMessage
       ],
     )
   }
-  if (status === 404 && said !== '') return lost(target, 'the Pod is gone')
+  // The second one comes from the kubelet: it has let go of a Pod that the API server still knows.
+  if ((status === 404 && said !== '') || (status === 500 && text.startsWith('pod not found'))) {
+    return lost(target, 'the Pod is gone')
+  }
+  if (status === 400 && said.includes('does not have a host assigned'))
+    return lost(target, 'the Pod runs on no Node yet')
+  if (status >= 500 && said !== '') return lost(target, `${status} "${said}"`)
   return upgradeRefused(api, target, said === '' ? `it answered ${status}` : `${status} "${said}"`)
 }
 
-/** Gives the message of a Status object, empty for any other body. Waits for no more of it than a message needs. */
-async function statusOf(response: IncomingMessage): Promise<string> {
+/** Gives a body's text and, where it is a Status object, its message. Waits for no more than a message needs. */
+async function bodyOf(response: IncomingMessage): Promise<{ said: string; text: string }> {
   let text = ''
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
       text += chunk.toString()
       if (text.length > 64 * 1024) break
     }
-    return statusMessage(JSON.parse(text))
+    return { said: statusMessage(JSON.parse(text)), text }
   } catch {
-    return ''
+    return { said: '', text }
   } finally {
     response.destroy()
   }
