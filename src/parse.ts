@@ -159,8 +159,8 @@ function parseChoice(
 ): Parsed {
   if (options.includes(text)) return { value: convert(text) }
   const nearest = closest(text, options)
-  // Every short word is close to every other one, so more than half of it has to be there.
-  const near = distance(text, nearest) <= Math.min(3, (nearest.length - 1) / 2)
+  // Every short word is close to every other one, so half of it has to be right.
+  const near = distance(text, nearest) <= Math.min(3, nearest.length / 2)
   const hint = near ? ` (did you mean ${nearest}?)` : ''
   return { problem: `${shown(text)} is none of ${options.join(', ')}${hint}` }
 }

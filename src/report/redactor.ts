@@ -64,22 +64,32 @@ export function credentialParts(credential: string): readonly string[] {
 export function encodings(text: string): readonly string[] {
   const bytes = Buffer.from(text)
   const json = JSON.stringify(text).slice(1, -1)
+  const hex = bytes.toString('hex')
+  const url = encodeURIComponent(text)
   const html = text.replace(/[&<>"']/g, (sign) => htmlSigns[sign] ?? sign)
   return [
     ...new Set([
       text,
       oneLine(text, Infinity),
       ...base64Forms(bytes),
-      encodeURIComponent(text),
+      url,
+      url.replace(/%../g, (code) => code.toLowerCase()),
+      hex.replace(/../g, '%$&').toUpperCase(),
       new URLSearchParams({ '': text }).toString().slice(1),
       json,
+      asciiJson(json),
       html,
       text.replaceAll("'", "''"),
       text.replaceAll("'", "''").replaceAll('\\', '\\\\'),
-      bytes.toString('hex'),
-      bytes.toString('hex').toUpperCase(),
+      hex,
+      hex.toUpperCase(),
     ]),
   ]
+}
+
+/** JSON as Go and Python write it: what HTML or ASCII does not take as it is becomes a number. */
+function asciiJson(json: string): string {
+  return json.replace(/[<>&]|[^\0-\x7f]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 const htmlSigns: Record<string, string> = {
