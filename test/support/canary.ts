@@ -30,7 +30,7 @@ export class Canaries {
   }
 }
 
-/** Gives a text as it is and in base64, URL, JSON, SQL and hexadecimal form. */
+/** Gives a text as it is and in base64, URL, JSON, HTML, SQL and hexadecimal form. */
 export function writtenForms(secret: string): readonly string[] {
   const bytes = Buffer.from(secret)
   const hex = bytes.toString('hex')
@@ -41,6 +41,7 @@ export function writtenForms(secret: string): readonly string[] {
     encodeURIComponent(secret),
     new URLSearchParams([['', secret]]).toString().slice(1),
     hex.replace(/../g, '%$&').toUpperCase(),
+    html(secret),
     sql,
     sql.replaceAll('\\', '\\\\'),
     hex,
@@ -50,6 +51,15 @@ export function writtenForms(secret: string): readonly string[] {
       return [inside, inside.replaceAll('+', '-').replaceAll('/', '_')]
     }),
   ]
+}
+
+function html(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;')
 }
 
 /** The digits of base64 that belong to these bytes alone, with so many others before them and any number after. */

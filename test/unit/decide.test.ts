@@ -1,0 +1,628 @@
+import { describe, expect, test } from '@jest/globals'
+import { Failure, type FailureCode } from '../../src/failure.ts'
+import {
+  decide,
+  decideGrants,
+  decideInside,
+  isEmpty,
+  type Found,
+  type Plan,
+  type Wanted,
+} from '../../src/postgres/decide.ts'
+import type { Marker } from '../../src/postgres/marker.ts'
+import type { DatabaseState, InsideState, RoleState, ServerState } from '../../src/postgres/state.ts'
+
+const wanted: Wanted = {
+  username: 'shop',
+  database: 'shop',
+  secret: 'shop/app-postgresql-secret',
+  databaseOwner: undefined,
+  extensions: [],
+  connectRoles: [],
+  existing: 'refuse',
+}
+const adopting: Wanted = { ...wanted, existing: 'adopt' }
+
+const mark: Marker = { secret: wanted.secret, database: 'shop', createdDatabase: true }
+const markOfAnother: Marker = { ...mark, secret: 'other/app-postgresql-secret' }
+
+const role: RoleState = {
+  canLogin: true,
+  expired: false,
+  dangers: [],
+  alterable: true,
+  held: false,
+  marker: mark,
+  sessions: 0,
+}
+const strange: RoleState = { ...role, marker: undefined }
+
+const database: DatabaseState = {
+  owner: 'admin',
+  adminOwns: true,
+  acceptsConnections: true,
+  publicConnects: false,
+  publicTemporary: false,
+  granted: true,
+  grantedOrPublic: true,
+  withoutConnect: [],
+  shutOut: [],
+}
+/** As somebody else makes one: open to everybody. */
+const foreign: DatabaseState = {
+  ...database,
+  owner: 'dba',
+  adminOwns: false,
+  publicConnects: true,
+  publicTemporary: true,
+}
+
+const server: ServerState = {
+  version: '16.6',
+  versionNumber: 160_006,
+  standby: false,
+  backendPid: 1,
+  admin: { name: 'admin', superuser: false, createRole: true, createDatabase: true },
+  role,
+  database,
+  claims: [],
+  unknownRoles: [],
+  unavailableExtensions: [],
+  untrustedExtensions: [],
+}
+const inside: InsideState = {
+  schemaExists: true,
+  schemaOwner: 'pg_database_owner',
+  schemaGranted: true,
+  extensions: [],
+  otherOwners: [],
+}
+
+/** What a run finds where everything is as wanted, but for what is given. */
+function found(given: Partial<Omit<Found, 'server'>> & { server?: Partial<ServerState> } = {}): Found {
+  return {
+    evidence: 'proven',
+    secretHasPassword: true,
+    secretNamesAll: true,
+    literalLogsIn: false,
+    ...given,
+    server: { ...server, ...given.server },
+  }
+}
+
+/** Says in a few words what is decided: `set-password drift`, `role-claimed`. */
+function decided(given: Found, want: Wanted): string {
+  try {
+    return inWords(decide(given, want))
+  } catch (error) {
+    if (error instanceof Failure) return error.code
+    throw error
+  }
+}
+
+function inWords({ role, database, ours, grants }: Plan): string {
+  return [
+    role.action,
+    role.reason,
+    role.mark && 'mark',
+    database === 'create' && 'create-database',
+    !ours && 'not-ours',
+    grants?.application === true && 'grant',
+    grants?.revokePublic === true && 'revoke-public',
+    (grants?.connect.length ?? 0) > 0 && `connect ${grants?.connect.join(',') ?? ''}`,
+    grants?.owner && `owner ${grants.owner}`,
+  ]
+    .filter((word) => typeof word === 'string')
+    .join(' ')
+}
+
+const noSecret = { evidence: 'absent', secretHasPassword: false, secretNamesAll: false } as const
+
+describe('the rows of the convergence table', () => {
+  test.each<[string, Found, string]>([
+    [
+      'no role, no Secret',
+      found({ ...noSecret, server: { role: undefined, database: undefined } }),
+      'create mark create-database',
+    ],
+    ['role that is ours, no Secret', found(noSecret), 'set-password secret-gone'],
+    ['role that is not ours', found({ evidence: 'wrong', server: { role: strange } }), 'role-not-ours'],
+    ['Secret, no role', found({ evidence: 'wrong', server: { role: undefined } }), 'create mark not-ours'],
+    ['Secret, no database', found({ server: { database: undefined } }), 'keep create-database'],
+    ['Secret and role, login works', found(), 'keep'],
+    ['Secret and role, wrong password', found({ evidence: 'wrong' }), 'set-password drift'],
+    [
+      'a crash between role and database',
+      found({ ...noSecret, server: { database: undefined } }),
+      'set-password secret-gone create-database',
+    ],
+    [
+      'a crash between database and REVOKE',
+      found({
+        ...noSecret,
+        server: {
+          database: { ...database, granted: false, publicConnects: true, publicTemporary: true },
+        },
+      }),
+      'set-password secret-gone grant revoke-public',
+    ],
+  ])('%s', (_, given, words) => {
+    expect(decided(given, wanted)).toBe(words)
+  })
+
+  test('a plan with nothing to do is empty, and only that', () => {
+    const plan = decide(found(), wanted)
+    const nothing = { grantSchema: false, extensions: [] }
+    expect(isEmpty(plan, nothing)).toBe(true)
+    expect(isEmpty(plan, { ...nothing, grantSchema: true })).toBe(false)
+    expect(isEmpty(plan, { ...nothing, extensions: ['citext'] })).toBe(false)
+    for (const given of [
+      found({ evidence: 'wrong' }),
+      found({ server: { database: undefined } }),
+      found({ server: { role: undefined } }),
+      found({ server: { role: { ...role, marker: { ...mark, database: 'old' } } } }),
+      found({ server: { database: { ...database, publicConnects: true } } }),
+      found({ server: { database: { ...database, withoutConnect: ['backup'] } } }),
+      found({ server: { database: { ...database, owner: 'shop' } } }),
+    ]) {
+      expect(isEmpty(decide(given, wanted), nothing)).toBe(false)
+    }
+  })
+})
+
+describe('who may set the password of a role', () => {
+  const someoneElses = { secretNamesAll: false, evidence: 'wrong' } as const
+  const byHand = { ...foreign, granted: true }
+
+  test.each<[string, Found, Wanted, string]>([
+    ['the marker names this Secret', found({ evidence: 'wrong' }), wanted, 'set-password drift'],
+    [
+      '(a) the password of the Secret logs in: only the marker is written',
+      found({ server: { role: strange, database: byHand } }),
+      wanted,
+      'keep mark not-ours',
+    ],
+    [
+      '(b) the literal of the old page logs in, and the Secret names everything',
+      found({ evidence: 'wrong', literalLogsIn: true, server: { role: strange, database: byHand } }),
+      wanted,
+      'set-password literal mark not-ours',
+    ],
+    [
+      '(c) somebody adopts it',
+      found({ ...someoneElses, server: { role: strange, database: byHand } }),
+      adopting,
+      'set-password adopted mark not-ours',
+    ],
+    [
+      '(c) without a Secret too',
+      found({ ...noSecret, server: { role: strange, database: byHand } }),
+      adopting,
+      'set-password adopted mark not-ours',
+    ],
+    ['none of these', found({ ...someoneElses, server: { role: strange } }), wanted, 'role-not-ours'],
+    [
+      'none of these, and no Secret',
+      found({ ...noSecret, server: { role: strange } }),
+      wanted,
+      'role-not-ours',
+    ],
+    [
+      'a login that was let in without a password proves nothing',
+      found({ evidence: 'unproven', server: { role: strange } }),
+      wanted,
+      'role-not-ours',
+    ],
+  ])('%s', (_, given, want, words) => {
+    expect(decided(given, want)).toBe(words)
+  })
+
+  describe('a marker that names another Secret always refuses', () => {
+    const claimed = { ...role, marker: markOfAnother }
+    test.each(['proven', 'unproven', 'wrong', 'absent'] as const)('evidence %s', (evidence) => {
+      for (const existing of ['refuse', 'adopt'] as const) {
+        for (const literalLogsIn of [true, false]) {
+          const given = found({ evidence, literalLogsIn, server: { role: claimed } })
+          expect(decided(given, { ...wanted, existing })).toBe('role-claimed')
+        }
+      }
+    })
+
+    test('the same name of a Secret in another namespace is another Secret', () => {
+      const elsewhere = { ...wanted, secret: 'staging/app-postgresql-secret' }
+      expect(decided(found(), elsewhere)).toBe('role-claimed')
+      expect(decided(found(), { ...elsewhere, existing: 'adopt' })).toBe('role-claimed')
+    })
+  })
+
+  describe('never of one that is more than an application role', () => {
+    const dangers = ['SUPERUSER', 'CREATEROLE', 'member of pg_monitor', 'has member kim', 'the admin itself']
+    test.each(dangers)('%s', (danger) => {
+      const ours = { ...role, dangers: [danger] }
+      const theirs = { ...strange, dangers: [danger] }
+      for (const existing of ['refuse', 'adopt'] as const) {
+        const want = { ...wanted, existing }
+        expect(decided(found({ evidence: 'wrong', server: { role: ours } }), want)).toBe('role-privileged')
+        expect(decided(found({ ...noSecret, server: { role: ours } }), want)).toBe('role-privileged')
+        expect(
+          decided(found({ literalLogsIn: true, evidence: 'wrong', server: { role: theirs } }), want),
+        ).toBe('role-privileged')
+      }
+      expect(decided(found({ evidence: 'wrong', server: { role: theirs } }), adopting)).toBe(
+        'role-privileged',
+      )
+      expect(decided(found({ evidence: 'unproven', server: { role: theirs } }), adopting)).toBe(
+        'role-privileged',
+      )
+    })
+
+    test('a login that works is not stopped by it, is told, and leaves no marker on such a role', () => {
+      const plan = decide(found({ server: { role: { ...role, dangers: ['CREATEDB'] } } }), wanted)
+      expect(inWords(plan)).toBe('keep')
+      expect(plan.notes).toEqual([expect.stringContaining('more than an application role: CREATEDB')])
+      const unmarked = { ...strange, dangers: ['CREATEDB'] }
+      expect(decided(found({ server: { role: unmarked } }), adopting)).toBe('keep not-ours')
+    })
+  })
+
+  describe('where the admin has no ADMIN OPTION (from PostgreSQL 16 on)', () => {
+    const beyond = { alterable: false }
+    test.each<[string, Found, Wanted, string]>([
+      ['nothing to do', found({ server: { role: { ...role, ...beyond } } }), wanted, 'keep'],
+      [
+        'a login that works, without a marker',
+        found({ server: { role: { ...strange, ...beyond }, database: foreign } }),
+        wanted,
+        'keep not-ours',
+      ],
+      [
+        'a wrong password',
+        found({ evidence: 'wrong', server: { role: { ...role, ...beyond } } }),
+        wanted,
+        'admin-option-missing',
+      ],
+      [
+        'adopting',
+        found({ evidence: 'wrong', server: { role: { ...strange, ...beyond } } }),
+        adopting,
+        'admin-option-missing',
+      ],
+      [
+        'a database to create, which has to be marked first',
+        found({ server: { role: { ...strange, ...beyond }, database: undefined } }),
+        wanted,
+        'admin-option-missing',
+      ],
+    ])('%s', (_, given, want, words) => {
+      expect(decided(given, want)).toBe(words)
+    })
+
+    test('says that the marker could not be written', () => {
+      const given = found({ server: { role: { ...strange, ...beyond }, database: foreign } })
+      expect(decide(given, wanted).notes).toContainEqual(
+        'role shop cannot be marked as belonging to shop/app-postgresql-secret: the admin has no ADMIN OPTION on it',
+      )
+    })
+  })
+
+  test.each<[string, Partial<RoleState>]>([
+    ['NOLOGIN', { canLogin: false }],
+    ['an expired password', { expired: true }],
+  ])('%s is never answered with a new password', (_, state) => {
+    for (const evidence of ['proven', 'wrong', 'absent'] as const) {
+      for (const existing of ['refuse', 'adopt'] as const) {
+        const given = found({ evidence, server: { role: { ...role, ...state } } })
+        expect(decided(given, { ...wanted, existing })).toBe('role-cannot-login')
+      }
+    }
+  })
+
+  test.each<FailureCode>(['connection-limit', 'connect-denied', 'server-not-ready', 'database-closed'])(
+    'a login that was refused for another reason (%s) is that error',
+    (code) => {
+      const evidence = new Failure(code, 'as the server says', [])
+      for (const state of [role, undefined]) {
+        expect(decided(found({ evidence, server: { role: state } }), adopting)).toBe(code)
+      }
+    },
+  )
+
+  test('an unproven login of ours keeps the password that the Secret has, and gets one where it has none', () => {
+    expect(decided(found({ evidence: 'unproven' }), wanted)).toBe('keep')
+    expect(decided(found({ evidence: 'unproven', secretHasPassword: false }), wanted)).toBe(
+      'set-password secret-gone',
+    )
+  })
+
+  test('says how many sessions are open, and what adopting would do', () => {
+    const hint = (sessions: number, given: Partial<Found>): string => {
+      const failure = thrown(() =>
+        decide(found({ evidence: 'wrong', ...given, server: { role: { ...strange, sessions } } }), wanted),
+      )
+      return failure.hint.join('\n')
+    }
+    expect(hint(0, {})).toContain('no sessions are open as "shop" now')
+    expect(hint(1, {})).toContain('1 session is open as "shop" now')
+    expect(hint(3, {})).toContain('3 sessions are open as "shop" now')
+    expect(hint(3, {})).toContain("set existing: adopt. It gets the Secret's password")
+    expect(hint(3, noSecret)).toContain('set existing: adopt. It gets a new password')
+  })
+})
+
+describe('whose database it is', () => {
+  test.each<[string, Found, Wanted, string]>([
+    ['ours, owned by the admin', found(), wanted, 'keep'],
+    [
+      'ours, owned by the application',
+      found({ server: { database: { ...database, owner: 'shop' } } }),
+      { ...wanted, databaseOwner: 'app' },
+      'keep',
+    ],
+    [
+      'to be made by us, and made by somebody else since',
+      found({ server: { database: { ...foreign, granted: false } } }),
+      wanted,
+      'database-foreign-owner',
+    ],
+    [
+      'made by somebody, and nothing names it',
+      found({ ...noSecret, server: { role: undefined, database: foreign } }),
+      wanted,
+      'database-not-ours',
+    ],
+    [
+      'made by somebody, and the Secret names it with a password that logs in',
+      found({ server: { role: strange, database: foreign } }),
+      wanted,
+      'keep mark not-ours',
+    ],
+    [
+      'made by somebody, and the Secret does not name it',
+      found({ secretNamesAll: false, server: { role: strange, database: foreign } }),
+      wanted,
+      'database-not-ours',
+    ],
+    [
+      'another application names it, whatever the Secret says',
+      found({ server: { role: strange, database: foreign, claims: ['crm'] } }),
+      wanted,
+      'database-not-ours',
+    ],
+    [
+      'another application names it, and the role is yet to be made',
+      found({ evidence: 'wrong', server: { role: undefined, database: foreign, claims: ['crm'] } }),
+      wanted,
+      'database-not-ours',
+    ],
+    [
+      'adopted: nothing is taken from PUBLIC, and the owner stays',
+      found({ server: { role: strange, database: foreign } }),
+      adopting,
+      'keep mark not-ours',
+    ],
+    [
+      'adopted before',
+      found({
+        server: { role: { ...role, marker: { ...mark, createdDatabase: false } }, database: foreign },
+      }),
+      wanted,
+      'keep not-ours',
+    ],
+    [
+      'closed',
+      found({ server: { database: { ...database, acceptsConnections: false } } }),
+      adopting,
+      'database-closed',
+    ],
+    [
+      'the marker names another database, and this one is yet to be made',
+      found({ server: { role: { ...role, marker: { ...mark, database: 'old' } }, database: undefined } }),
+      wanted,
+      'keep mark create-database',
+    ],
+    [
+      'the marker names another database, and this one is there',
+      found({
+        secretNamesAll: false,
+        server: { role: { ...role, marker: { ...mark, database: 'old' } }, database: foreign },
+      }),
+      wanted,
+      'database-not-ours',
+    ],
+  ])('%s', (_, given, want, words) => {
+    expect(decided(given, want)).toBe(words)
+  })
+
+  test('says who claims it, else who owns it', () => {
+    const base = { role: undefined, database: foreign }
+    const hintOf = (claims: string[]): string =>
+      thrown(() =>
+        decide(found({ evidence: 'wrong', secretNamesAll: false, server: { ...base, claims } }), wanted),
+      ).hint.join('\n')
+    expect(hintOf(['crm'])).toContain('The role "crm" says that it is its own database.')
+    expect(hintOf([])).toContain('It is owned by "dba"')
+  })
+
+  test('an adopted one that is open to PUBLIC is reported, ours is closed', () => {
+    const given = found({ server: { role: strange, database: foreign } })
+    expect(decide(given, adopting).notes).toContainEqual(expect.stringContaining('is open to PUBLIC'))
+    const ours = decide(found({ server: { database: { ...database, publicConnects: true } } }), wanted)
+    expect(ours.grants?.revokePublic).toBe(true)
+    expect(ours.notes).toEqual([])
+  })
+})
+
+describe('grants', () => {
+  const state = (given: Partial<DatabaseState>, rest: Partial<ServerState> = {}): ServerState => ({
+    ...server,
+    ...rest,
+    database: { ...database, ...given },
+  })
+  const none = { application: false, revokePublic: false, connect: [] }
+
+  test.each<[string, ServerState, boolean, object]>([
+    ['as wanted', state({}), true, none],
+    [
+      'only PUBLIC has CONNECT: the application gets its own',
+      state({ granted: false }),
+      true,
+      { application: true },
+    ],
+    ['the same on an adopted one', state({ granted: false }), false, none],
+    ['none at all on an adopted one', state({ grantedOrPublic: false }), false, { application: true }],
+    ['PUBLIC may make temporary tables', state({ publicTemporary: true }), true, { revokePublic: true }],
+    ['PUBLIC may connect to an adopted one', state({ publicConnects: true }), false, none],
+    ['who would be shut out', state({ withoutConnect: ['backup'] }), true, { connect: ['backup'] }],
+    ['who is shut out of an adopted one', state({ shutOut: ['pooler'] }), false, { connect: ['pooler'] }],
+    ['who would be shut out of an adopted one stays', state({ withoutConnect: ['backup'] }), false, none],
+  ])('%s', (_, given, ours, expected) => {
+    expect(decideGrants(given, wanted, ours, [])).toEqual({ ...none, ...expected })
+  })
+
+  test.each<[string, string, Wanted['databaseOwner'], boolean, string | undefined]>([
+    ['stays with the admin', 'admin', undefined, true, undefined],
+    ['stays with the admin', 'admin', 'admin', true, undefined],
+    ['goes to the application', 'admin', 'app', true, 'app'],
+    ['stays with the application', 'shop', 'app', true, undefined],
+    ['goes back to the admin', 'shop', 'admin', true, 'admin'],
+    ['goes back to the admin, the default', 'shop', undefined, true, 'admin'],
+    ['stays as found where it was adopted', 'shop', undefined, false, undefined],
+    ['changes where it was adopted and somebody asks', 'shop', 'admin', false, 'admin'],
+  ])('the owner %s (owner %s, input %s, ours %s)', (_, owner, databaseOwner, ours, change) => {
+    const { owner: decision } = decideGrants(state({ owner }), { ...wanted, databaseOwner }, ours, [])
+    expect(decision).toBe(change)
+  })
+
+  test.each<[string, ServerState, Wanted, boolean, FailureCode]>([
+    [
+      'a foreign owner, and something to grant',
+      state({ owner: 'dba', adminOwns: false, grantedOrPublic: false }),
+      wanted,
+      false,
+      'database-foreign-owner',
+    ],
+    [
+      'a foreign owner, and somebody to let in',
+      state({ owner: 'dba', adminOwns: false, shutOut: ['pooler'] }),
+      wanted,
+      false,
+      'database-foreign-owner',
+    ],
+    [
+      'the owner changes, and the admin may not change the role',
+      state({}, { role: { ...role, alterable: false } }),
+      { ...wanted, databaseOwner: 'app' },
+      true,
+      'admin-option-missing',
+    ],
+    [
+      'the owner changes, and the admin has no CREATEDB',
+      state({}, { admin: { ...server.admin, createDatabase: false } }),
+      { ...wanted, databaseOwner: 'app' },
+      true,
+      'admin-rights-missing',
+    ],
+  ])('%s: an error', (_, given, want, ours, code) => {
+    expect(thrown(() => decideGrants(given, want, ours, [])).code).toBe(code)
+  })
+
+  test('a foreign owner with nothing to grant is none', () => {
+    const given = state({ owner: 'dba', adminOwns: false })
+    expect(decideGrants(given, wanted, false, [])).toEqual(none)
+  })
+
+  test('names are quoted in what the owner is to run', () => {
+    const given = state({ owner: 'dba', adminOwns: false, grantedOrPublic: false })
+    const want = { ...wanted, username: 'it"s', database: 'my shop' }
+    expect(thrown(() => decideGrants(given, want, false, [])).hint).toContain(
+      '  GRANT ALL ON DATABASE "my shop" TO "it""s";',
+    )
+  })
+})
+
+describe('what the admin lacks', () => {
+  const without = (given: Partial<ServerState['admin']>): Partial<ServerState> => ({
+    admin: { ...server.admin, ...given },
+  })
+  test.each<[string, Found, string]>([
+    [
+      'CREATEROLE, with a role to make',
+      found({
+        ...noSecret,
+        server: { ...without({ createRole: false }), role: undefined, database: undefined },
+      }),
+      'admin-rights-missing',
+    ],
+    [
+      'CREATEDB, with a database to make',
+      found({ server: { ...without({ createDatabase: false }), database: undefined } }),
+      'admin-rights-missing',
+    ],
+    [
+      'CREATEROLE, with a password to set',
+      found({
+        evidence: 'wrong',
+        server: { ...without({ createRole: false }), role: { ...role, alterable: false } },
+      }),
+      'admin-rights-missing',
+    ],
+    [
+      'both, with nothing to do',
+      found({ server: without({ createRole: false, createDatabase: false }) }),
+      'keep',
+    ],
+  ])('%s', (_, given, words) => {
+    expect(decided(given, wanted)).toBe(words)
+  })
+})
+
+describe('inside of the database', () => {
+  test.each<[string, Partial<InsideState>, Partial<ServerState>, readonly string[], object]>([
+    ['nothing', {}, {}, [], { grantSchema: false, extensions: [] }],
+    ['the schema', { schemaGranted: false }, {}, [], { grantSchema: true, extensions: [] }],
+    [
+      'extensions that are missing',
+      { extensions: ['citext'] },
+      {},
+      ['citext', 'pgcrypto'],
+      { grantSchema: false, extensions: ['pgcrypto'] },
+    ],
+    [
+      'one that is there, trusted or not',
+      { extensions: ['dblink'] },
+      { untrustedExtensions: ['dblink'], unavailableExtensions: ['dblink'] },
+      ['dblink'],
+      { grantSchema: false, extensions: [] },
+    ],
+  ])('%s', (_, state, rest, extensions, plan) => {
+    const decision = decideInside({ ...inside, ...state }, { ...server, ...rest }, { ...wanted, extensions })
+    expect(decision).toEqual(plan)
+  })
+
+  test.each<[FailureCode, Partial<ServerState>]>([
+    ['extension-unavailable', { unavailableExtensions: ['dblink'] }],
+    ['extension-not-trusted', { untrustedExtensions: ['dblink'] }],
+  ])('%s', (code, rest) => {
+    const want = { ...wanted, extensions: ['citext', 'dblink'] }
+    const failure = thrown(() => decideInside(inside, { ...server, ...rest }, want))
+    expect(failure.code).toBe(code)
+    expect(failure.message).toContain('"dblink"')
+    expect(failure.message).not.toContain('citext')
+  })
+})
+
+test('roles to let in that do not exist are all named', () => {
+  const failure = thrown(() => decide(found({ server: { unknownRoles: ['a', 'b'] } }), wanted))
+  expect(failure.code).toBe('connect-role-unknown')
+  expect(failure.message).toBe('PostgreSQL knows no role "a" and "b", which input "connect-roles" names.')
+})
+
+function thrown(work: () => unknown): Failure {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof Failure) return error
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
