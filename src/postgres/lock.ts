@@ -59,12 +59,17 @@ export async function takeLock(
   }
   return {
     isHeld: async () => {
-      const [row] = await session.query<{ held: number }>(
-        `select count(distinct ${lockedKey})::int as held from pg_locks
-         where locktype = 'advisory' and pid = pg_backend_pid() and granted and ${lockedKey} = any ($1::bigint[])`,
-        [keys],
-      )
-      return row?.held === keys.length
+      try {
+        const [row] = await session.query<{ held: number }>(
+          `select count(distinct ${lockedKey})::int as held from pg_locks
+           where locktype = 'advisory' and pid = pg_backend_pid() and granted and ${lockedKey} = any ($1::bigint[])`,
+          [keys],
+        )
+        return row?.held === keys.length
+      } catch (error) {
+        if (error instanceof Failure && error.code === 'tunnel-lost') return false
+        throw error
+      }
     },
   }
 }
