@@ -10,8 +10,8 @@ import {
 } from './decide.ts'
 import { formatMarker } from './marker.ts'
 import { scramVerifier } from './scram.ts'
-import type { Session } from './session.ts'
-import { readInside, readServer, type ServerState } from './state.ts'
+import { sqlState, type Session } from './session.ts'
+import { readInside, readServer, type InsideState, type ServerState } from './state.ts'
 
 const identifier = pg.escapeIdentifier
 const literal = pg.escapeLiteral
@@ -45,7 +45,7 @@ export async function convergeRole(
 
 /** Creates the database, owned by the admin. CREATE DATABASE cannot run in a transaction. */
 export async function createDatabase(session: Session, wanted: Wanted): Promise<void> {
-  await session.query(`CREATE DATABASE ${identifier(wanted.database)}`)
+  await session.command(`CREATE DATABASE ${identifier(wanted.database)}`)
 }
 
 /**
@@ -112,30 +112,44 @@ export async function convergeInside(
   server: ServerState,
   wanted: Wanted,
 ): Promise<void> {
-  const application = identifier(wanted.username)
   await session.transaction(async () => {
     await asOwner(session, server.database?.owner === wanted.username, wanted, async () => {
-      const { schemaExists } = await readInside(session, wanted)
-      if (plan.grantSchema && schemaExists) {
-        await session.query(`GRANT USAGE, CREATE ON SCHEMA public TO ${application}`)
-      }
+      if (plan.grantSchema) await grantSchema(session, await readInside(session, wanted), wanted)
       for (const extension of plan.extensions) await createExtension(session, extension, wanted)
     })
     const inside = await readInside(session, wanted)
-    if (!decideInside(inside, server, wanted).grantSchema) return
-    const grant = `GRANT USAGE, CREATE ON SCHEMA public TO ${application};`
-    throw inside.schemaExists
-      ? ineffective(
-          `the rights of "${wanted.username}" on schema public of database "${wanted.database}"`,
-          `Its owner "${inside.schemaOwner ?? ''}" or a superuser can run in that database:`,
-          [grant],
-        )
-      : ineffective(
-          `the rights of "${wanted.username}" on schema public, which database "${wanted.database}" does not have`,
-          'Whoever owns the database can run in it:',
-          ['CREATE SCHEMA public;', grant],
-        )
+    if (decideInside(inside, server, wanted).grantSchema) throw schemaRefused(inside, wanted)
   })
+}
+
+function schemaGrant(wanted: Wanted): string {
+  return `GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(wanted.username)}`
+}
+
+/** An admin without any right on the schema gets an error; one with some of them a mere warning, which is seen later. */
+async function grantSchema(session: Session, inside: InsideState, wanted: Wanted): Promise<void> {
+  if (!inside.schemaExists) throw schemaRefused(inside, wanted)
+  try {
+    await session.query(schemaGrant(wanted))
+  } catch (error) {
+    throw sqlState(error) === '42501' ? schemaRefused(inside, wanted, error) : error
+  }
+}
+
+function schemaRefused(inside: InsideState, wanted: Wanted, cause?: unknown): Failure {
+  const grant = `${schemaGrant(wanted)};`
+  return inside.schemaExists
+    ? ineffective(
+        `the rights of "${wanted.username}" on schema public of database "${wanted.database}"`,
+        `Its owner "${inside.schemaOwner ?? ''}" or a superuser can run in that database:`,
+        [grant],
+        cause,
+      )
+    : ineffective(
+        `the rights of "${wanted.username}" on schema public, which database "${wanted.database}" does not have`,
+        'Whoever owns the database can run in it:',
+        ['CREATE SCHEMA public;', grant],
+      )
 }
 
 async function createExtension(session: Session, extension: string, wanted: Wanted): Promise<void> {
@@ -182,10 +196,15 @@ async function asOwner(
   if (borrow) await session.query(`REVOKE ${application} FROM CURRENT_USER`)
 }
 
-function ineffective(what: string, who: string, commands: readonly string[]): Failure {
-  return new Failure('grant-ineffective', `The admin may not give ${what}.`, [
-    'PostgreSQL took the command with a mere warning and granted nothing. A frequent cause is a hardened template or another owner.',
-    who,
-    ...commands.map((command) => `  ${command}`),
-  ])
+function ineffective(what: string, who: string, commands: readonly string[], cause?: unknown): Failure {
+  return new Failure(
+    'grant-ineffective',
+    `The admin may not give ${what}.`,
+    [
+      'PostgreSQL granted nothing. A frequent cause is a hardened template or another owner.',
+      who,
+      ...commands.map((command) => `  ${command}`),
+    ],
+    { cause },
+  )
 }

@@ -48,6 +48,14 @@ const connectTimeoutMs = 10_000
 /** How long a statement that is under way may go on after the run was cancelled, before its connection is cut. */
 const graceMs = 2_000
 
+/**
+ * Makes the server end a session when our end is gone, even while a statement waits or works: else the locks of a run
+ * that was cut off would outlive it. PostgreSQL 13 does not have this setting, and waits for as long as `lock_timeout`.
+ */
+const noticeOurEnd = (scope: 'session' | 'transaction'): string =>
+  `select set_config(name, '500', ${scope === 'transaction'}) from pg_settings
+   where name = 'client_connection_check_interval'`
+
 /** Gives the SQLSTATE of an error the server sent, or nothing for any other error. */
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined
@@ -227,9 +235,15 @@ export class Session {
     }
   }
 
+  /** Runs a long statement that no transaction may hold. */
+  async command(sql: string): Promise<void> {
+    await this.query(noticeOurEnd('session'))
+    await this.query(sql)
+  }
+
   /** Runs the work in one transaction, which is rolled back if the work throws. */
   async transaction<Result>(work: () => Promise<Result>): Promise<Result> {
-    await this.query('BEGIN')
+    await this.query(`BEGIN; ${noticeOurEnd('transaction')}`)
     try {
       const result = await work()
       await this.query('COMMIT')
