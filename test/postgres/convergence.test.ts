@@ -16,7 +16,11 @@ interface Row {
   readonly inputs?: Partial<ProvisionRequest>
   /** What the run changes; on servers of major version 15 or later also the rights on schema public. */
   readonly done: readonly string[] | ((major: number) => readonly string[])
-  readonly shows?: (application: Application, run: Run, before: Record<string, string>) => void | Promise<void>
+  readonly shows?: (
+    application: Application,
+    run: Run,
+    before: Record<string, string>,
+  ) => void | Promise<void>
 }
 
 /** Sessions that a row leaves open until its run has seen them. */

@@ -334,8 +334,11 @@ export class Bench {
     api.put({
       kind: 'Pod',
       metadata: { name, namespace, labels },
-      spec: { containers: [{ name: 'postgres', ports: [{ containerPort: 5432 }] }] },
-      status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+      spec: {
+        nodeName: 'node-1',
+        containers: [{ name: 'postgres', image: 'postgres', ports: [{ containerPort: 5432 }] }],
+      },
+      status: { phase: 'Running', podIP: '10.244.0.18', conditions: [{ type: 'Ready', status: 'True' }] },
     })
     api.put({
       kind: 'Service',

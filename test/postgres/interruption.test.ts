@@ -1,0 +1,247 @@
+import { describe, expect, test } from '@jest/globals'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { standing } from '../../src/outcome.ts'
+import { identifier, useBench, type Application, type Run } from '../support/bench.ts'
+
+const bench = useBench()
+
+describe('ten runs at once', () => {
+  test('for the same application: one creates, none fails, and there is one password', async () => {
+    const application = bench.application()
+    const runs = await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        application.run({ runName: `run ${index} of ${application.role}` }),
+      ),
+    )
+    expect(runs.map(({ code, outcome }) => [code, outcome.failure?.message])).toEqual(
+      runs.map(() => [undefined, undefined]),
+    )
+    expect(runs.filter(({ done }) => done.includes('role created'))).toHaveLength(1)
+    expect(runs.filter(({ done }) => done.length > 0)).toHaveLength(1)
+    expect(new Set(runs.map(({ outcome }) => outcome.secret.resourceVersion)).size).toBe(1)
+    expect(await application.login()).toBe('in')
+  })
+
+  test('for ten applications: all are made', async () => {
+    const applications = Array.from({ length: 10 }, () => bench.application())
+    const runs = await Promise.all(applications.map((application) => application.run()))
+    expect(runs.map(({ code, outcome }) => [code, outcome.failure?.message])).toEqual(
+      runs.map(() => [undefined, undefined]),
+    )
+    for (const application of applications) expect(await application.login()).toBe('in')
+  })
+
+  test('from two namespaces: one gets the role, and the other one is told', async () => {
+    const one = bench.application()
+    const other = bench.application({
+      ...one.request,
+      appNamespace: bench.otherNamespace,
+      runName: 'the other one',
+    })
+    const runs = await Promise.all([one, other].flatMap((each) => [each.run(), each.run()]))
+    const codes = runs.map(({ code }) => code)
+    expect([codes.slice(0, 2), codes.slice(2)]).toEqual(
+      expect.arrayContaining([
+        [undefined, undefined],
+        ['role-claimed', 'role-claimed'],
+      ]),
+    )
+    const winner = codes[0] === undefined ? one : other
+    expect(await winner.login()).toBe('in')
+  })
+})
+
+describe('a lock that another run holds', () => {
+  test('is waited for, and the holder is named', async () => {
+    const application = bench.application()
+    const holding = 'the run that holds the lock'
+    await withRolesBlocked(async (release) => {
+      const holder = application.run({ runName: holding })
+      await until(async () => isWaiting(holding))
+
+      const refused = await application.run({ timeoutMs: 2_500, runName: 'the run that gives up' })
+      expect(refused).toMatchObject({ code: 'lock-held', done: [] })
+      expect(refused.outcome.failure?.message).toContain(`"${holding}"`)
+      expect(refused.outcome.failure?.hint.join('\n')).toContain('timeout')
+      expect(refused.log).toMatch(/^! waiting .*"the run that holds the lock"/m)
+
+      const patient = application.run({ runName: 'the run that waits' })
+      release()
+      expect(await holder).toMatchObject({ code: undefined })
+      expect(await patient).toMatchObject({ code: undefined, done: [] })
+    })
+  })
+
+  test('and that is lost before the Secret is published makes the run look again', async () => {
+    const application = bench.application()
+    let grants = 0
+    let terminated: Promise<unknown> | undefined
+    const onStep = ({ subject }: { subject: string }): void => {
+      if (subject === 'grants') grants += 1
+      if (subject !== 'grants' || grants !== 2) return
+      terminated = bench.sql(
+        `select pg_terminate_backend(pid) from pg_stat_activity where pid in (select pid from pg_locks where locktype = 'advisory')`,
+      )
+    }
+    const run = await application.run({}, { onStep })
+    await terminated
+    expect(run).toMatchObject({ code: undefined })
+    expect(await application.login()).toBe('in')
+    expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+  })
+})
+
+describe('a run that is ended from outside', () => {
+  const moments = [
+    'cluster',
+    'permissions',
+    'access Secret',
+    'tunnel',
+    'PostgreSQL',
+    'role',
+    'database',
+    'grants',
+    'proof',
+  ]
+
+  test.each(moments)(
+    'at "%s" says what stands, leaves nothing open, and the next one converges',
+    async (moment) => {
+      const application = bench.application()
+      const cancelled = new AbortController()
+      const started = performance.now()
+      const run = await application.run(
+        {},
+        {
+          signal: cancelled.signal,
+          onStep: ({ subject }) => {
+            if (subject === moment) cancelled.abort()
+          },
+        },
+      )
+      expect(performance.now() - started).toBeLessThan(4_000)
+      expect(run.code).toBe('cancelled')
+      await expectSaid(application, run)
+      await expectConverges(application)
+    },
+  )
+
+  test('before it begins', async () => {
+    const application = bench.application()
+    expect(await application.run({}, { signal: AbortSignal.abort() })).toMatchObject({
+      code: 'cancelled',
+      done: [],
+    })
+    await expectConverges(application)
+  })
+
+  test('while a statement waits', async () => {
+    const application = bench.application()
+    const cancelled = new AbortController()
+    const run = await withRolesBlocked(async (release) => {
+      const running = application.run({}, { signal: cancelled.signal })
+      await until(async () => isWaiting(application.request.runName))
+      cancelled.abort()
+      // Only since version 14 a server looks after its client while a statement waits.
+      if (bench.postgres.major < 14) release()
+      return await running
+    })
+    expect(run).toMatchObject({ code: 'cancelled', done: [] })
+    await expectSaid(application, run)
+    await expectConverges(application)
+  })
+
+  test('while the server makes the database', async () => {
+    const application = bench.application()
+    const cancelled = new AbortController()
+    // CREATE DATABASE waits for 5 s until nobody is in the template.
+    const run = await bench.inDatabase('template1', async () => {
+      const running = application.run({}, { signal: cancelled.signal })
+      await until(async () => (await stateOf(application.request.runName)).includes('CREATE DATABASE'))
+      cancelled.abort()
+      return await running
+    })
+    expect(run).toMatchObject({ code: 'cancelled', done: ['role created'] })
+    // Only since version 14 a server looks after its client while it is busy; the one before makes the database.
+    if (bench.postgres.major >= 14) await expectSaid(application, run)
+    await expectConverges(application)
+  })
+
+  test.each([5, 15, 25, 40, 60, 80, 100, 125, 150, 175, 200, 250])('after %d ms', async (milliseconds) => {
+    const application = bench.application()
+    const run = await application.run({}, { signal: AbortSignal.timeout(milliseconds) })
+    expect([undefined, 'cancelled']).toContain(run.code)
+    await expectSaid(application, run)
+    await expectConverges(application)
+  })
+
+  test('by its deadline', async () => {
+    const application = await bench.established()
+    application.removeSecret()
+    const run = await withRolesBlocked(() => application.refused('timeout', { timeoutMs: 1_500 }))
+    expect(run.outcome.failure?.message).toContain('1.5 s')
+    await expectConverges(application)
+  })
+})
+
+/** Keeps every statement that changes a role waiting while the work goes on, or until it lets them go. */
+async function withRolesBlocked<Result>(work: (release: () => void) => Promise<Result>): Promise<Result> {
+  const released = Promise.withResolvers<undefined>()
+  return await bench.inDatabase('postgres', async (client) => {
+    await client.query('BEGIN')
+    await client.query('LOCK TABLE pg_catalog.pg_authid IN SHARE MODE')
+    const end = released.promise.then(() => client.query('ROLLBACK'))
+    const release = (): void => {
+      released.resolve(undefined)
+    }
+    try {
+      return await work(release)
+    } finally {
+      release()
+      await end
+    }
+  })
+}
+
+/** What the sessions of a run are doing: `Lock` where they wait for one, then the statement. */
+async function stateOf(runName: string): Promise<string> {
+  const rows = await bench.sql<{ state: string }>(
+    `select concat_ws(' ', wait_event_type, query) as state from pg_stat_activity
+     where application_name = $1 and state = 'active'`,
+    [runName],
+  )
+  return rows.map(({ state }) => state).join()
+}
+
+async function isWaiting(runName: string): Promise<boolean> {
+  return (await stateOf(runName)).startsWith('Lock')
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    if (await condition()) return
+    await sleep(10)
+  }
+  throw new Error('it did not come to be within 5 s')
+}
+
+/** What stands is what was said, and no lock is left. */
+async function expectSaid(application: Application, { done, outcome, log }: Run): Promise<void> {
+  const { role, database, secret } = application
+  await until(async () => (await bench.sql(`select from pg_locks where locktype = 'advisory'`)).length === 0)
+  const [there] = await bench.sql(
+    `select exists (select from pg_roles where rolname = $1) as role,
+       exists (select from pg_database where datname = $2) as database`,
+    [role, database],
+  )
+  expect({ role: done.includes('role created'), database: done.includes('database created') }).toEqual(there)
+  expect(done.includes('secret created')).toBe('PGPASSWORD' in secret)
+  if (outcome.failure) expect(log).toContain(standing(outcome))
+}
+
+async function expectConverges(application: Application): Promise<void> {
+  expect(await application.run()).toMatchObject({ code: undefined })
+  expect(await application.login()).toBe('in')
+  expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+  await application.work(`CREATE TABLE public.${identifier('t')} ()`)
+}

@@ -1,0 +1,61 @@
+import { describe, expect, test } from '@jest/globals'
+import { spiloHba } from '../../sandbox/postgres.ts'
+import { scramVerifier } from '../../src/postgres/scram.ts'
+import { identifier, literal, useBench } from '../support/bench.ts'
+
+const bench = useBench()
+
+const passwords: Record<string, string> = {
+  'of letters and digits': 'Zx81 is not a password',
+  'of all ASCII signs': Buffer.from(Array.from({ length: 95 }, (_, index) => 32 + index)).toString(),
+  'with umlauts': 'Grüße aus Åmål',
+  'in another script': 'пароль と パスワード',
+  'with composed and combined marks': 'e\u0301 and \u00e9 are one',
+  'with compatible characters': '\u2168 \ufb01 \u00bd \uff21',
+  'with a soft hyphen and a no-break space': 'in\u00advisible\u00a0signs',
+  'with an emoji': 'a 🐘 never forgets',
+  'from right to left': 'סיסמה ארוכה',
+  'in both directions, which SASLprep forbids': 'abc סיסמה abc',
+  'with a character that is not assigned': 'not assigned: \u0378',
+  'of 300 characters': 'p'.repeat(300),
+}
+
+describe('a verifier made here is the one that the server makes, and lets in', () => {
+  test.each(Object.entries(passwords))('password %s', async (_, password) => {
+    bench.password(password)
+    const role = bench.name('role')
+    await bench.sql(`CREATE ROLE ${role} LOGIN PASSWORD ${literal(password)}`)
+    const stored = async (): Promise<string> => {
+      const [row] = await bench.sql<{ verifier: string }>(
+        'select rolpassword as verifier from pg_authid where rolname = $1',
+        [role],
+      )
+      return row?.verifier ?? ''
+    }
+    const byServer = await stored()
+    const salt = Buffer.from(/:([^$]+)\$/.exec(byServer)?.[1] ?? '', 'base64')
+    expect(await scramVerifier(password, salt)).toBe(byServer)
+
+    const own = await scramVerifier(password)
+    await bench.sql(`ALTER ROLE ${role} PASSWORD ${literal(own)}`)
+    expect(await stored()).toBe(own)
+    for (const method of ['scram-sha-256', 'md5']) {
+      await bench.withHba([`host all ${role} all ${method}`], spiloHba, async () => {
+        expect([method, await bench.login(role, password, 'postgres')]).toEqual([method, 'in'])
+        expect([method, await bench.login(role, `${password}!`, 'postgres')]).toEqual([method, '28P01'])
+      })
+    }
+  })
+})
+
+test('a password that people chose is kept and proven, whatever its characters', async () => {
+  const application = bench.application()
+  const password = `Grüße: '"\\$%🐘 ${application.role}`
+  application.putSecret({ PGPASSWORD: password })
+  expect(await application.run()).toMatchObject({ code: undefined })
+  expect(application.secret['PGPASSWORD']).toBe(password)
+  expect(await application.login()).toBe('in')
+  await bench.sql(`ALTER ROLE ${identifier(application.role)} PASSWORD 'something else'`)
+  expect(await application.run()).toMatchObject({ code: undefined, done: ['role password-set'] })
+  expect(await application.login()).toBe('in')
+})

@@ -1,0 +1,285 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+import { createAdmin, spiloHba, type PostgresServer } from '../../sandbox/postgres.ts'
+import type { Failure, FailureCode } from '../../src/failure.ts'
+import type { ProvisionRequest } from '../../src/request.ts'
+import { identifier, useBench, type Application } from '../support/bench.ts'
+import { startPooler } from '../support/pooler.ts'
+
+const bench = useBench()
+
+/** Something that stops a run before it changes anything. */
+interface Obstacle {
+  readonly title: string
+  readonly code: FailureCode
+  readonly says: RegExp
+  readonly hints: RegExp
+  readonly given?: (application: Application) => Promise<void>
+  readonly inputs?: () => Partial<ProvisionRequest> | Promise<Partial<ProvisionRequest>>
+  /** Lines before those of pg_hba.conf. */
+  readonly hba?: (application: Application) => readonly string[]
+  /** Whether it stops the first run of an application, one that has been provisioned, or both. Default: both. */
+  readonly stops?: 'first' | 'later'
+}
+
+const alter =
+  (kind: 'ROLE' | 'DATABASE', how: string) =>
+  async ({ role, database }: Application): Promise<void> => {
+    await bench.sql(`ALTER ${kind} ${identifier(kind === 'ROLE' ? role : database)} ${how}`)
+  }
+
+const obstacles: readonly Obstacle[] = [
+  {
+    title: 'the access Secret is out of date',
+    inputs: () => ({
+      accessSecret: bench.access({ admin: { ...bench.admin, password: 'the one of last year' } }),
+    }),
+    code: 'admin-login-refused',
+    says: /refused the admin "postgresql1_admin" of postgres-system\/access\d+: wrong password \(28P01\)/,
+    hints: /out of date/,
+  },
+  ...(['createrole', 'createdb'] as const).map((attribute): Obstacle => ({
+    title: `the admin has no ${attribute.toUpperCase()}`,
+    inputs: async () => {
+      const admin = await createAdmin(bench.postgres, {
+        name: bench.name('lesser_admin'),
+        [attribute]: false,
+      })
+      return { accessSecret: bench.access({ admin }) }
+    },
+    code: 'admin-rights-missing',
+    says: new RegExp(`"lesser_admin\\d+" has no ${attribute.toUpperCase()}`),
+    hints: new RegExp(`ALTER ROLE "lesser_admin\\d+" ${attribute.toUpperCase()};`),
+    stops: 'first',
+  })),
+  {
+    title: 'a pooler answers',
+    inputs: () => ({ accessSecret: bench.access({ target: pooler, sslMode: 'disable' }) }),
+    code: 'pooler-in-between',
+    says: /^A connection pooler answers behind svc\/access\d+/,
+    hints: /USER_ACCESS/,
+  },
+  {
+    title: 'the Service leads to a standby',
+    inputs: () => ({ accessSecret: bench.access({ target: standby }) }),
+    code: 'target-is-standby',
+    says: /^svc\/access\d+ leads to a standby/,
+    hints: /spilo-role=master/,
+  },
+  {
+    title: 'the role is NOLOGIN',
+    given: alter('ROLE', 'NOLOGIN'),
+    code: 'role-cannot-login',
+    says: /NOLOGIN/,
+    hints: /ALTER ROLE "app\d+" LOGIN;/,
+    stops: 'later',
+  },
+  {
+    title: "the role's password has expired",
+    given: alter('ROLE', `VALID UNTIL '2020-01-01'`),
+    code: 'role-cannot-login',
+    says: /expired/,
+    hints: /VALID UNTIL 'infinity'/,
+    stops: 'later',
+  },
+  {
+    title: 'the role has no connection left',
+    given: alter('ROLE', 'CONNECTION LIMIT 0'),
+    inputs: () => ({ timeoutMs: 3_000 }),
+    code: 'connection-limit',
+    says: /no connection left for "app\d+".*\(53300\)/,
+    hints: /too many connections for role/,
+    stops: 'later',
+  },
+  {
+    title: 'the database has no connection left',
+    given: alter('DATABASE', 'CONNECTION LIMIT 0'),
+    inputs: () => ({ timeoutMs: 3_000 }),
+    code: 'connection-limit',
+    says: /in database "app\d+" \(53300\)/,
+    hints: /too many connections for database/,
+    stops: 'later',
+  },
+  {
+    title: 'the database is closed',
+    given: alter('DATABASE', 'ALLOW_CONNECTIONS false'),
+    code: 'database-closed',
+    says: /does not accept connections/,
+    hints: /on purpose/,
+    stops: 'later',
+  },
+  {
+    title: 'a role that is to keep CONNECT does not exist',
+    inputs: () => ({ connectRoles: ['pooler', 'backup'] }),
+    code: 'connect-role-unknown',
+    says: /no role "pooler" and "backup"/,
+    hints: /spelling/,
+  },
+  {
+    title: 'the database has no schema public',
+    given: async ({ database }) => {
+      await bench.sql('DROP SCHEMA public', [], database)
+    },
+    code: 'grant-ineffective',
+    says: /schema public, which database "app\d+" does not have/,
+    hints: /CREATE SCHEMA public;/,
+    stops: 'later',
+  },
+  {
+    title: 'the schema belongs to somebody else, and the rights on it are taken away',
+    given: async ({ role, database }) => {
+      await bench.sql('ALTER SCHEMA public OWNER TO postgres', [], database)
+      await bench.sql(`REVOKE ALL ON SCHEMA public FROM PUBLIC, ${identifier(role)}`, [], database)
+    },
+    code: 'grant-ineffective',
+    says: /schema public of database "app\d+"/,
+    hints: /owner "postgres" or a superuser[^]*GRANT USAGE, CREATE ON SCHEMA public TO "app\d+";/,
+    stops: 'later',
+  },
+  {
+    title: 'pg_hba.conf has no rule for the role',
+    hba: ({ role }) => [`host all ${role} all reject`],
+    code: 'login-refused',
+    says: /does not let "app\d+" log in to database "app\d+" \(28000\)/,
+    hints: /pg_hba\.conf/,
+  },
+  {
+    title: 'pg_hba.conf has no rule for the admin',
+    hba: () => [`host all ${bench.admin.user} all reject`],
+    code: 'login-refused',
+    says: /does not let "postgresql1_admin" log in/,
+    hints: /pg_hba\.conf/,
+  },
+  {
+    title: "the application's password is demanded in clear text",
+    hba: ({ role }) => [`host all ${role} all password`],
+    code: 'cleartext-password-demanded',
+    says: /password of "app\d+" in clear text/,
+    hints: /scram-sha-256/,
+  },
+  {
+    title: "the admin's password is demanded in clear text",
+    hba: () => [`host all ${bench.admin.user} all password`],
+    code: 'cleartext-password-demanded',
+    says: /password of "postgresql1_admin" in clear text/,
+    hints: /scram-sha-256/,
+  },
+]
+
+let pooler: Awaited<ReturnType<typeof startPooler>>
+let standby: PostgresServer
+
+beforeAll(async () => {
+  pooler = await startPooler(bench.postgres)
+  standby = await bench.postgres.standby()
+})
+
+afterAll(async () => {
+  pooler.stop()
+  await standby.stop()
+})
+
+describe.each(['first', 'later'] as const)(
+  '%s run: refused with a code, a hint, and nothing changed',
+  (when) => {
+    const met = obstacles.filter(({ stops = when }) => stops === when)
+    test.each(met)('$title', async ({ given, inputs, hba, code, says, hints }) => {
+      const application = when === 'first' ? bench.application() : await bench.established()
+      await given?.(application)
+      const refused = async (): Promise<Failure | undefined> =>
+        (await application.refused(code, await inputs?.())).outcome.failure
+      const failure = hba ? await bench.withHba(hba(application), spiloHba, refused) : await refused()
+      expect(failure?.message).toMatch(says)
+      expect(failure?.hint.join('\n')).toMatch(hints)
+    })
+  },
+)
+
+test.each(['createrole', 'createdb'] as const)(
+  'an admin without %s suffices where nothing is to be done',
+  async (attribute) => {
+    const application = await bench.established()
+    const admin = await createAdmin(bench.postgres, { name: bench.name('lesser_admin'), [attribute]: false })
+    expect(await application.run({ accessSecret: bench.access({ admin }) })).toMatchObject({
+      code: undefined,
+      done: [],
+    })
+  },
+)
+
+test('what the hint prints puts the rights right', async () => {
+  const application = await bench.established()
+  await bench.sql('DROP SCHEMA public', [], application.database)
+  const { outcome } = await application.refused('grant-ineffective')
+  for (const command of outcome.failure?.hint.filter((line) => line.endsWith(';')) ?? []) {
+    await bench.sql(command, [], application.database)
+  }
+  expect(await application.run()).toMatchObject({ code: undefined })
+  await application.work('CREATE TABLE public.t ()')
+})
+
+test('a hardened template: what was done is said, and the next run continues once the rights are given', async () => {
+  const harden = ['ALTER SCHEMA public OWNER TO postgres', 'REVOKE ALL ON SCHEMA public FROM PUBLIC']
+  const soften = [
+    'GRANT USAGE ON SCHEMA public TO PUBLIC',
+    bench.postgres.major >= 15
+      ? 'ALTER SCHEMA public OWNER TO pg_database_owner'
+      : 'GRANT CREATE ON SCHEMA public TO PUBLIC',
+  ]
+  const application = bench.application()
+  for (const statement of harden) await bench.sql(statement, [], 'template1')
+  const { code, done, log, outcome } = await application.run()
+  for (const statement of soften) await bench.sql(statement, [], 'template1')
+  expect({ code, done }).toEqual({
+    code: 'grant-ineffective',
+    done: ['role created', 'database created', 'grants granted'],
+  })
+  expect(log).toMatch(/^ {2}Role, database and grants were created\. The next run continues from here\.$/m)
+  expect(application.secret).toEqual({})
+  const [grant = ''] = outcome.failure?.hint.filter((line) => line.endsWith(';')) ?? []
+  await bench.sql(grant, [], application.database)
+  expect(await application.run()).toMatchObject({
+    code: undefined,
+    done: ['role password-set', 'secret created'],
+  })
+})
+
+test('a primary that becomes read-only in the middle of a run', async () => {
+  const { user } = bench.admin
+  const application = bench.application()
+  await bench.sql(`ALTER ROLE ${user} SET default_transaction_read_only = on`)
+  const run = await application.run()
+  await bench.sql(`ALTER ROLE ${user} RESET default_transaction_read_only`)
+  expect(run).toMatchObject({ code: 'target-is-standby', done: [] })
+  expect(run.outcome.failure?.hint).not.toEqual([])
+})
+
+test('a server that does not take sessions yet or any more', async () => {
+  const server = await bench.postgres.standby()
+  try {
+    const accessSecret = bench.access({ target: server })
+    const client = new pg.Client({
+      host: server.socketDirectory,
+      port: server.port,
+      ...server.superuser,
+      database: 'postgres',
+    })
+    client.on('error', () => undefined)
+    await client.connect()
+    // A smart shutdown waits for the sessions there are, and lets no other one in.
+    process.kill(
+      Number((await readFile(join(server.dataDirectory, 'postmaster.pid'), 'utf8')).split('\n')[0]),
+      'SIGTERM',
+    )
+    const { outcome } = await bench
+      .application()
+      .refused('server-not-ready', { accessSecret, timeoutMs: 3_000 })
+    expect(outcome.failure?.message).toContain('57P03')
+    expect(outcome.failure?.hint.join('\n')).toContain('the database system is shutting down')
+    await client.end()
+  } finally {
+    await server.stop()
+  }
+})
