@@ -47,7 +47,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     initdb --pgdata="$PGDATA" --username=postgres --pwfile=/etc/spilo/superuser --encoding=UTF8 --locale=C --no-sync
     cat /etc/spilo/postgresql.conf >> "$PGDATA/postgresql.conf"
     cp /etc/spilo/pg_hba.conf "$PGDATA/pg_hba.conf"
-    postgres --single -D "$PGDATA" postgres < /etc/spilo/init.sql
+    postgres --single -c log_statement=none -D "$PGDATA" postgres < /etc/spilo/init.sql
   fi
 fi
 exec postgres -D "$PGDATA"
