@@ -68,7 +68,7 @@ export function forward(
   })
 
   client.on('message', (received: Buffer) => {
-    if (received[0] !== dataChannel || received.length === 1 || !socket) return
+    if (received[0] !== dataChannel || received.length === 1 || socket?.writable !== true) return
     if (socket.write(received.subarray(1))) return
     client.pause()
     socket.once('drain', () => {

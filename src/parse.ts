@@ -125,10 +125,14 @@ function parseName(text: string, namespace: boolean): Parsed {
   }
 }
 
-/** PostgreSQL identifiers: any characters but NUL, 63 bytes (NAMEDATALEN - 1). */
+/**
+ * PostgreSQL identifiers: 63 bytes (NAMEDATALEN - 1), any characters but NUL. Other control characters are refused too:
+ * the name becomes an environment variable of the application, and a line end there is nearly always a mistake.
+ */
 function parseIdentifier(text: string): Parsed {
   const bytes = Buffer.byteLength(text)
   if (text.includes('\0')) return { problem: 'holds a NUL character, which no PostgreSQL name may' }
+  if (/\p{Cc}/u.test(text)) return { problem: 'holds a control character, such as a line end' }
   if (!text.isWellFormed()) return { problem: 'holds half a character (a lone surrogate)' }
   if (bytes > 63) {
     return {
