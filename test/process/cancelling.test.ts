@@ -175,10 +175,10 @@ describe('a tunnel', () => {
     const freeze = (): void => {
       for (const tunnel of sandbox.api.tunnels()) tunnel.freeze()
     }
-    const { run } = await interrupted('frozen', blocked, freeze, { timeout: '3s' }).finally(unblock)
+    const { run } = await interrupted('frozen', blocked, freeze, { timeout: '4s' }).finally(unblock)
     expect(run.code).toBe(1)
-    expect(run.seconds).toBeLessThan(3 + quickMs / 1000)
-    expect(run.log).toContain('✗ The run did not end within its 3 s; it was at: the role.  [timeout]\n')
+    expect(run.seconds).toBeLessThan(4 + quickMs / 1000)
+    expect(run.log).toContain('✗ The run did not end within its 4 s; it was at: the role.  [timeout]\n')
     expect(run.log).toContain('\n  Nothing was changed.\n')
     await until(async () => (await sessions()).length === 0)
     expect(await roleExists('frozen')).toBe(false)

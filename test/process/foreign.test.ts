@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { Client, escapeIdentifier } from 'pg'
+import { Client, escapeIdentifier, escapeLiteral } from 'pg'
 import type { Interception } from '../../sandbox/api.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { changed, inputsFor, runAction, tokenOf, type ActionRun, type ActionSetting } from './action.ts'
@@ -148,17 +148,30 @@ describe('foreign text starts no workflow command', () => {
   const name = '::add-mask::shop\n##[error]forged\n::error::forged\n`<img>|\n# x'
 
   test('from the name of a role that owns the database', async () => {
-    const { superuser, host, port } = sandbox.postgres
-    const ssl = { rejectUnauthorized: false }
-    const client = new Client({ ...superuser, host, port, ssl, database: 'postgres' })
-    await client.connect()
-    await client.query(`CREATE ROLE ${escapeIdentifier(`owner ${name}`)}`)
-    await client.query(`CREATE DATABASE "foreign-owned" OWNER ${escapeIdentifier(`owner ${name}`)}`)
-    await client.end()
+    await asSuperuser('postgres', [
+      `CREATE ROLE ${escapeIdentifier(`owner ${name}`)}`,
+      `CREATE DATABASE "foreign-owned" OWNER ${escapeIdentifier(`owner ${name}`)}`,
+    ])
     const run = await runAction({ sandbox, inputs: inputsFor(sandbox, 'foreign-owned') })
     expect(run.log).toContain('[database-not-ours]')
     expectNoForgery(run)
     expect(outsideFences(run.summary)).not.toMatch(/^# x|<img>/m)
+  })
+
+  test("from PostgreSQL's message", async () => {
+    const inputs = inputsFor(sandbox, 'foreign-message')
+    await runAction({ sandbox, inputs })
+    await asSuperuser('foreign-message', [
+      `CREATE FUNCTION forge() RETURNS event_trigger LANGUAGE plpgsql
+        AS $$ BEGIN RAISE EXCEPTION USING MESSAGE = ${escapeLiteral(commands)}; END $$`,
+      `CREATE EVENT TRIGGER forge ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION forge()`,
+      // So that there is something to put right, and to prove.
+      'REVOKE ALL ON SCHEMA public FROM PUBLIC, "foreign-message"',
+    ])
+    const run = await runAction({ sandbox, inputs, env: { RUNNER_DEBUG: '1' } })
+    expect(run.log).toContain('[grant-ineffective]')
+    expect(run.log).toContain('The server said "x ::add-mask::shop ::error::forged')
+    expectNoForgery(run)
   })
 
   test('from the names of role and database', async () => {
@@ -172,6 +185,14 @@ describe('foreign text starts no workflow command', () => {
   })
 })
 
+async function asSuperuser(database: string, statements: readonly string[]): Promise<void> {
+  const { superuser, host, port } = sandbox.postgres
+  const client = new Client({ ...superuser, host, port, database, ssl: { rejectUnauthorized: false } })
+  await client.connect()
+  for (const statement of statements) await client.query(statement)
+  await client.end()
+}
+
 /** The part of a summary in which markdown and HTML have an effect. */
 function outsideFences(summary: string): string {
   return summary.replace(/^(```+)[^]*?^\1$/gm, '')
@@ -179,7 +200,7 @@ function outsideFences(summary: string): string {
 
 describe('debug logging', () => {
   test('gives no credential away where a run works', async () => {
-    const env = { RUNNER_DEBUG: '1', NODE_DEBUG: '' }
+    const env = { RUNNER_DEBUG: '1' }
     const run = await runAction({ sandbox, inputs: inputsFor(sandbox, 'debugged'), env })
     expect(run.code).toBe(0)
   })
@@ -197,14 +218,12 @@ describe('debug logging', () => {
     const stop = sandbox.api.intercept(({ path }) =>
       path.endsWith('/portforward') ? status(403, echo) : undefined,
     )
-    const env = { RUNNER_DEBUG: '1' }
-    // The scan of every run looks for whole credentials; a beginning of one is not much better.
-    const beginnings = [sandbox.admin.password, token].map((secret) => secret.slice(0, 16))
     const run = await runAction({
       sandbox,
       inputs: inputsFor(sandbox, 'echoed'),
-      env,
-      secrets: beginnings.filter((beginning) => !beginning.startsWith('eyJ')),
+      env: { RUNNER_DEBUG: '1' },
+      // The scan looks for whole credentials; half of one is not much better.
+      secrets: [sandbox.admin.password.slice(0, 16)],
     })
     stop()
     expect(run.log).toContain('[port-forward-denied]')

@@ -104,12 +104,17 @@ describe('a first run', () => {
 })
 
 describe('masks come before use', () => {
-  const appPassword = (): string => secretData('masks-postgresql-secret')['PGPASSWORD'] ?? 'no password'
   test.each([
-    ['the token', 'the first request', () => tokenOf(sandbox.kubeconfig), /./],
-    ["the admin's password", 'the first tunnel', () => sandbox.admin.password, /\/portforward$/],
-    ["the application's password", 'the first tunnel', appPassword, /\/portforward$/],
-  ])('%s before %s', async (_, __, secret, path) => {
+    ['the token', 'the first request', 'one', () => tokenOf(sandbox.kubeconfig), /./],
+    ["the admin's password", 'the first tunnel', 'two', () => sandbox.admin.password, /\/portforward$/],
+    [
+      "the application's password",
+      'it is published',
+      'three',
+      () => secretData('masks-three-postgresql-secret')['PGPASSWORD'] ?? 'no password',
+      /^\/api\/v1\/namespaces\/shop\/secrets$/,
+    ],
+  ])('%s before %s', async (_, __, name, secret, path) => {
     let written: string | undefined
     const stop = sandbox.api.intercept(async (request) => {
       if (written !== undefined || !path.test(request.path)) return undefined
@@ -118,9 +123,8 @@ describe('masks come before use', () => {
       written = run.stdout()
       return undefined
     })
-    const run = await startAction({ sandbox, inputs: inputsFor(sandbox, 'masks') })
-    await run.ended
-    stop()
+    const run = await startAction({ sandbox, inputs: inputsFor(sandbox, `masks-${name}`) })
+    await run.ended.finally(stop)
     expect(written).toContain(`::add-mask::${secret()}\n`)
   })
 })
