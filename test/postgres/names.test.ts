@@ -84,6 +84,7 @@ describe('names that PostgreSQL would not take as they are are refused', () => {
     ['64 bytes', 'n'.repeat(64), '64 bytes'],
     ['64 bytes in 32 characters', 'é'.repeat(32), '64 bytes'],
     ['NUL', 'shop\0', 'NUL'],
+    ['a line end', 'sh\nop', 'control character'],
     ['half a character', 'shop\ud83d', 'surrogate'],
     ...['postgres', 'template0', 'template1', 'pg_shop', 'public', 'none'].map((name) => [
       name,
