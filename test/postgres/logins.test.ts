@@ -59,3 +59,9 @@ test('a password that people chose is kept and proven, whatever its characters',
   expect(await application.run()).toMatchObject({ code: undefined, done: ['role password-set'] })
   expect(await application.login()).toBe('in')
 })
+
+test('a password that went into the log of the server would be found', async () => {
+  const application = await bench.established()
+  await application.work(`SELECT '${application.secret['PGPASSWORD'] ?? ''}'`)
+  await expect(bench.expectNoLeak()).rejects.toThrow("the server's log")
+})
