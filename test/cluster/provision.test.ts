@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { flavors } from './flavors.ts'
+import { majors, type FetchedFlavor } from './flavors.ts'
 import { Scene, secretName } from './scene.ts'
 
 /** What a person does with psql or kubectl, and what the next run has to say about it. */
@@ -73,14 +73,19 @@ const damages: readonly Damage[] = [
   },
 ]
 
-describe.each(flavors)('PostgreSQL $major on a real cluster', ({ flavor }) => {
+describe.each(majors)('PostgreSQL $major on a real cluster', ({ fetch }) => {
+  let flavor: FetchedFlavor
   let scene: Scene
   const name = 'shop'
 
   beforeAll(async () => {
-    scene = await Scene.open({ flavor: await flavor() })
+    flavor = await fetch()
+    scene = await Scene.open({ flavor })
   }, 120_000)
-  afterAll(() => scene.close())
+  afterAll(async () => {
+    await scene.close()
+    await flavor.remove()
+  })
 
   test('is provisioned in the first run, with no more than the printed Roles', async () => {
     const run = await scene.pass(name)

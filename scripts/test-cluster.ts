@@ -1,0 +1,165 @@
+import { spawn, type StdioOptions } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Admin, until } from '../test/contract/admin.ts'
+import { ringLabel } from '../test/cluster/scene.ts'
+
+/** The exit code of a ring that did not run, so that a pipeline can tell it from one that passed or failed. */
+const didNotRun = 3
+
+/** A cluster to run against. */
+interface Cluster {
+  readonly kubeconfig: string
+  /** Where it came from, in words. */
+  readonly source: string
+  /** The state folder of one that was started here, whose API server may be restarted. */
+  readonly root?: string
+}
+
+const repository = fileURLToPath(new URL('..', import.meta.url))
+const folder = resolve(repository, '..', 'shared', 'cluster')
+
+// Children get the signal from the terminal as well; what was started here is put away once they have ended.
+const children = new Set<ReturnType<typeof spawn>>()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    for (const child of children) child.kill(signal)
+  })
+}
+
+const cluster = await findCluster()
+if (typeof cluster === 'string') {
+  print(`cluster ring: did not run (${cluster})`)
+  process.exitCode = didNotRun
+} else {
+  print(`cluster ring: ${cluster.source}`)
+  process.exitCode = await runRing(cluster)
+}
+
+/** Gives a cluster, started if need be, or the reason why there is none. */
+async function findCluster(): Promise<Cluster | string> {
+  if (!existsSync(join(repository, 'dist', 'index.js')))
+    return 'dist/index.js is missing: npm run build makes it'
+  if (!(await succeeds('kubectl', ['version', '--client']))) return 'there is no kubectl on PATH'
+  const { KUBECONFIG } = process.env
+  if (KUBECONFIG) return { kubeconfig: resolve(KUBECONFIG), source: 'the cluster of KUBECONFIG' }
+  const running = join(tmpdir(), 'pg-app-user-cluster', 'admin.kubeconfig')
+  if (await answers(running))
+    return { kubeconfig: running, source: 'the cluster that is running here already' }
+  if (!existsSync(join(folder, 'up.sh'))) {
+    return 'KUBECONFIG is not set, and there is no ../shared/cluster to start one from'
+  }
+  return (await obstacle()) ?? (await startCluster())
+}
+
+async function answers(kubeconfig: string): Promise<boolean> {
+  if (!existsSync(kubeconfig)) return false
+  const admin = new Admin(readFileSync(kubeconfig, 'utf8'))
+  try {
+    return (await admin.call('GET', '/readyz')).status === 200
+  } catch {
+    return false
+  } finally {
+    admin.close()
+  }
+}
+
+/** Says what keeps this machine from starting a cluster of its own, `undefined` if nothing does. */
+async function obstacle(): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return 'KUBECONFIG is not set, and starting a cluster needs root'
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
+  if (!/^ID=debian$/m.test(release) || !/^VERSION_ID="12"$/m.test(release)) {
+    return 'KUBECONFIG is not set, and starting a cluster needs Debian 12'
+  }
+  for (const [program, name] of [
+    ['/usr/bin/zstd', 'zstd'],
+    ['/usr/lib/postgresql/15/bin/postgres', 'postgresql-15'],
+  ] as const) {
+    if (existsSync(program)) continue
+    const install = ['install', '--yes', '--no-install-recommends', name]
+    if (await succeeds('apt-get', install)) continue
+    await succeeds('apt-get', ['update'])
+    if (!(await succeeds('apt-get', install))) return `package ${name} is missing and cannot be installed`
+  }
+  return undefined
+}
+
+async function startCluster(): Promise<Cluster> {
+  const root = await mkdtemp(join(tmpdir(), 'pg-app-user-cluster-'))
+  // Pods run as other users, and see folders below this one.
+  await chmod(root, 0o755)
+  const started = { kubeconfig: join(root, 'admin.kubeconfig'), source: 'a cluster of its own', root }
+  if ((await run(join(folder, 'up.sh'), [], { KC_ROOT: root })) === 0) return started
+  await stopCluster(root)
+  throw new Error('the cluster did not start')
+}
+
+async function stopCluster(root: string): Promise<void> {
+  await run(join(folder, 'down.sh'), [], { KC_ROOT: root })
+  await rm(root, { recursive: true, force: true, maxRetries: 5 })
+}
+
+/** Runs the tests and puts away everything that they made, whatever came of them. Gives the exit code. */
+async function runRing({ kubeconfig, root }: Cluster): Promise<number> {
+  const ring = randomBytes(4).toString('hex')
+  const own = await mkdtemp(join(tmpdir(), 'pg-app-user-ring-'))
+  await chmod(own, 0o755)
+  const env = { KUBECONFIG: kubeconfig, CLUSTER_RING: ring, CLUSTER_RING_FOLDER: own }
+  try {
+    const options = ['--testPathIgnorePatterns', 'restart', '--maxWorkers=2', ...process.argv.slice(2)]
+    const code = await jest(options, env)
+    if (root === undefined) {
+      print('The API server was not restarted: it is not one that was started here.')
+      return code
+    }
+    // Alone, because every other test would notice.
+    return (await jest(['--testPathPatterns', 'restart'], { ...env, CLUSTER_ROOT: root })) || code
+  } finally {
+    if (root === undefined) await removeNamespaces(kubeconfig, ring)
+    else await stopCluster(root)
+    await rm(own, { recursive: true, force: true })
+  }
+}
+
+function jest(options: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const program = join(repository, 'node_modules', 'jest', 'bin', 'jest.js')
+  const flags = ['--disable-warning=ExperimentalWarning', '--experimental-vm-modules']
+  return run(process.execPath, [...flags, program, '--selectProjects', 'cluster', ...options], env)
+}
+
+async function removeNamespaces(kubeconfig: string, ring: string): Promise<void> {
+  const admin = new Admin(readFileSync(kubeconfig, 'utf8'))
+  const list = `/api/v1/namespaces?labelSelector=${encodeURIComponent(`${ringLabel}=${ring}`)}`
+  const left = async (): Promise<readonly { metadata: { name: string } }[]> =>
+    ((await admin.call('GET', list)).body as { items: { metadata: { name: string } }[] }).items
+  for (const { metadata } of await left()) await admin.call('DELETE', `/api/v1/namespaces/${metadata.name}`)
+  await until('every namespace of the ring is gone', async () => (await left()).length === 0, 120_000)
+  admin.close()
+}
+
+/** Runs a program to its end, and gives its exit code. */
+async function run(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  stdio: StdioOptions = 'inherit',
+): Promise<number> {
+  const child = spawn(program, args, { cwd: repository, stdio, env: { ...process.env, ...env } })
+  children.add(child)
+  const [code] = (await once(child, 'close')) as [number | null]
+  children.delete(child)
+  return code ?? 1
+}
+
+async function succeeds(program: string, args: readonly string[]): Promise<boolean> {
+  return (await run(program, args, {}, 'ignore').catch(() => 1)) === 0
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

@@ -1,0 +1,65 @@
+import { expect } from '@jest/globals'
+import { failureCodes } from '../../src/failure.ts'
+import type { ActionRun } from '../process/action.ts'
+import type { Network } from './network.ts'
+import type { Scene } from './scene.ts'
+
+/** Moments of a first run: what its log shows as it begins. */
+const moments = {
+  'the start': /^/,
+  'the identity': /^✓ cluster/m,
+  'the tunnel': /^✓ tunnel/m,
+  'the admin session': /^✓ PostgreSQL/m,
+  'the role': /^\+ role/m,
+  'the database': /^\+ database/m,
+  'the grants': /^\+ grants/m,
+  'the proof': /^✓ proof/m,
+} as const
+export type Moment = keyof typeof moments
+
+const timeoutSeconds = 9
+const graceSeconds = 5
+
+/** Runs the action behind the network, and does the work as soon as the log shows the moment. */
+export async function disturbed(
+  scene: Scene,
+  name: string,
+  network: Network,
+  moment: Moment,
+  work: () => unknown,
+): Promise<ActionRun> {
+  const kubeconfig = await scene.kubeconfigAt(network.address)
+  const started = await scene.start(name, { kubeconfig, timeout: `${timeoutSeconds}s` })
+  let done: Promise<unknown> | undefined
+  const look = (): void => {
+    if (done === undefined && moments[moment].test(started.stdout())) done = Promise.resolve(work())
+  }
+  look()
+  started.child.stdout?.on('data', look)
+  const run = await started.ended
+  if (done === undefined) throw new Error(`the moment never came:\n${run.log}`)
+  await done
+  return run
+}
+
+/** A run that was disturbed has come to a good end, or to an error that says what it was and what stands, in time. */
+export function expectOrderly(run: ActionRun): void {
+  const seen = `${run.log}${run.stderr}(${run.seconds} s)`
+  expect({ seen, late: run.seconds > timeoutSeconds + graceSeconds }).toEqual({ seen, late: false })
+  expect({ seen, stderr: run.stderr, signal: run.signal }).toEqual({ seen, stderr: '', signal: null })
+  if (run.code === 0) return
+  const code = /\[([a-z-]+)\]$/m.exec(run.log)?.[1]
+  expect(failureCodes).toContain(code)
+  expect(['internal-error', 'input-invalid']).not.toContain(code)
+  const changed = (JSON.parse(run.outputs.changes ?? '[]') as unknown[]).length > 0
+  const stands = changed ? /^ {2}.*\. The next run continues from here\.$/m : /^ {2}Nothing was changed\.$/m
+  expect(run.log).toMatch(stands)
+}
+
+/** Whatever a run left, the next one brings to its end, and the one after that finds nothing to do. */
+export async function expectConvergence(scene: Scene, name: string, pod?: string): Promise<void> {
+  const next = await scene.pass(name)
+  expect(next.log).toMatch(/Created|Put right|Set the password|Marked|Nothing to do/)
+  await scene.work(await scene.secret(name), pod)
+  expect((await scene.pass(name)).outputs.changed).toBe('false')
+}

@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { until } from '../contract/admin.ts'
+import { disturbed, expectConvergence, expectOrderly, type Moment } from './disturbance.ts'
+import { Network } from './network.ts'
+import { Scene } from './scene.ts'
+
+const root = process.env['CLUSTER_ROOT'] ?? ''
+
+/** A process of the cluster, as this machine sees it. */
+interface Process {
+  readonly pid: number
+  readonly command: readonly string[]
+}
+
+async function processOf(program: string): Promise<Process | undefined> {
+  for (const entry of await readdir('/proc')) {
+    const text = await readFile(join('/proc', entry, 'cmdline'), 'utf8').catch(() => '')
+    const command = text.split('\0').slice(0, -1)
+    if (command[0] === join(root, 'bin', program)) return { pid: Number(entry), command }
+  }
+  return undefined
+}
+
+/** Ends the API server and starts it again in the namespaces of its cluster, whose end is then its end too. */
+async function restart(signal: NodeJS.Signals): Promise<void> {
+  const before = await processOf('kube-apiserver')
+  const neighbour = await processOf('kubelet')
+  if (before === undefined || neighbour === undefined) throw new Error('the cluster does not run here')
+  process.kill(before.pid, signal)
+  await until('the API server has ended', async () => (await processOf('kube-apiserver')) === undefined)
+  const log = openSync(join(root, 'logs', 'kube-apiserver.log'), 'a')
+  const namespaces = ['--target', String(neighbour.pid), '--mount', '--pid']
+  spawn('nsenter', [...namespaces, '--', ...before.command], {
+    detached: true,
+    stdio: ['ignore', log, log],
+  }).unref()
+  closeSync(log)
+}
+
+describe('the API server is restarted', () => {
+  let scene: Scene
+
+  beforeAll(async () => {
+    expect(await readlink(root).catch(() => root)).toBe(root)
+    scene = await Scene.open()
+  }, 60_000)
+  afterAll(() => scene.close())
+
+  test.each<[NodeJS.Signals, Moment]>([
+    ['SIGTERM', 'the identity'],
+    ['SIGKILL', 'the admin session'],
+    ['SIGTERM', 'the database'],
+    ['SIGKILL', 'the proof'],
+  ])(
+    'by %s, at %s',
+    async (signal, moment) => {
+      const name = moment.replaceAll(' ', '-')
+      const network = await Network.open(scene.admin.server)
+      const run = await disturbed(scene, name, network, moment, () => restart(signal))
+      await network.close()
+      expectOrderly(run)
+      await until('the API server is ready', async () => {
+        return (await scene.admin.call('GET', '/readyz')).status === 200
+      })
+      await expectConvergence(scene, name)
+    },
+    120_000,
+  )
+})
