@@ -3,7 +3,7 @@ import { format, resolveConfig } from 'prettier'
 import { Document, isMap, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
 import { namedRights, roleManifests, serviceRights } from '../src/kubernetes/permissions.ts'
-import { outputs, parameters, type Parameter } from '../src/parameters.ts'
+import { meaning, outputs, parametersOf, type Parameter } from '../src/parameters.ts'
 
 /** A file that is made from the table of parameters, in whole or between markers. */
 interface Generated {
@@ -20,7 +20,7 @@ const generated: readonly Generated[] = [
     content: (current) =>
       [
         { name: 'rights', content: formatRights() },
-        { name: 'inputs', content: formatInputs(parameters) },
+        { name: 'inputs', content: formatInputs(parametersOf('action')) },
         { name: 'outputs', content: formatOutputs() },
       ].reduce((text, { name, content }) => fill(text, name, content), current),
   },
@@ -44,7 +44,7 @@ function formatAction(): string {
     name: 'pg-app-user',
     description: packageJson.description,
     author: packageJson.author,
-    inputs: Object.fromEntries((parameters as readonly Parameter[]).map(actionInput)),
+    inputs: Object.fromEntries(parametersOf('action').map(actionInput)),
     outputs: Object.fromEntries(outputs.map(({ name, description }) => [name, { description }])),
     runs: { using: 'node24', main: 'dist/index.js' },
     branding: { icon: 'database', color: 'blue' },
@@ -69,16 +69,7 @@ function actionInput({ name, description, required, default: value }: Parameter)
 function formatInputs(rows: readonly Parameter[]): string {
   return table(
     ['input', 'meaning'],
-    rows.map(({ name, description, options, required, default: value }) => [
-      `\`${name}\``,
-      [
-        required ? `**Required.** ${description}` : description,
-        options ? `One of ${options.map((option) => `\`${option}\``).join(', ')}.` : '',
-        value === undefined ? '' : `Default: \`${value}\`.`,
-      ]
-        .filter((part) => part !== '')
-        .join(' '),
-    ]),
+    rows.map((parameter) => [`\`${parameter.name}\``, meaning(parameter)]),
   )
 }
 
