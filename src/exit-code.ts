@@ -6,7 +6,10 @@ export const exitCodes = {
   internal: { code: 1, meaning: 'internal error: a situation this tool was not written for' },
   usage: { code: 2, meaning: 'wrong usage: an option, a variable, or what they name in a file' },
   gate: { code: 3, meaning: 'the go-live gate held the release back' },
-  cluster: { code: 4, meaning: 'cluster or rights: kubeconfig, API server, permissions, the way to PostgreSQL' },
+  cluster: {
+    code: 4,
+    meaning: 'cluster or rights: kubeconfig, API server, permissions, the way to PostgreSQL',
+  },
   database: { code: 5, meaning: 'database: what PostgreSQL refused, or what was found in it' },
   secret: { code: 6, meaning: 'Secret: the application Secret is in conflict, or cannot be written' },
   timeout: { code: 7, meaning: 'timeout: the run or its wait for another one took too long' },

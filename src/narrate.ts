@@ -85,7 +85,10 @@ function* intentions({ plan, insidePlan, secretPlan }: Look, wanted: Wanted): Ge
   if (role.action === 'create') {
     yield { change: { object: 'role', name: username, action: 'created' }, ...fresh }
   } else if (role.action === 'set-password') {
-    yield { change: { object: 'role', name: username, action: 'password-set' }, ...passwordWords(role.reason) }
+    yield {
+      change: { object: 'role', name: username, action: 'password-set' },
+      ...passwordWords(role.reason),
+    }
   } else if (role.mark !== undefined) {
     const words = { seen: 'nothing says whose it is', done: 'marked as ours' }
     yield { change: { object: 'role', name: username, action: 'marked' }, ...words }

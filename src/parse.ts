@@ -197,7 +197,9 @@ function parsePem(text: string): Parsed {
   if (text === 'system') return { value: text }
   const blocks = pemText(text).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
   if (blocks === null) {
-    return { problem: 'is neither "system" nor PEM text, or a path to it, with -----BEGIN CERTIFICATE----- in it' }
+    return {
+      problem: 'is neither "system" nor PEM text, or a path to it, with -----BEGIN CERTIFICATE----- in it',
+    }
   }
   try {
     for (const block of blocks) new X509Certificate(block)
