@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { format, resolveConfig } from 'prettier'
 import { Document, isMap, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
+import { formatProvisionTemplate } from './gitlab.ts'
 import { namedRights, roleManifests, serviceRights } from '../src/kubernetes/permissions.ts'
 import { meaning, outputs, parametersOf, type Parameter } from '../src/parameters.ts'
 
@@ -15,6 +16,7 @@ interface Generated {
 /** Everything that is generated, by its path from the root of the repository. */
 const generated: readonly Generated[] = [
   { path: 'action.yml', content: formatAction },
+  { path: 'gitlab/templates/provision.yml', content: formatProvisionTemplate },
   {
     path: 'README.md',
     content: (current) =>

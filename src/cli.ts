@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
@@ -6,7 +6,14 @@ import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts
 import { exitCodeOf } from './exit-code.ts'
 import { asFailure, Failure } from './failure.ts'
 import { gitlabAbsenceHint, gitlabRunName, gitlabSection } from './gitlab.ts'
-import { inOptions, parseCommandLine, rightsParameters, type Invocation } from './options.ts'
+import {
+  answerOf,
+  inOptions,
+  parseCommandLine,
+  rightsParameters,
+  variableOf,
+  type Invocation,
+} from './options.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
 import { parametersOf } from './parameters.ts'
 import { parseRequest, parseValues } from './parse.ts'
@@ -15,8 +22,10 @@ import { formatFailure } from './report/log.ts'
 import { PipelineReporter, type Sink } from './report/pipeline.ts'
 import { paint, PersonReporter, Screen } from './report/terminal.ts'
 import { formatRights } from './rights.ts'
+import { oneLine } from './text.ts'
 import { version } from './version.ts'
 
+const oldestNode = 22
 const inPipeline = isSet(process.env['CI'])
 const inGitlab = isSet(process.env['GITLAB_CI'])
 /** In a GitLab job people know the parameters as inputs; on a command line they are options. */
@@ -28,13 +37,19 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 const args = process.argv.slice(2)
-const json = /(^| )--output[ =]json( |$)/.test(args.join(' '))
+const { json, verbose } = answerOf(args)
 const log = json ? process.stderr : process.stdout
 const person = process.stdin.isTTY && log.isTTY && !inPipeline
-const verbose = args.includes('--verbose') || args.includes('-v')
 const screen = person ? new Screen(log, verbose, worded) : undefined
 let reporter = new PipelineReporter(screen ?? plainSink())
 try {
+  if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+    throw new Failure(
+      'input-invalid',
+      `Node.js ${process.versions.node} is too old: ${oldestNode} or later is needed.`,
+      [],
+    )
+  }
   const invocation = parseCommandLine(args)
   if (invocation?.command === 'rights') printRights(invocation)
   if (invocation?.command === 'provision') await runProvision(invocation)
@@ -80,9 +95,10 @@ async function runProvision(invocation: Invocation): Promise<void> {
     const text = 'what is under way is rolled back, and the lock is released; a second time ends it at once'
     reporter.step({ sign: 'attention', subject: 'cancelling', text })
   })
-  const outcome = await provision(request, reporter, cancelled)
+  const ended = await provision(request, reporter, cancelled)
   screen?.rest()
-  const { failure } = outcome
+  const failure = ended.failure ?? writeDotenv(invocation.dotenv, ended)
+  const outcome = { ...ended, failure }
   if (failure === undefined) {
     reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, request))])
   } else {
@@ -93,6 +109,28 @@ async function runProvision(invocation: Invocation): Promise<void> {
   if (json) {
     const stands = failure === undefined ? { failure: null } : failureFields(failure, standing(outcome))
     printJson({ ...outputsOf(outcome), seconds: outcome.seconds, notes: outcome.notes, ...stands })
+  }
+}
+
+/** Writes the outputs as variables, but for those that would break a line, and gives the failure to do so. */
+function writeDotenv(file: string | undefined, outcome: Outcome): Failure | undefined {
+  if (file === undefined) return undefined
+  const lines = Object.entries(outputsOf(outcome)).map(
+    ([name, value]) => `${variableOf(name)}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
+  try {
+    writeFileSync(file, reporter.redact(lines.filter((line) => !/[\r\n]/.test(line)).join('\n') + '\n'))
+    return undefined
+  } catch (error) {
+    const hint = 'The folder is not writable, or the disk is full.'
+    return new Failure(
+      'outputs-unwritable',
+      `The file of --dotenv, ${oneLine(file)}, cannot be written.`,
+      [hint],
+      {
+        cause: error,
+      },
+    )
   }
 }
 

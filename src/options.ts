@@ -6,9 +6,6 @@ import type { RawInputs } from './parse.ts'
 import { oneLine } from './text.ts'
 import { version } from './version.ts'
 
-/** How the result is given: lines for people, or one JSON text for machines. */
-export type OutputFormat = 'text' | 'json'
-
 /** What was asked for on the command line, and by its variables. */
 export interface Invocation {
   readonly command: 'provision' | 'rights'
@@ -16,9 +13,9 @@ export interface Invocation {
   readonly inputs: RawInputs
   /** The parameters that were given as options, which every process of the machine can read. */
   readonly exposed: ReadonlySet<ParameterName>
-  readonly output: OutputFormat
-  readonly verbose: boolean
   readonly yes: boolean
+  /** A file for the outputs, as variables. */
+  readonly dotenv?: string
   /** Of `rights`: `namespace/name`. */
   readonly serviceAccount?: string
   /** Of `rights`. */
@@ -38,6 +35,11 @@ export const rightsParameters: readonly ParameterName[] = [
   'app-namespace',
   'dry-run',
 ]
+
+/** How a command line wants to be answered. Found without reading the rest, whose errors are answered as well. */
+export function answerOf(args: readonly string[]): { readonly json: boolean; readonly verbose: boolean } {
+  return { json: /(^| )--output[ =]json( |$)/.test(args.join(' ')), verbose: args.includes('--verbose') }
+}
 
 /**
  * Reads a command line. Gives nothing where help or the version was asked for, and shown.
@@ -68,7 +70,7 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
     .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError(true)
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ writeErr: () => undefined })
     .exitOverride()
     .addHelpText('after', programHelp)
 
@@ -82,6 +84,7 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
   for (const parameter of parametersOf('cli')) provision.addOption(optionOf(parameter))
   provision
     .option('-y, --yes', 'change without asking; needed where there is no terminal, implied by CI=true')
+    .option('--dotenv <file>', 'write the outputs into this file too, as variables for a later job')
     .action(() => {
       found(invocationOf('provision', provision))
     })
@@ -110,7 +113,7 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
           .choices(['text', 'json'])
           .default('text'),
       )
-      .option('-v, --verbose', 'show what led to an error, and other details; never a credential')
+      .option('--verbose', 'show what led to an error, and other details; never a credential')
   }
   return program
 }
@@ -148,10 +151,9 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
       ? [{ name: parameter.name, value, exposed: command.getOptionValueSource(key) === 'cli' }]
       : []
   })
-  const { output, verbose, yes, serviceAccount, service } = command.opts<{
-    output: OutputFormat
-    verbose?: true
+  const { yes, dotenv, serviceAccount, service } = command.opts<{
     yes?: true
+    dotenv?: string
     serviceAccount?: string
     service?: string
   }>()
@@ -159,9 +161,8 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
     command: name,
     inputs: Object.fromEntries(given.map(({ name, value }) => [name, value])),
     exposed: new Set(given.filter(({ exposed }) => exposed).map(({ name }) => name)),
-    output,
-    verbose: verbose === true,
     yes: yes === true,
+    ...(dotenv !== undefined && { dotenv }),
     ...(serviceAccount !== undefined && { serviceAccount }),
     ...(service !== undefined && { service }),
   }

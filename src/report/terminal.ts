@@ -82,7 +82,7 @@ export class Screen implements Sink {
     const elapsed = performance.now() - this.since
     const frame = frames[Math.floor(elapsed / frameMs) % frames.length] ?? ''
     const text = `${frame} ${this.phase} … ${formatSeconds(elapsed / 1000)}`
-    this.stream.write(`\r\x1b[K${text.slice(0, this.stream.columns - 1)}`)
+    this.stream.write(`\r\x1b[K${text.slice(0, (this.stream.columns || 80) - 1)}`)
   }
 }
 
@@ -114,6 +114,8 @@ export class PersonReporter extends PipelineReporter {
     const lines = createInterface({ input: stdin, output: this.stream, terminal: false })
     const { promise: ended, resolve: end } = Promise.withResolvers<string>()
     lines.once('close', () => {
+      // Where the input ends (Ctrl-D), the question still stands on this line.
+      this.stream.write('\n')
       end('')
     })
     try {
