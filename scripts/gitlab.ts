@@ -1,4 +1,4 @@
-import { Document, isMap, isScalar, Scalar, visit, type Node } from 'yaml'
+import { Document, isMap, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
 import { variableOf } from '../src/options.ts'
 import { parametersOf, type Kind, type Parameter } from '../src/parameters.ts'
