@@ -2,7 +2,8 @@ import { createInterface } from 'node:readline/promises'
 import { stdin } from 'node:process'
 import { styleText, stripVTControlCharacters } from 'node:util'
 import type { Question } from '../reporter.ts'
-import { formatSeconds, formatStep } from './log.ts'
+import { formatSeconds } from '../text.ts'
+import { formatStep } from './log.ts'
 import { PipelineReporter, type Sink } from './pipeline.ts'
 
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
