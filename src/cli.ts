@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml'
 import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { asFailure, Failure } from './failure.ts'
-import { gitlabAbsenceHint, gitlabRunName, gitlabSection } from './gitlab.ts'
+import { gitlabAbsenceHint, gitlabRunName, gitlabSection, inComponent } from './gitlab.ts'
 import {
   answerOf,
   inOptions,
@@ -28,8 +28,8 @@ import { version } from './version.ts'
 const oldestNode = 22
 const inPipeline = isSet(process.env['CI'])
 const inGitlab = isSet(process.env['GITLAB_CI'])
-/** In a GitLab job people know the parameters as inputs; on a command line they are options. */
-const worded = inGitlab ? (text: string): string => text : inOptions
+/** In a GitLab job people know the parameters as inputs of the component; on a command line they are options. */
+const worded = inGitlab ? inComponent : inOptions
 
 // Whoever reads only the beginning of what is said here has no need of the rest.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

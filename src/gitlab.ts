@@ -45,6 +45,13 @@ export function gitlabAbsenceHint(variables: Variables): readonly string[] {
   ]
 }
 
+/** Gives a text of the core in the words of the component: it has no input for a kubeconfig, and a job has no summary. */
+export function inComponent(text: string): string {
+  return text
+    .replace('input "kubeconfig" is empty, and neither', 'neither')
+    .replace('; it is in the job summary too', '')
+}
+
 /**
  * Gives lines as a section of a GitLab job log that is folded until somebody opens it.
  * Source: https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
