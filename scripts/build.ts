@@ -29,12 +29,12 @@ const kubernetesClient: Plugin = {
 
 /** What is built: the action, and the command line. */
 const bundles = [
-  { name: 'index', source: 'src/action.ts', licenses: 'licenses.txt' },
-  { name: 'cli', source: 'src/cli.ts', licenses: 'cli.licenses.txt' },
+  { name: 'index', source: 'src/action.ts', licenses: 'licenses.txt', banner: '' },
+  { name: 'cli', source: 'src/cli.ts', licenses: 'cli.licenses.txt', banner: '#!/usr/bin/env node' },
 ]
 
 rmSync('dist', { recursive: true, force: true })
-for (const { name, source, licenses } of bundles) {
+for (const { name, source, licenses, banner } of bundles) {
   await build({
     entryPoints: [source],
     outfile: `build/${name}.js`,
@@ -42,6 +42,7 @@ for (const { name, source, licenses } of bundles) {
     format: 'esm',
     platform: 'node',
     target: 'node24',
+    banner: { js: banner },
     plugins: [kubernetesClient],
   })
   const folder = `build/${name}`
