@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, cpSync, readFileSync, rmSync } from 'node:fs'
 import { build, type Plugin } from 'esbuild'
 
 /**
@@ -27,20 +27,32 @@ const kubernetesClient: Plugin = {
   },
 }
 
+/** What is built: the action, and the command line. */
+const bundles = [
+  { name: 'index', source: 'src/action.ts', licenses: 'licenses.txt', banner: '' },
+  { name: 'cli', source: 'src/cli.ts', licenses: 'cli.licenses.txt', banner: '#!/usr/bin/env node' },
+]
+
 rmSync('dist', { recursive: true, force: true })
-await build({
-  entryPoints: ['src/action.ts'],
-  outfile: 'build/index.js',
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node24',
-  plugins: [kubernetesClient],
-})
-execFileSync('ncc', ['build', 'build/index.js', '--out', 'dist', '--minify', '--license', 'licenses.txt'], {
-  stdio: 'inherit',
-})
-appendFileSync(
-  'dist/licenses.txt',
-  `\n@kubernetes/client-node\nApache-2.0\n${readFileSync('node_modules/@kubernetes/client-node/LICENSE', 'utf8')}`,
-)
+for (const { name, source, licenses, banner } of bundles) {
+  await build({
+    entryPoints: [source],
+    outfile: `build/${name}.js`,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    banner: { js: banner },
+    plugins: [kubernetesClient],
+  })
+  const folder = `build/${name}`
+  const options = ['--out', folder, '--minify', '--license', licenses]
+  execFileSync('ncc', ['build', `build/${name}.js`, ...options], { stdio: 'inherit' })
+  appendFileSync(
+    `${folder}/${licenses}`,
+    `\n@kubernetes/client-node\nApache-2.0\n${readFileSync('node_modules/@kubernetes/client-node/LICENSE', 'utf8')}`,
+  )
+  // What ncc calls index.js gets its own name: all bundles share a folder and its package.json.
+  cpSync(folder, 'dist', { recursive: true, filter: (path) => !path.endsWith('index.js') })
+  cpSync(`${folder}/index.js`, `dist/${name}.js`)
+}

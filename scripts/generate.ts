@@ -2,8 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { format, resolveConfig } from 'prettier'
 import { Document, isMap, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
-import { namedRights, roleManifests, serviceRights } from '../src/kubernetes/permissions.ts'
-import { outputs, parameters, type Parameter } from '../src/parameters.ts'
+import { exitCodes } from '../src/exit-code.ts'
+import { variableOf } from '../src/options.ts'
+import { meaning, outputs, parameters, parametersOf, type Face, type Parameter } from '../src/parameters.ts'
+import { formatRights } from '../src/rights.ts'
+import { componentInputs, formatProvisionTemplate } from './gitlab.ts'
 
 /** A file that is made from the table of parameters, in whole or between markers. */
 interface Generated {
@@ -15,14 +18,28 @@ interface Generated {
 /** Everything that is generated, by its path from the root of the repository. */
 const generated: readonly Generated[] = [
   { path: 'action.yml', content: formatAction },
+  { path: 'gitlab/templates/provision.yml', content: formatProvisionTemplate },
+  {
+    path: 'gitlab/README.md',
+    content: (current) =>
+      fillAll(current, {
+        'component-inputs': formatComponentInputs(),
+        'component-absent': formatAbsent('gitlab'),
+        'component-outputs': formatOutputs('variable', variableOf),
+      }),
+  },
+  {
+    path: 'docs/command-line.md',
+    content: (current) => fillAll(current, { options: formatOptions(), 'exit-codes': formatExitCodes() }),
+  },
   {
     path: 'README.md',
     content: (current) =>
-      [
-        { name: 'rights', content: formatRights() },
-        { name: 'inputs', content: formatInputs(parameters) },
-        { name: 'outputs', content: formatOutputs() },
-      ].reduce((text, { name, content }) => fill(text, name, content), current),
+      fillAll(current, {
+        rights: formatRightsExample(),
+        inputs: formatInputs(parametersOf('action')),
+        outputs: formatOutputs('output', (name) => name),
+      }),
   },
 ]
 
@@ -44,7 +61,7 @@ function formatAction(): string {
     name: 'pg-app-user',
     description: packageJson.description,
     author: packageJson.author,
-    inputs: Object.fromEntries((parameters as readonly Parameter[]).map(actionInput)),
+    inputs: Object.fromEntries(parametersOf('action').map(actionInput)),
     outputs: Object.fromEntries(outputs.map(({ name, description }) => [name, { description }])),
     runs: { using: 'node24', main: 'dist/index.js' },
     branding: { icon: 'database', color: 'blue' },
@@ -69,47 +86,85 @@ function actionInput({ name, description, required, default: value }: Parameter)
 function formatInputs(rows: readonly Parameter[]): string {
   return table(
     ['input', 'meaning'],
-    rows.map(({ name, description, options, required, default: value }) => [
-      `\`${name}\``,
-      [
-        required ? `**Required.** ${description}` : description,
-        options ? `One of ${options.map((option) => `\`${option}\``).join(', ')}.` : '',
-        value === undefined ? '' : `Default: \`${value}\`.`,
-      ]
-        .filter((part) => part !== '')
-        .join(' '),
+    rows.map((parameter) => [`\`${parameter.name}\``, meaning(parameter)]),
+  )
+}
+
+/** The inputs of the component: those of the table, and those of the job, whose texts are in the template alone. */
+function formatComponentInputs(): string {
+  const shared = parametersOf('gitlab')
+  const own = Object.entries(componentInputs('pg-app-user:provision')).filter(
+    ([name]) => !shared.some((parameter) => parameter.name === name),
+  )
+  return table(
+    ['input', 'meaning'],
+    [
+      ...shared.map((parameter) => [`\`${parameter.name}\``, meaning(parameter)]),
+      ...own.map(([name, { description, default: value }]) => [
+        `\`${name}\``,
+        typeof value === 'string' && value !== '' ? `${description} Default: \`${value}\`.` : description,
+      ]),
+    ],
+  )
+}
+
+function formatAbsent(face: Face): string {
+  const all: readonly Parameter[] = parameters
+  return all
+    .flatMap(({ name, absent }) => (absent?.[face] === undefined ? [] : [`- \`${name}\`: ${absent[face]}.`]))
+    .join('\n')
+}
+
+function formatOptions(): string {
+  return table(
+    ['option', 'variable', 'meaning'],
+    parametersOf('cli').map((parameter) => [
+      `\`--${parameter.name}\``,
+      `\`${variableOf(parameter.name)}\``,
+      meaning(parameter),
     ]),
   )
 }
 
-function formatOutputs(): string {
+function formatExitCodes(): string {
   return table(
-    ['output', 'meaning'],
-    outputs.map(({ name, description }) => [`\`${name}\``, description]),
+    ['code', 'meaning'],
+    Object.values(exitCodes).map(({ code, meaning: text }) => [String(code), text]),
+  )
+}
+
+function formatOutputs(title: string, named: (output: string) => string): string {
+  return table(
+    [title, 'meaning'],
+    outputs.map(({ name, description }) => [`\`${named(name)}\``, description]),
   )
 }
 
 /** The Roles that a run prints where a right is missing, with the names of the examples. */
-function formatRights(): string {
-  const accessNamespace = 'postgres-system'
-  const rights = [
-    ...namedRights({
-      accessNamespace,
+function formatRightsExample(): string {
+  const manifest = formatRights(
+    {
+      accessNamespace: 'postgres-system',
       accessSecret: 'postgresql1-access',
       appNamespace: 'shop',
       appSecret: 'app-postgresql-secret',
       dryRun: false,
-    }),
-    ...serviceRights(accessNamespace, 'postgresql1-user-access'),
-  ]
-  const identity = { name: 'system:serviceaccount:shop:ci', certain: true }
-  return ['```yaml', roleManifests(identity, rights).trimEnd(), '```'].join('\n')
+    },
+    { namespace: 'shop', name: 'ci' },
+    'postgresql1-user-access',
+  )
+  return ['```yaml', manifest.trimEnd(), '```'].join('\n')
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+/** Puts each content between the markers of its name. */
+function fillAll(text: string, contents: Readonly<Record<string, string>>): string {
+  return Object.entries(contents).reduce((filled, [name, content]) => fill(filled, name, content), text)
 }
 
 /** Puts the content between `<!-- name -->` and `<!-- /name -->`. */

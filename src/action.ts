@@ -1,16 +1,14 @@
-import { existsSync } from 'node:fs'
-import { delimiter } from 'node:path'
 import * as core from '@actions/core'
 import { context } from '@actions/github'
+import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
 import { asFailure, Failure } from './failure.ts'
-import { hasChanged, lastLine, nothingChanged, standing, type Outcome } from './outcome.ts'
-import { parameters, type OutputName, type ParameterName } from './parameters.ts'
+import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
+import { parametersOf } from './parameters.ts'
 import { parseRequest } from './parse.ts'
 import { provision } from './provision.ts'
 import { formatFailure } from './report/log.ts'
 import { PipelineReporter } from './report/pipeline.ts'
 import { formatFailureSummary, formatSummary } from './report/summary.ts'
-import type { KubeconfigSources } from './request.ts'
 import { oneLine } from './text.ts'
 import { version } from './version.ts'
 
@@ -25,8 +23,12 @@ const reporter = new PipelineReporter({
   debugging: core.isDebug(),
 })
 
-const inputs = Object.fromEntries(parameters.map(({ name }) => [name, core.getInput(name)]))
-const kubeconfig = takeKubeconfig(inputs)
+const inputs = Object.fromEntries(parametersOf('action').map(({ name }) => [name, core.getInput(name)]))
+const kubeconfig = {
+  input: inputs['kubeconfig'],
+  ...takeKubeconfig(['INPUT_KUBECONFIG']),
+  absenceHint: absenceHint(),
+}
 let outcome: Outcome | undefined
 let failure: Failure | undefined
 try {
@@ -39,7 +41,7 @@ try {
   failure = asFailure(error)
 }
 try {
-  setOutputs(outcome)
+  for (const [name, value] of Object.entries(outputsOf(outcome))) core.setOutput(name, value)
 } catch (error) {
   failure ??= new Failure(
     'outputs-unwritable',
@@ -60,25 +62,12 @@ if (failure !== undefined) {
 
 function fail(failure: Failure, stands: string): void {
   reporter.write(formatFailure(failure, stands))
-  for (let cause: unknown = failure.cause; cause instanceof Error; cause = cause.cause) {
-    reporter.debug(`caused by ${cause.stack ?? cause.message}`)
-  }
+  for (const cause of causesOf(failure)) reporter.debug(cause)
   core.error(reporter.redact(failure.message), { title: `pg-app-user: ${failure.code}` })
   if (failure.code === 'permission-missing' && outcome?.permissions !== undefined) {
     reporter.detail('Role and RoleBinding for the administrator', outcome.permissions.manifest.split('\n'))
   }
   process.exitCode = 1
-}
-
-/** Takes credentials out of the environment, which every child process (an exec plugin) would inherit. */
-function takeKubeconfig(inputs: Partial<Record<ParameterName, string>>): KubeconfigSources {
-  const { KUBECONFIG, KUBECONFIG_CONTENTS_B64 } = process.env
-  delete process.env['INPUT_KUBECONFIG']
-  delete process.env['KUBECONFIG_CONTENTS_B64']
-  // A list of paths is no credential, and a plugin may need it.
-  const paths = KUBECONFIG?.split(delimiter) ?? []
-  if (!paths.some((path) => existsSync(path))) delete process.env['KUBECONFIG']
-  return { input: inputs.kubeconfig, KUBECONFIG, KUBECONFIG_CONTENTS_B64, absenceHint: absenceHint() }
 }
 
 /** Why a kubeconfig may be missing: GitHub passes an empty text for a secret that this job does not get. */
@@ -110,35 +99,9 @@ function absenceHint(): readonly string[] {
   ]
 }
 
-/** How this run shows in pg_stat_activity: ASCII, 63 bytes. */
 function runName(): string {
-  const { GITHUB_REPOSITORY = '', GITHUB_RUN_ID = '', GITHUB_REF_NAME = '' } = process.env
-  const name = `pg-app-user ${GITHUB_REPOSITORY} run ${GITHUB_RUN_ID} ${GITHUB_REF_NAME}`
-  return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 63)
-}
-
-function cancellation(): AbortSignal {
-  const cancelled = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      cancelled.abort()
-    })
-  }
-  return cancelled.signal
-}
-
-/** Sets every output, also where the run did not get as far as knowing it. */
-function setOutputs(outcome: Outcome | undefined): void {
-  const values: Record<OutputName, string> = {
-    changed: String(outcome !== undefined && hasChanged(outcome)),
-    changes: JSON.stringify(outcome?.changes ?? []),
-    'secret-name': outcome?.secret.name ?? '',
-    'secret-namespace': outcome?.secret.namespace ?? '',
-    'secret-resource-version': outcome?.secret.resourceVersion ?? '',
-    database: outcome?.database ?? '',
-    'server-version': outcome?.serverVersion ?? '',
-  }
-  for (const [name, value] of Object.entries(values)) core.setOutput(name, value)
+  const { GITHUB_REPOSITORY, GITHUB_RUN_ID = '', GITHUB_REF_NAME } = process.env
+  return formatRunName([GITHUB_REPOSITORY, `run ${GITHUB_RUN_ID}`, GITHUB_REF_NAME])
 }
 
 /** A summary that cannot be written is no reason to fail a run that did its work. */

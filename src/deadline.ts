@@ -13,8 +13,15 @@ export interface Deadline {
   stop(): void
 }
 
-/** Starts the time of a run. `cancelled` is aborted when a person or the pipeline wants the run to stop. */
-export function startDeadline(timeoutMs: number, cancelled: AbortSignal): Deadline {
+/**
+ * Starts the time of a run. `cancelled` is aborted when a person or the pipeline wants the run to stop; `entered` is
+ * told what the run is at.
+ */
+export function startDeadline(
+  timeoutMs: number,
+  cancelled: AbortSignal,
+  entered?: (phase: string) => void,
+): Deadline {
   const over = new AbortController()
   let phase = 'the start'
   const end = performance.now() + timeoutMs
@@ -39,6 +46,7 @@ export function startDeadline(timeoutMs: number, cancelled: AbortSignal): Deadli
     endsAt: new Date(Date.now() + timeoutMs),
     enter: (name) => {
       phase = name
+      entered?.(name)
     },
     remainingMs: () => Math.max(0, end - performance.now()),
     stop: () => {

@@ -4,6 +4,7 @@ import type { Change } from './outcome.ts'
 import type { PasswordReason, Wanted } from './postgres/decide.ts'
 import { sessionOf } from './postgres/login.ts'
 import type { ServerState } from './postgres/state.ts'
+import type { Step } from './reporter.ts'
 import { codeSpan, sentence } from './text.ts'
 
 /**
@@ -41,55 +42,84 @@ export function tellInPlace(look: Look, wanted: Wanted, journal: Journal): void 
 }
 
 /** Tells what a run would do. */
-export function tellDryRun({ plan, insidePlan, secretPlan }: Look, wanted: Wanted, journal: Journal): void {
-  const { username, database, secret } = wanted
-  const { role, grants } = plan
-  const would = (change: Change, seen: string, done: string): void => {
+export function tellDryRun(look: Look, wanted: Wanted, journal: Journal): void {
+  for (const note of look.plan.notes) journal.note(note)
+  for (const intention of intentions(look, wanted)) {
+    const { change, seen, done } = intention
+    const { sign, subject, text } = stepOf(intention)
     journal.changed(change)
-    const noun = change.object === 'secret' ? 'Secret' : change.object
-    const sign = change.action === 'created' ? 'created' : 'repaired'
-    journal.step(sign, noun, `${change.name}: ${seen}; would be ${done}`)
-    const [first = '', ...rest] = noun
+    journal.step(sign, subject, text)
+    const [first = '', ...rest] = subject
     journal.row({
       subject: `${first.toUpperCase()}${rest.join('')} ${codeSpan(change.name)}`,
       now: seen,
       done: `would be ${done}`,
     })
   }
-  for (const note of plan.notes) journal.note(note)
+}
+
+/** Gives what a run would do, as steps for a person to agree to. */
+export function stepsToCome(look: Look, wanted: Wanted): readonly Step[] {
+  return [...intentions(look, wanted)].map(stepOf)
+}
+
+/** One change that has not been made yet, with what led to it. */
+interface Intention {
+  readonly change: Change
+  readonly seen: string
+  readonly done: string
+}
+
+function stepOf({ change, seen, done }: Intention): Step {
+  return {
+    sign: change.action === 'created' ? 'created' : 'repaired',
+    subject: change.object === 'secret' ? 'Secret' : change.object,
+    text: `${change.name}: ${seen}; would be ${done}`,
+  }
+}
+
+function* intentions({ plan, insidePlan, secretPlan }: Look, wanted: Wanted): Generator<Intention> {
+  const { username, database, secret } = wanted
+  const { role, grants } = plan
+  const fresh = { seen: 'not there', done: 'created' }
   if (role.action === 'create') {
-    would({ object: 'role', name: username, action: 'created' }, 'not there', 'created')
+    yield { change: { object: 'role', name: username, action: 'created' }, ...fresh }
   } else if (role.action === 'set-password') {
-    const { seen, done } = passwordWords(role.reason)
-    would({ object: 'role', name: username, action: 'password-set' }, seen, done)
+    yield {
+      change: { object: 'role', name: username, action: 'password-set' },
+      ...passwordWords(role.reason),
+    }
   } else if (role.mark !== undefined) {
-    would({ object: 'role', name: username, action: 'marked' }, 'nothing says whose it is', 'marked as ours')
+    const words = { seen: 'nothing says whose it is', done: 'marked as ours' }
+    yield { change: { object: 'role', name: username, action: 'marked' }, ...words }
   }
   if (plan.database === 'create') {
-    would({ object: 'database', name: database, action: 'created' }, 'not there', 'created')
+    yield { change: { object: 'database', name: database, action: 'created' }, ...fresh }
   }
   if (grants?.owner !== undefined) {
     const owner = grants.owner === 'app' ? username : 'the admin'
-    would(
-      { object: 'database', name: database, action: 'owner-changed' },
-      'another owner',
-      `given to ${owner}`,
-    )
+    const words = { seen: 'another owner', done: `given to ${owner}` }
+    yield { change: { object: 'database', name: database, action: 'owner-changed' }, ...words }
   }
   const granting =
     grants === undefined || grants.application || grants.revokePublic || grants.connect.length > 0
   if (granting || insidePlan.grantSchema) {
-    would({ object: 'grants', name: database, action: 'granted' }, 'not as wanted', 'put right')
+    const words = { seen: 'not as wanted', done: 'put right' }
+    yield { change: { object: 'grants', name: database, action: 'granted' }, ...words }
   }
   for (const name of insidePlan.extensions) {
-    would({ object: 'extension', name, action: 'created' }, 'not there', 'created in schema public')
+    const words = { seen: 'not there', done: 'created in schema public' }
+    yield { change: { object: 'extension', name, action: 'created' }, ...words }
   }
   if (secretPlan.kind === 'create') {
-    would({ object: 'secret', name: secret, action: 'created' }, 'not there', 'created')
+    yield { change: { object: 'secret', name: secret, action: 'created' }, ...fresh }
   }
   if (secretPlan.kind === 'repair') {
-    const keys = sentence(Object.keys(secretPlan.values))
-    would({ object: 'secret', name: secret, action: 'repaired' }, `${keys} missing or outdated`, 'put right')
+    const words = {
+      seen: `${sentence(Object.keys(secretPlan.values))} missing or outdated`,
+      done: 'put right',
+    }
+    yield { change: { object: 'secret', name: secret, action: 'repaired' }, ...words }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Failure } from './failure.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
+import type { OutputName } from './parameters.ts'
 import { formatSeconds, sentence } from './text.ts'
 
 /** What a run can change. */
@@ -63,6 +64,21 @@ export interface Outcome {
 /** Says whether the run changed anything. */
 export function hasChanged(outcome: Outcome): boolean {
   return !outcome.dryRun && outcome.changes.length > 0
+}
+
+/** Gives every output, also where the run did not get as far as knowing it. */
+export function outputsOf(
+  outcome: Outcome | undefined,
+): Record<OutputName, string | boolean | readonly Change[]> {
+  return {
+    changed: outcome !== undefined && hasChanged(outcome),
+    changes: outcome?.changes ?? [],
+    'secret-name': outcome?.secret.name ?? '',
+    'secret-namespace': outcome?.secret.namespace ?? '',
+    'secret-resource-version': outcome?.secret.resourceVersion ?? '',
+    database: outcome?.database ?? '',
+    'server-version': outcome?.serverVersion ?? '',
+  }
 }
 
 /** The sentence that the person on call looks for first. */

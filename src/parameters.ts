@@ -3,7 +3,13 @@ import { sslModes } from './postgres/sslmode.ts'
 /** How the text of a parameter is read. */
 export type Kind = 'text' | 'secret' | 'name' | 'identifier' | 'list' | 'choice' | 'flag' | 'duration' | 'pem'
 
-/** One parameter, as every face shows it: action.yml and the tables of the documents are made from these. */
+/** Where people meet the parameters: as inputs of the GitHub Action, inputs of the GitLab component, or options. */
+export type Face = 'action' | 'gitlab' | 'cli'
+
+/**
+ * One parameter, as every face shows it: action.yml, the inputs of the GitLab component, the options of the command line
+ * and the tables of the documents are made from these.
+ */
 export interface Parameter {
   readonly name: string
   readonly kind: Kind
@@ -13,6 +19,8 @@ export interface Parameter {
   readonly default?: string
   /** What a `choice` allows. */
   readonly options?: readonly string[]
+  /** The faces that do not have it, each with its reason. Where nothing is said, it exists. */
+  readonly absent?: Partial<Readonly<Record<Face, string>>>
 }
 
 /** The one table of parameters. */
@@ -22,6 +30,10 @@ export const parameters = [
     kind: 'secret',
     description:
       'Kubeconfig: its content, base64 of it, or a path. Default: variable `KUBECONFIG`, then `KUBECONFIG_CONTENTS_B64`.',
+    absent: {
+      gitlab:
+        'inputs of a component are visible to everyone who sees the pipeline, so the kubeconfig comes from the agent or a file variable `KUBECONFIG`',
+    },
   },
   {
     name: 'context',
@@ -79,7 +91,7 @@ export const parameters = [
     name: 'ssl-root-cert',
     kind: 'pem',
     description:
-      'Certificate authority of PostgreSQL as PEM text, or `system`. Default: key `ca.crt` of the access Secret.',
+      'Certificate authority of PostgreSQL: PEM text, a path to it, or `system`. Default: key `ca.crt` of the access Secret.',
   },
   {
     name: 'database-owner',
@@ -130,6 +142,21 @@ export const parameters = [
 
 /** The name of a parameter. */
 export type ParameterName = (typeof parameters)[number]['name']
+
+/** Gives the parameters that a face has. */
+export function parametersOf(face: Face): readonly (Parameter & { readonly name: ParameterName })[] {
+  const all: readonly (Parameter & { readonly name: ParameterName })[] = parameters
+  return all.filter(({ absent }) => absent?.[face] === undefined)
+}
+
+/** Gives what a parameter means, what it allows and what holds where it is not given: the same text on every face. */
+export function meaning({ description, options, required, default: value }: Parameter): string {
+  return [
+    ...(required ? [`**Required.** ${description}`] : [description]),
+    ...(options ? [`One of ${options.map((option) => `\`${option}\``).join(', ')}.`] : []),
+    ...(value === undefined ? [] : [`Default: \`${value}\`.`]),
+  ].join(' ')
+}
 
 /** One output of the action. */
 export interface Output {

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { closest, distance } from 'fastest-levenshtein'
 import { Failure } from './failure.ts'
 import { parameters, type Parameter, type ParameterName } from './parameters.ts'
@@ -26,24 +27,7 @@ export function parseRequest(
   inputs: RawInputs,
   surroundings: { readonly kubeconfig: KubeconfigSources; readonly runName: string },
 ): ProvisionRequest {
-  const problems: { name: ParameterName; problem: string }[] = []
-  const parsed = new Map<ParameterName, unknown>()
-  for (const parameter of parameters as readonly (Parameter & { name: ParameterName })[]) {
-    const given = inputs[parameter.name]
-    const text = given === undefined || given.trim() === '' ? parameter.default : given
-    if (text === undefined) {
-      if (parameter.required === true) {
-        problems.push({ name: parameter.name, problem: `is required: ${lowerFirst(parameter.description)}` })
-      }
-      continue
-    }
-    const result = parseText(parameter, text)
-    if ('problem' in result) problems.push({ name: parameter.name, problem: result.problem })
-    else parsed.set(parameter.name, result.value)
-  }
-  if (problems.length > 0) throw inputFailure(problems)
-
-  const values = Object.fromEntries(parsed) as unknown as Values
+  const values = parseValues<ParameterName>(inputs, parameters)
   return {
     kubeconfig: surroundings.kubeconfig,
     context: values.context,
@@ -65,6 +49,34 @@ export function parseRequest(
     timeoutMs: values.timeout,
     runName: surroundings.runName,
   }
+}
+
+/**
+ * Reads the texts of some parameters.
+ *
+ * @throws Failure `input-invalid` that lists every wrong input, each with what it allows
+ */
+export function parseValues<Name extends ParameterName>(
+  inputs: RawInputs,
+  table: readonly (Parameter & { readonly name: Name })[],
+): Pick<Values, Name & keyof Values> {
+  const problems: { name: ParameterName; problem: string }[] = []
+  const parsed = new Map<ParameterName, unknown>()
+  for (const parameter of table) {
+    const given = inputs[parameter.name]
+    const text = given === undefined || given.trim() === '' ? parameter.default : given
+    if (text === undefined) {
+      if (parameter.required === true) {
+        problems.push({ name: parameter.name, problem: `is required: ${lowerFirst(parameter.description)}` })
+      }
+      continue
+    }
+    const result = parseText(parameter, text)
+    if ('problem' in result) problems.push({ name: parameter.name, problem: result.problem })
+    else parsed.set(parameter.name, result.value)
+  }
+  if (problems.length > 0) throw inputFailure(problems)
+  return Object.fromEntries(parsed) as unknown as Pick<Values, Name & keyof Values>
 }
 
 /** What `parseText` gives for each parameter, once nothing is missing and nothing is wrong. */
@@ -183,9 +195,11 @@ function parseDuration(text: string): Parsed {
 
 function parsePem(text: string): Parsed {
   if (text === 'system') return { value: text }
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
+  const blocks = pemText(text).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
   if (blocks === null) {
-    return { problem: 'is neither "system" nor PEM text with -----BEGIN CERTIFICATE----- in it' }
+    return {
+      problem: 'is neither "system" nor PEM text, or a path to it, with -----BEGIN CERTIFICATE----- in it',
+    }
   }
   try {
     for (const block of blocks) new X509Certificate(block)
@@ -193,6 +207,16 @@ function parsePem(text: string): Parsed {
     return { problem: 'holds a certificate that cannot be read' }
   }
   return { value: blocks.join('\n') }
+}
+
+/** Gives the text itself, or what the file of that name holds: GitLab and laptops pass certificates as files. */
+function pemText(text: string): string {
+  if (text.includes('\n') || text.includes('-----BEGIN ')) return text
+  try {
+    return readFileSync(text, 'utf8')
+  } catch {
+    return text
+  }
 }
 
 function shown(text: string): string {

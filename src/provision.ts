@@ -6,7 +6,7 @@ import { Journal, stopwatch } from './journal.ts'
 import type { Api } from './kubernetes/api.ts'
 import { createApplicationSecret, repairApplicationSecret } from './kubernetes/application-secret.ts'
 import { isInPlace, Looker, unproven, type Look } from './look.ts'
-import { grantsNow, passwordWords, roleNow, tellDryRun, tellInPlace } from './narrate.ts'
+import { grantsNow, passwordWords, roleNow, stepsToCome, tellDryRun, tellInPlace } from './narrate.ts'
 import type { Change, Outcome } from './outcome.ts'
 import { convergeGrants, convergeInside, convergeRole, createDatabase } from './postgres/converge.ts'
 import { decideGrants, decideInside, type Wanted } from './postgres/decide.ts'
@@ -34,7 +34,7 @@ export async function provision(
   reporter: Reporter,
   cancelled: AbortSignal,
 ): Promise<Outcome> {
-  const deadline = startDeadline(request.timeoutMs, cancelled)
+  const deadline = startDeadline(request.timeoutMs, cancelled, (phase) => reporter.enter?.(phase))
   const journal = new Journal(reporter)
   let api: Api | undefined
   let sessions: Sessions | undefined
@@ -97,6 +97,7 @@ async function convergeOnce(run: Run, looker: Looker): Promise<void> {
     return
   }
   await sessions.end(first.attempt.session)
+  await agree(first, run)
   deadline.enter('the wait for the lock')
   const lock = await takeLock(first.admin, wanted, deadline, journal.reporter)
   const look = await looker.look(first.admin)
@@ -116,6 +117,19 @@ async function convergeOnce(run: Run, looker: Looker): Promise<void> {
   deadline.enter('the Secret')
   if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
   await publish(look, run)
+}
+
+/** Asks, where there is a person to ask. What they agree to is looked at once more under the lock. */
+async function agree(look: Look, { cluster, journal, deadline, wanted }: Run): Promise<void> {
+  const question = {
+    server: journal.cluster?.server ?? '',
+    namespace: cluster.namespace,
+    steps: stepsToCome(look, wanted),
+  }
+  deadline.enter('the question whether to go on')
+  const agreed = (await journal.reporter.confirm?.(question, deadline.signal)) ?? true
+  deadline.signal.throwIfAborted()
+  if (!agreed) throw new Failure('cancelled', 'The answer to the question was no.', [])
 }
 
 async function putRoleRight({ plan, admin, server, secret, found, login }: Look, run: Run): Promise<void> {

@@ -20,8 +20,24 @@ export interface Reporter {
   /** Announces a credential the moment it is known, before anything could echo it. Empty text is ignored. */
   mask(credential: string): void
   step(step: Step): void
+  /** Says what the run is at now, for those who watch it. */
+  enter?(phase: string): void
   /** Details for those who look for them, such as statements: folded away, never shown as steps. */
   detail(title: string, lines: readonly string[]): void
   /** Shown with debug logging only. */
   debug(text: string): void
+  /**
+   * Asks a person whether what the question lists may be done; gives `false` for a no. Where there is nobody to ask,
+   * it is left out, and the run goes on.
+   */
+  confirm?(question: Question, signal: AbortSignal): Promise<boolean>
+}
+
+/** What a person is asked before the first change. */
+export interface Question {
+  /** The API server's URL. */
+  readonly server: string
+  readonly namespace: string
+  /** What was found and what would be done about it. */
+  readonly steps: readonly Step[]
 }

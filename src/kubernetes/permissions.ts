@@ -257,7 +257,7 @@ function role(namespace: string, rights: readonly Right[]): Document {
   const rule = isSeq(rules) ? rules.get(nameless) : undefined
   if (rule instanceof YAMLMap) {
     rule.commentBefore =
-      ' Add resourceNames with the Service under USER_ACCESS: the Secret that names it could not be read.'
+      ' Add resourceNames with the Service under USER_ACCESS: the Secret that names it was not read.'
   }
   return document
 }

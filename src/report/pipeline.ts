@@ -9,6 +9,8 @@ export interface Sink {
   /** Tells the pipeline about a credential, where it can mask. */
   mask(credential: string): void
   group(title: string, lines: readonly string[]): void
+  /** Shows what the run is at, where somebody watches. */
+  enter?(phase: string): void
   readonly debugging: boolean
 }
 
@@ -38,6 +40,10 @@ export class PipelineReporter implements Reporter {
     this.write(formatStep(step))
   }
 
+  enter(phase: string): void {
+    this.sink.enter?.(phase)
+  }
+
   detail(title: string, lines: readonly string[]): void {
     this.sink.group(
       this.clean(title),
@@ -65,12 +71,13 @@ export class PipelineReporter implements Reporter {
 }
 
 /**
- * Gives a line that a GitHub runner takes for text. It looks for `::` at the beginning of a line, spaces aside, and for
- * `##[` anywhere. Source: actions/runner, ActionCommand.cs.
+ * Gives a line that every pipeline and every terminal takes for text. A GitHub runner looks for `::` at the beginning of
+ * a line, spaces aside, and for `##[` anywhere; GitLab's log and terminals look for control characters.
+ * Source: actions/runner, ActionCommand.cs.
  */
 function harmless(line: string): string {
   return line
-    .replace(/[\r\n\u2028\u2029\u0085\v\f]+/g, ' ')
+    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
     .replace(/^(\s*):(?=:)/, '$1: ')
     .replaceAll('##[', '## [')
 }

@@ -58,6 +58,7 @@ describe.each([
   'README.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'docs/command-line.md',
   'docs/how-it-works.md',
   'docs/troubleshooting.md',
 ])('the links of %s', (path) => {

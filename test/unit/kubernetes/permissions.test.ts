@@ -112,7 +112,7 @@ test('the access Secret cannot be read: the Service is not named, and the Role s
     hint: expect.arrayContaining([expect.stringContaining('Check input "access-secret"')]),
   })
   expect(report.manifest).toContain(
-    '  # Add resourceNames with the Service under USER_ACCESS: the Secret that names it could not be read.\n' +
+    '  # Add resourceNames with the Service under USER_ACCESS: the Secret that names it was not read.\n' +
       '  - apiGroups: [""]\n    resources: [services]\n    verbs: [get]\n',
   )
 })

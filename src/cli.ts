@@ -1,0 +1,220 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { homedir, hostname } from 'node:os'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
+import { exitCodeOf } from './exit-code.ts'
+import { asFailure, Failure } from './failure.ts'
+import { gitlabAbsenceHint, gitlabRunName, gitlabSection, inComponent } from './gitlab.ts'
+import {
+  answerOf,
+  inOptions,
+  parseCommandLine,
+  rightsParameters,
+  variableOf,
+  type Invocation,
+} from './options.ts'
+import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
+import { parametersOf } from './parameters.ts'
+import { parseRequest, parseValues } from './parse.ts'
+import { provision } from './provision.ts'
+import { formatFailure } from './report/log.ts'
+import { PipelineReporter, type Sink } from './report/pipeline.ts'
+import { paint, PersonReporter, Screen } from './report/terminal.ts'
+import { formatRights } from './rights.ts'
+import { oneLine } from './text.ts'
+import { version } from './version.ts'
+
+const oldestNode = 22
+const inPipeline = isSet(process.env['CI'])
+const inGitlab = isSet(process.env['GITLAB_CI'])
+/** In a GitLab job people know the parameters as inputs of the component; on a command line they are options. */
+const worded = inGitlab ? inComponent : inOptions
+
+// Whoever reads only the beginning of what is said here has no need of the rest.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
+const args = process.argv.slice(2)
+const { json, verbose } = answerOf(args)
+const log = json ? process.stderr : process.stdout
+const person = process.stdin.isTTY && log.isTTY && !inPipeline
+const screen = person ? new Screen(log, verbose, worded) : undefined
+let reporter = new PipelineReporter(screen ?? plainSink())
+try {
+  if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+    throw new Failure(
+      'input-invalid',
+      `Node.js ${process.versions.node} is too old: ${oldestNode} or later is needed.`,
+      [],
+    )
+  }
+  const invocation = parseCommandLine(args)
+  if (invocation?.command === 'rights') printRights(invocation)
+  if (invocation?.command === 'provision') await runProvision(invocation)
+} catch (thrown) {
+  const failure = asFailure(thrown)
+  fail(failure, nothingChanged)
+  if (json) printJson({ ...outputsOf(undefined), ...failureFields(failure, nothingChanged) })
+}
+screen?.close()
+
+async function runProvision(invocation: Invocation): Promise<void> {
+  const { inputs, yes, exposed } = invocation
+  const request = parseRequest(inputs, {
+    kubeconfig: {
+      input: inputs.kubeconfig,
+      ...takeKubeconfig(['PG_APP_USER_KUBECONFIG']),
+      ...(person && { homeFile: join(homedir(), '.kube', 'config') }),
+      absenceHint: inGitlab
+        ? gitlabAbsenceHint(process.env)
+        : [
+            'Log in to the cluster, so that there is one, or name it: option --kubeconfig or variable KUBECONFIG.',
+          ],
+    },
+    runName: inGitlab
+      ? gitlabRunName(process.env)
+      : formatRunName([`by ${process.env['USER'] ?? 'somebody'} on ${hostname()}`]),
+  })
+  if (exposed.has('kubeconfig') && inputs.kubeconfig && !existsSync(inputs.kubeconfig)) {
+    throw new Failure('input-invalid', 'Option --kubeconfig names no file.', [
+      'On a command line it is a path: every process of this machine can read the arguments of another one.',
+      'Content goes into the variable KUBECONFIG, or base64 of it into KUBECONFIG_CONTENTS_B64.',
+    ])
+  }
+  if (!person && !inPipeline && !yes && !request.dryRun) {
+    throw new Failure('input-invalid', 'There is no terminal at which to ask before the first change.', [
+      'Add --yes to go on without a question, or --dry-run to see what would be done.',
+    ])
+  }
+  if (screen !== undefined) reporter = new PersonReporter(screen, log, yes)
+  const verb = request.dryRun ? 'dry run' : 'provision'
+  reporter.write([`pg-app-user ${version} · ${verb} ${request.appUsername}`])
+  const cancelled = cancellation(() => {
+    const text = 'what is under way is rolled back, and the lock is released; a second time ends it at once'
+    reporter.step({ sign: 'attention', subject: 'cancelling', text })
+  })
+  const ended = await provision(request, reporter, cancelled)
+  screen?.rest()
+  const failure = ended.failure ?? writeDotenv(invocation.dotenv, ended)
+  const outcome = { ...ended, failure }
+  if (failure === undefined) {
+    reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, request))])
+  } else {
+    fail(failure, standing(outcome))
+    const manifest = outcome.permissions?.manifest.trimEnd().split('\n') ?? []
+    if (failure.code === 'permission-missing') show('Role and RoleBinding for the administrator', manifest)
+  }
+  if (json) {
+    const stands = failure === undefined ? { failure: null } : failureFields(failure, standing(outcome))
+    printJson({ ...outputsOf(outcome), seconds: outcome.seconds, notes: outcome.notes, ...stands })
+  }
+}
+
+/** Writes the outputs as variables, but for those that would break a line, and gives the failure to do so. */
+function writeDotenv(file: string | undefined, outcome: Outcome): Failure | undefined {
+  if (file === undefined) return undefined
+  const lines = Object.entries(outputsOf(outcome)).map(
+    ([name, value]) => `${variableOf(name)}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
+  try {
+    writeFileSync(file, reporter.redact(lines.filter((line) => !/[\r\n]/.test(line)).join('\n') + '\n'))
+    return undefined
+  } catch (error) {
+    const hint = 'The folder is not writable, or the disk is full.'
+    return new Failure(
+      'outputs-unwritable',
+      `The file of --dotenv, ${oneLine(file)}, cannot be written.`,
+      [hint],
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+/** Gives the way to the credential, which is never shown here. */
+function reading(outcome: Outcome, request: { readonly context?: string | undefined }): readonly string[] {
+  const { name, namespace = '', resourceVersion } = outcome.secret
+  if (resourceVersion === undefined) return []
+  const context = request.context === undefined ? '' : ` --context ${shellWord(request.context)}`
+  const command = `kubectl${context} -n ${namespace} get secret ${name}`
+  return ['To read the password:', `  ${command} -o jsonpath='{.data.PGPASSWORD}' | base64 -d`]
+}
+
+/** Prints what the administrator has to grant; without a cluster there is nothing to look up. */
+function printRights({ inputs, serviceAccount, service }: Invocation): void {
+  const table = parametersOf('cli').filter(({ name }) => rightsParameters.includes(name))
+  const values = parseValues(
+    inputs,
+    // There is no context here whose namespace could stand in.
+    table.map((one) => (one.name === 'app-namespace' ? { ...one, required: true as const } : one)),
+  )
+  const [, namespace, name] = /^([a-z0-9-]+)\/([a-z0-9.-]+)$/.exec(serviceAccount ?? '') ?? []
+  const subject = namespace === undefined || name === undefined ? undefined : { namespace, name }
+  if (serviceAccount !== undefined && subject === undefined) {
+    throw new Failure('input-invalid', 'Option --service-account is no namespace/name, such as shop/ci.', [])
+  }
+  const manifest = formatRights(
+    {
+      accessNamespace: values['access-namespace'],
+      accessSecret: values['access-secret'],
+      appNamespace: values['app-namespace'] ?? '',
+      appSecret: values['app-secret'],
+      dryRun: values['dry-run'],
+    },
+    subject,
+    service,
+  )
+  if (json) {
+    const items = parseAllDocuments(manifest).map((document) => document.toJS() as unknown)
+    printJson({ apiVersion: 'v1', kind: 'List', items })
+  } else process.stdout.write(manifest)
+}
+
+function fail(failure: Failure, stands: string): void {
+  screen?.rest()
+  reporter.write(formatFailure(failure, stands))
+  for (const cause of causesOf(failure)) reporter.debug(cause)
+  process.exitCode = exitCodeOf(failure.code)
+}
+
+/** Shows details: folded where the log can fold, as they are elsewhere. */
+function show(title: string, lines: readonly string[]): void {
+  if (inGitlab)
+    for (const line of gitlabSection('pg_app_user', title, lines)) log.write(`${reporter.redact(line)}\n`)
+  else reporter.write([`${title}:`, ...lines])
+}
+
+function failureFields(failure: Failure, stands: string): object {
+  const { code, message, hint } = failure
+  return { failure: { code, message: worded(message), hint: hint.map(worded), standing: stands } }
+}
+
+function printJson(value: object): void {
+  process.stdout.write(`${reporter.redact(JSON.stringify(value, undefined, 2))}\n`)
+}
+
+function plainSink(): Sink {
+  const line = (text: string): void => {
+    log.write(`${paint(worded(text), log)}\n`)
+  }
+  return {
+    line,
+    mask: () => undefined,
+    group: (title, lines) => {
+      if (verbose) [title, ...lines].forEach(line)
+    },
+    debugging: verbose,
+  }
+}
+
+/** Gives a text as one word of a shell. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false'].includes(value)
+}

@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs'
+import { delimiter } from 'node:path'
+import type { Failure } from './failure.ts'
+import type { KubeconfigSources } from './request.ts'
+
+/**
+ * Gives the kubeconfig that came by environment and takes it out of there: every child process (an exec plugin of the
+ * kubeconfig) would inherit it.
+ *
+ * @param carriers further variables that may hold a kubeconfig, such as the one of an input
+ */
+export function takeKubeconfig(
+  carriers: readonly string[],
+): Pick<KubeconfigSources, 'KUBECONFIG' | 'KUBECONFIG_CONTENTS_B64'> {
+  const { KUBECONFIG, KUBECONFIG_CONTENTS_B64 } = process.env
+  for (const name of ['KUBECONFIG_CONTENTS_B64', ...carriers]) Reflect.deleteProperty(process.env, name)
+  // A list of paths is no credential, and a plugin may need it.
+  const paths = KUBECONFIG?.split(delimiter) ?? []
+  if (!paths.some((path) => existsSync(path))) delete process.env['KUBECONFIG']
+  return { KUBECONFIG, KUBECONFIG_CONTENTS_B64 }
+}
+
+/** Gives how a run shows in pg_stat_activity: ASCII, 63 bytes. */
+export function formatRunName(parts: readonly (string | undefined)[]): string {
+  const name = ['pg-app-user', ...parts.filter((part) => part !== undefined && part !== '')].join(' ')
+  return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 63)
+}
+
+/**
+ * Gives a signal that is aborted when a person or the pipeline wants the run to stop. It is listened to once, so that
+ * asking a second time ends the process at once, as the system does by itself.
+ *
+ * @param told called when it happens
+ */
+export function cancellation(told?: () => void): AbortSignal {
+  const cancelled = new AbortController()
+  const cancel = (): void => {
+    process.off('SIGINT', cancel).off('SIGTERM', cancel)
+    told?.()
+    cancelled.abort()
+  }
+  process.on('SIGINT', cancel).on('SIGTERM', cancel)
+  return cancelled.signal
+}
+
+/** Gives what led to a failure, for debug output. */
+export function* causesOf(failure: Failure): Generator<string> {
+  for (let cause: unknown = failure.cause; cause instanceof Error; cause = cause.cause) {
+    yield `caused by ${cause.stack ?? cause.message}`
+  }
+}

@@ -1,0 +1,260 @@
+import { Command, CommanderError, Option } from 'commander'
+import { exitCodes } from './exit-code.ts'
+import { Failure } from './failure.ts'
+import { meaning, parametersOf, type Kind, type Parameter, type ParameterName } from './parameters.ts'
+import type { RawInputs } from './parse.ts'
+import { oneLine } from './text.ts'
+import { version } from './version.ts'
+
+/** What was asked for on the command line, and by its variables. */
+export interface Invocation {
+  readonly command: 'provision' | 'rights'
+  /** The texts of the parameters, from options and variables. */
+  readonly inputs: RawInputs
+  /** The parameters that were given as options, which every process of the machine can read. */
+  readonly exposed: ReadonlySet<ParameterName>
+  readonly yes: boolean
+  /** A file for the outputs, as variables. */
+  readonly dotenv?: string
+  /** Of `rights`: `namespace/name`. */
+  readonly serviceAccount?: string
+  /** Of `rights`. */
+  readonly service?: string
+}
+
+/** Gives the variable that stands for an option. */
+export function variableOf(name: string): string {
+  return `PG_APP_USER_${name.toUpperCase().replaceAll('-', '_')}`
+}
+
+/** The parameters that decide which rights a run needs. */
+export const rightsParameters: readonly ParameterName[] = [
+  'access-secret',
+  'access-namespace',
+  'app-secret',
+  'app-namespace',
+  'dry-run',
+]
+
+/** How a command line wants to be answered. Found without reading the rest, whose errors are answered as well. */
+export function answerOf(args: readonly string[]): { readonly json: boolean; readonly verbose: boolean } {
+  return { json: /(^| )--output[ =]json( |$)/.test(args.join(' ')), verbose: args.includes('--verbose') }
+}
+
+/**
+ * Reads a command line. Gives nothing where help or the version was asked for, and shown.
+ *
+ * @throws Failure `input-invalid`
+ */
+export function parseCommandLine(args: readonly string[]): Invocation | undefined {
+  let invocation: Invocation | undefined
+  const program = createProgram((parsed) => {
+    invocation = parsed
+  })
+  try {
+    program.parse(args, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.code === 'commander.helpDisplayed' || error.code === 'commander.version') return undefined
+    throw usageFailure(error, args)
+  }
+  return invocation
+}
+
+/** Gives the whole command line, with every option and its help; `found` is told what was asked for. */
+export function createProgram(found: (invocation: Invocation) => void): Command {
+  const program = new Command('pg-app-user')
+    .description('Gives an application its PostgreSQL user, database and Secret on Kubernetes.')
+    .version(version, '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .showSuggestionAfterError(true)
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride()
+    .addHelpText('after', programHelp)
+
+  const provision = program
+    .command('provision')
+    .summary('give an application its role, database, grants and Secret, and prove its login')
+    .description(
+      'Gives an application its role, database, grants and Secret, and proves its login. What is right already stays as it is, so it may run again and again.',
+    )
+    .addHelpText('after', provisionHelp)
+  for (const parameter of parametersOf('cli')) provision.addOption(optionOf(parameter))
+  provision
+    .option('-y, --yes', 'change without asking; needed where there is no terminal, implied by CI=true')
+    .option('--dotenv <file>', 'write the outputs into this file too, as variables for a later job')
+    .action(() => {
+      found(invocationOf('provision', provision))
+    })
+
+  const rights = program
+    .command('rights')
+    .summary('print the Role and RoleBinding to ask the administrator for, without a cluster')
+    .description(
+      'Prints the Role and RoleBinding that the pipeline needs, from the options alone: nothing is asked of any cluster. The result goes to the administrator, or into "kubectl apply -f -".',
+    )
+    .addHelpText('after', rightsHelp)
+  for (const parameter of parametersOf('cli').filter(({ name }) => rightsParameters.includes(name))) {
+    rights.addOption(optionOf(parameter))
+  }
+  rights
+    .option('--service-account <namespace/name>', 'who gets the rights; left open: a placeholder to fill in')
+    .option('--service <name>', 'the Service under USER_ACCESS of the access Secret; left open: all Services')
+    .action(() => {
+      found(invocationOf('rights', rights))
+    })
+
+  for (const command of [provision, rights]) {
+    command
+      .addOption(
+        new Option('--output <format>', 'lines for people, or JSON alone on stdout')
+          .choices(['text', 'json'])
+          .default('text'),
+      )
+      .option('--verbose', 'show what led to an error, and other details; never a credential')
+  }
+  return program
+}
+
+function optionOf({ name, kind, ...rest }: Parameter): Option {
+  const flags = kind === 'flag' ? `--${name} [true|false]` : `--${name} <${placeholders[kind]}>`
+  const option = new Option(flags, meaning({ name, kind, ...rest }).replace(/[`*]/g, '')).env(
+    variableOf(name),
+  )
+  if (kind === 'flag') option.preset('true')
+  if (kind === 'list') {
+    option.argParser<string>((item, earlier: string | undefined) =>
+      earlier === undefined ? item : `${earlier}\n${item}`,
+    )
+  }
+  return option
+}
+
+const placeholders: Record<Exclude<Kind, 'flag'>, string> = {
+  text: 'text',
+  secret: 'path',
+  name: 'name',
+  identifier: 'name',
+  list: 'names',
+  choice: 'choice',
+  duration: 'duration',
+  pem: 'path',
+}
+
+function invocationOf(name: Invocation['command'], command: Command): Invocation {
+  const given = parametersOf('cli').flatMap((parameter) => {
+    const key = new Option(`--${parameter.name}`).attributeName()
+    const value: unknown = command.getOptionValue(key)
+    return typeof value === 'string'
+      ? [{ name: parameter.name, value, exposed: command.getOptionValueSource(key) === 'cli' }]
+      : []
+  })
+  const { yes, dotenv, serviceAccount, service } = command.opts<{
+    yes?: true
+    dotenv?: string
+    serviceAccount?: string
+    service?: string
+  }>()
+  return {
+    command: name,
+    inputs: Object.fromEntries(given.map(({ name, value }) => [name, value])),
+    exposed: new Set(given.filter(({ exposed }) => exposed).map(({ name }) => name)),
+    yes: yes === true,
+    ...(dotenv !== undefined && { dotenv }),
+    ...(serviceAccount !== undefined && { serviceAccount }),
+    ...(service !== undefined && { service }),
+  }
+}
+
+/** A value is left out: whoever misspells an option may have put a credential behind it. */
+function usageFailure(error: CommanderError, args: readonly string[]): Failure {
+  if (error.code === 'commander.help') {
+    return new Failure('input-invalid', 'No command was given.', [
+      'pg-app-user provision   gives an application its role, database, grants and Secret',
+      'pg-app-user rights      prints the rights to ask the administrator for',
+      'pg-app-user --help      says more',
+    ])
+  }
+  const [what = '', ...hints] = error.message
+    .replace(/^error: /, '')
+    .replace(/=[^']*'/, "'")
+    .split('\n')
+  const message = oneLine(what)
+  const [command] = args.filter((arg) => arg === 'provision' || arg === 'rights')
+  return new Failure(
+    'input-invalid',
+    `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`,
+    [
+      ...hints.map((hint) => oneLine(hint.replace(/^\((.*)\)$/, '$1'))),
+      `Every option, with examples: pg-app-user ${command === undefined ? '' : `${command} `}--help`,
+    ],
+  )
+}
+
+/**
+ * Gives a text of the core in the words of the command line: what it calls an input is an option here, and there is no
+ * job summary.
+ */
+export function inOptions(text: string): string {
+  return text
+    .replace(
+      /\b([Ii])nput(s?) ((?:"[a-z-]+"(?:, | and )?)+)/g,
+      (_, first: string, plural: string, names: string) =>
+        `${first === 'I' ? 'O' : 'o'}ption${plural} ${names.replace(/"([a-z-]+)"/g, '--$1')}`,
+    )
+    .replace(/^(\W*\d+) inputs are wrong/, '$1 options are wrong')
+    .replace('; it is in the job summary too', '')
+}
+
+const codes = Object.values(exitCodes)
+  .map(({ code, meaning }) => `  ${String(code).padEnd(4)} ${meaning}`)
+  .join('\n')
+
+const precedence = `
+Where a value comes from:
+  An option wins over its variable (PG_APP_USER_ and the name in capitals, with _ for -), a variable over the
+  default. An option that is given empty stands for the default, whatever its variable says.
+  Lists: repeat the option, or separate by commas.
+
+The kubeconfig:
+  --kubeconfig <path>, then KUBECONFIG, then KUBECONFIG_CONTENTS_B64, then on a terminal ~/.kube/config. Both
+  variables may hold the content itself; an option may not, because every process here can read it.
+`
+
+const programHelp = `
+Examples:
+  Ask the administrator for the rights, before anything else:
+    pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --service-account shop/ci
+  See what would be done:
+    pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --app-database shop --dry-run
+  Do it: the same without --dry-run.
+
+Every option of a command: pg-app-user <command> --help
+`
+
+const provisionHelp = `${precedence}
+Examples:
+  See what would be done, then do it:
+    pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --app-database shop --dry-run
+  In a script, with the result for a machine:
+    pg-app-user provision … --yes --output json | jq -r '."secret-resource-version"'
+  Two extensions, and a pooler that keeps its way in:
+    pg-app-user provision … --extensions citext --extensions pgcrypto --connect-roles pooler
+
+Exit codes:
+${codes}
+`
+
+const rightsHelp = `
+Examples:
+  A ticket to the administrator, complete but for the name of the Service:
+    pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --service-account shop/ci
+  As an administrator, who knows the Service as well:
+    pg-app-user rights … --service postgresql1-user-access | kubectl apply -f -
+`

@@ -1,0 +1,297 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import { optionsFor, runCommand, startOnTerminal, type CommandRun, type TerminalSession } from './command.ts'
+
+let sandbox: Sandbox
+let folder: string
+let kubeconfig: string
+beforeAll(async () => {
+  sandbox = await startSandbox()
+  folder = await mkdtemp(join(tmpdir(), 'cli-test-'))
+  kubeconfig = join(folder, 'kubeconfig')
+  await writeFile(kubeconfig, sandbox.kubeconfig, { mode: 0o600 })
+})
+afterAll(async () => {
+  await sandbox.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Provisions in a pipe, as a pipeline does. */
+async function provision(
+  name: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CommandRun> {
+  return await runCommand({
+    sandbox,
+    args: ['provision', ...optionsFor(sandbox, name), ...args],
+    env: { KUBECONFIG: kubeconfig, CI: 'true', ...env },
+  })
+}
+
+/** Provisions on a terminal, as a person does. */
+function provisionOnTerminal(name: string, args: readonly string[] = []): TerminalSession {
+  return startOnTerminal({
+    sandbox,
+    args: ['provision', ...optionsFor(sandbox, name), ...args],
+    env: { KUBECONFIG: kubeconfig },
+  })
+}
+
+function secretOf(name: string): object | undefined {
+  return sandbox.api.get('Secret', sandbox.appNamespace, `${name}-postgresql-secret`)
+}
+
+describe('in a pipe', () => {
+  test('provisions, twice, in plain lines', async () => {
+    const first = await provision('twice')
+    expect(first.code).toBe(0)
+    expect(first.stderr).toBe('')
+    expect(first.stdout).toMatch(/^\+ Secret {10}shop\/twice-postgresql-secret created, 6 keys/m)
+    expect(first.stdout).toMatch(/^Created role, database, grants and Secret for twice\. \d+\.\d\d s$/m)
+    expect(first.stdout).not.toContain('\x1b')
+    const second = await provision('twice')
+    expect(second.stdout).toMatch(/\nNothing to do: .*\n$/)
+  })
+
+  test('colours only where FORCE_COLOR asks for it', async () => {
+    const { stdout } = await provision('colours', ['--dry-run'], { FORCE_COLOR: '1' })
+    expect(stdout).toContain('\x1b[32m')
+  })
+
+  test('gives one JSON text on stdout, and the log on stderr', async () => {
+    const { stdout, stderr, code } = await provision('machine', ['--output', 'json'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      changed: true,
+      'secret-name': 'machine-postgresql-secret',
+      'secret-namespace': 'shop',
+      database: 'machine',
+      failure: null,
+    })
+    expect(stderr).toMatch(/^✓ cluster/m)
+  })
+
+  test('gives a failure as JSON too', async () => {
+    const { stdout, code } = await provision('machine', ['--output=json', '--app-secret=other-secret'])
+    expect(code).toBe(5)
+    expect(JSON.parse(stdout)).toMatchObject({
+      changed: false,
+      failure: { code: 'role-claimed', standing: 'Nothing was changed.' },
+    })
+  })
+
+  test('writes the outputs as variables for a later job', async () => {
+    const { files } = await provision('variables', ['--dotenv=outputs.env'])
+    expect(files['outputs.env']).toMatch(/^PG_APP_USER_SECRET_NAME=variables-postgresql-secret$/m)
+    expect(files['outputs.env']).toMatch(/^PG_APP_USER_CHANGED=true$/m)
+  })
+
+  test('says what led to an error only when asked, and never a credential', async () => {
+    const broken = { KUBECONFIG: sandbox.kubeconfig.replace(/token: .*/, 'token: no-longer-valid-token') }
+    expect((await provision('quiet', [], broken)).stdout).not.toContain('debug:')
+    const { stdout, code } = await provision('quiet', ['--verbose'], broken)
+    expect(code).toBe(4)
+    expect(stdout).toContain('[token-rejected]')
+    expect(stdout).not.toContain('no-longer-valid-token')
+  })
+
+  test('needs --yes where neither a person nor a pipeline is there', async () => {
+    const { code, stdout } = await provision('unasked', [], { CI: '' })
+    expect(code).toBe(2)
+    expect(stdout).toContain('There is no terminal at which to ask before the first change.')
+    expect(secretOf('unasked')).toBeUndefined()
+    expect((await provision('unasked', ['--yes'], { CI: '' })).code).toBe(0)
+  })
+
+  test('does not look into the home folder', async () => {
+    const { code, stdout } = await provision('homeless', ['--yes'], { KUBECONFIG: '', CI: '' })
+    expect(code).toBe(4)
+    expect(stdout).toContain('[kubeconfig-missing]')
+    expect(stdout).not.toContain('.kube/config')
+  })
+
+  test('takes a kubeconfig that is content from variables, and from no option', async () => {
+    const encoded = Buffer.from(sandbox.kubeconfig).toString('base64')
+    const byVariable = { KUBECONFIG: '', KUBECONFIG_CONTENTS_B64: encoded }
+    expect((await provision('content', ['--dry-run'], byVariable)).code).toBe(0)
+    const byOption = await provision('content', ['--dry-run', `--kubeconfig=${encoded}`], { KUBECONFIG: '' })
+    expect(byOption.code).toBe(2)
+    expect(byOption.stdout).toContain('Option --kubeconfig names no file.')
+    const byPath = await provision('content', ['--dry-run', `--kubeconfig=${kubeconfig}`], { KUBECONFIG: '' })
+    expect(byPath.stdout).toContain('kubeconfig from option --kubeconfig')
+  })
+
+  test('lets an option win over its variable, even an empty one', async () => {
+    const variable = { PG_APP_USER_APP_DATABASE: 'by-variable', PG_APP_USER_DRY_RUN: 'true' }
+    const { stdout } = await provision('by-option', [], variable)
+    expect(stdout).toMatch(/^pg-app-user \S+ · dry run by-option$/m)
+    const real = await provision('by-option', ['--dry-run=false'], variable)
+    expect(real.stdout).toMatch(/^Created role, database, grants and Secret for by-option/m)
+    const wrong = { PG_APP_USER_APP_SSLMODE: 'wrong' }
+    expect((await provision('by-option', [], wrong)).code).toBe(2)
+    expect((await provision('by-option', ['--app-sslmode='], wrong)).code).toBe(0)
+  })
+
+  test('names every wrong option at once, in the words of the command line', async () => {
+    const { stdout, code } = await provision('wrong', ['--app-sslmode=required', '--timeout=5'])
+    expect(code).toBe(2)
+    expect(stdout).toContain('✗ 2 options are wrong: app-sslmode and timeout.  [input-invalid]')
+    expect(stdout).toContain('(did you mean require?)')
+  })
+
+  test('does not repeat the value of an option that it does not know', async () => {
+    const { stdout, code } = await provision('unknown', ['--pasword=hunter-two-hunter'])
+    expect(code).toBe(2)
+    expect(stdout).toContain("Unknown option '--pasword'.")
+    expect(stdout).not.toContain('hunter')
+  })
+
+  test('prints the Role after the error that asks for it', async () => {
+    const { stdout, code } = await provision('rightless', ['--access-secret=another-secret'])
+    expect(code).toBe(4)
+    const [before = '', after = ''] = stdout.split('[permission-missing]')
+    expect(before).not.toContain('kind: Role')
+    expect(after).toContain('kind: RoleBinding')
+  })
+})
+
+describe('rights', () => {
+  const args = ['rights', '--access-secret=access', '--access-namespace=db', '--app-namespace=shop']
+
+  test('prints what kubectl can apply, without a cluster', async () => {
+    const { stdout, code } = await runCommand({ sandbox, args: [...args, '--service-account=shop/ci'] })
+    expect(code).toBe(0)
+    const objects = parseAllDocuments(stdout).map((document) => document.toJS() as { kind: string })
+    expect(objects.map(({ kind }) => kind)).toEqual(['Role', 'RoleBinding', 'Role', 'RoleBinding'])
+    expect(stdout).toContain('namespace: shop')
+  })
+
+  test('gives a List as JSON', async () => {
+    const { stdout } = await runCommand({ sandbox, args: [...args, '--service=db-service', '--output=json'] })
+    expect(JSON.parse(stdout)).toMatchObject({ kind: 'List', items: [{ kind: 'Role' }, {}, {}, {}] })
+    expect(stdout).toContain('db-service')
+  })
+
+  test('names all that is missing', async () => {
+    const { stdout, code } = await runCommand({ sandbox, args: ['rights'] })
+    expect(code).toBe(2)
+    expect(stdout).toContain('3 options are wrong: access-secret, access-namespace and app-namespace.')
+  })
+})
+
+describe('on a terminal', () => {
+  test('shows what is under way, asks once, and does what was agreed to', async () => {
+    const session = provisionOnTerminal('agreed')
+    await session.see('Do it? [y/N] ')
+    expect(secretOf('agreed')).toBeUndefined()
+    expect(session.shown()).toMatch(/[⠋-⠿] the cluster … /)
+    expect(session.shown()).toMatch(
+      /This is what would be done on https:\/\/127\.0\.0\.1:\d+, namespace shop:/,
+    )
+    expect(session.shown()).toContain('\x1b[32m')
+    session.type('y\r')
+    const { code, stdout } = await session.ended
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^Created role, database, grants and Secret for agreed\./m)
+    expect(stdout).toContain(
+      "kubectl -n shop get secret agreed-postgresql-secret -o jsonpath='{.data.PGPASSWORD}'",
+    )
+    expect(secretOf('agreed')).toBeDefined()
+  })
+
+  test.each([
+    ['no', 'n\r'],
+    ['an empty line', '\r'],
+    ['the end of the input', '\x04'],
+  ])('takes %s for a no', async (_, keys) => {
+    const session = provisionOnTerminal('refused')
+    await session.see('Do it? [y/N] ')
+    session.type(keys)
+    const { code, stdout } = await session.ended
+    expect(code).toBe(130)
+    expect(stdout).toContain('The answer to the question was no.  [cancelled]\n  Nothing was changed.')
+    expect(secretOf('refused')).toBeUndefined()
+  })
+
+  test('asks nothing where nothing has to be done, or with --yes, or in a dry run', async () => {
+    const yes = await provisionOnTerminal('unquestioned', ['--yes']).ended
+    expect(yes.code).toBe(0)
+    const again = await provisionOnTerminal('unquestioned').ended
+    const dry = await provisionOnTerminal('unquestioned-2', ['--dry-run']).ended
+    for (const { stdout } of [yes, again, dry]) expect(stdout).not.toContain('Do it?')
+    expect(again.stdout).toContain('Nothing to do: ')
+  })
+
+  test('shows no colours under NO_COLOR', async () => {
+    const args = ['provision', ...optionsFor(sandbox, 'plain'), '--dry-run']
+    const session = startOnTerminal({ sandbox, args, env: { KUBECONFIG: kubeconfig, NO_COLOR: '1' } })
+    await session.ended
+    expect(session.shown()).not.toContain('\x1b[32m')
+  })
+})
+
+describe('Ctrl-C', () => {
+  /** The requests of a run at which it is stopped, and what it is at. */
+  const steps = [
+    ['permissions', /selfsubjectaccessreviews/],
+    ['the tunnel', /portforward/],
+    ['the Secret', /^POST .*\/secrets$/],
+  ] as const
+
+  test.each(steps)('at %s ends cleanly and says what stands', async (phase, request) => {
+    const name = phase.replaceAll(' ', '-').toLowerCase()
+    const { promise: came, resolve } = Promise.withResolvers<undefined>()
+    const release = sandbox.api.intercept(({ method, path }) => {
+      if (!request.test(`${method} ${path.split('?')[0] ?? ''}`)) return undefined
+      resolve(undefined)
+      return 'hang'
+    })
+    try {
+      const session = provisionOnTerminal(name, ['--yes'])
+      await came
+      session.type('\x03')
+      const { code, stdout } = await session.ended
+      expect(code).toBe(130)
+      expect(stdout).toContain('! cancelling')
+      expect(stdout).toContain('[cancelled]')
+      expect(stdout).toMatch(
+        phase === 'the Secret'
+          ? /Role, database and grants were created\. The next run continues from here\./
+          : /\n {2}Nothing was changed\.\n/,
+      )
+    } finally {
+      release()
+    }
+    const again = await provision(name)
+    expect(again.code).toBe(0)
+  })
+
+  test('at the question changes nothing', async () => {
+    const session = provisionOnTerminal('questioned')
+    await session.see('Do it? [y/N] ')
+    session.type('\x03')
+    const { code, stdout } = await session.ended
+    expect(code).toBe(130)
+    expect(stdout).toContain('Nothing was changed.')
+    expect(secretOf('questioned')).toBeUndefined()
+  })
+
+  test('for a second time ends it at once', async () => {
+    const release = sandbox.api.intercept(({ path }) => (path.includes('portforward') ? 'hang' : undefined))
+    try {
+      // Without a lock or a transaction to give back the first one is as quick, so both come at once.
+      const session = provisionOnTerminal('impatient', ['--yes'])
+      await session.see('the tunnel …')
+      session.type('\x03\x03')
+      const { code } = await session.ended
+      expect(code).toBe(130)
+    } finally {
+      release()
+    }
+  })
+})

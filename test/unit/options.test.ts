@@ -1,0 +1,78 @@
+import { describe, expect, it, test } from '@jest/globals'
+import { exitCodeOf, exitCodes } from '../../src/exit-code.ts'
+import { Failure, failureCodes } from '../../src/failure.ts'
+import { answerOf, inOptions, parseCommandLine } from '../../src/options.ts'
+
+function inputsOf(...args: string[]): unknown {
+  return parseCommandLine(['provision', ...args])?.inputs
+}
+
+describe('a command line', () => {
+  it('may repeat a list', () => {
+    expect(inputsOf('--extensions', 'citext', '--extensions=pgcrypto,hstore')).toEqual({
+      extensions: 'citext\npgcrypto,hstore',
+    })
+  })
+
+  it('may leave out that a flag is true', () => {
+    expect(inputsOf('--dry-run')).toEqual({ 'dry-run': 'true' })
+    expect(inputsOf('--dry-run', 'false')).toEqual({ 'dry-run': 'false' })
+    expect(inputsOf('--dry-run=false')).toEqual({ 'dry-run': 'false' })
+  })
+
+  it('says which values every process of the machine can read', () => {
+    process.env['PG_APP_USER_CONTEXT'] = 'quiet'
+    try {
+      const invocation = parseCommandLine(['provision', '--kubeconfig', 'path'])
+      expect(invocation?.inputs).toEqual({ kubeconfig: 'path', context: 'quiet' })
+      expect([...(invocation?.exposed ?? [])]).toEqual(['kubeconfig'])
+    } finally {
+      delete process.env['PG_APP_USER_CONTEXT']
+    }
+  })
+
+  test.each([
+    [['provison'], "Unknown command 'provison'."],
+    [['provision', '--appdatabase=x'], "Unknown option '--appdatabase'."],
+    [['provision', '--output', 'yaml'], '--output'],
+    [['provision', 'shop'], 'Too many arguments'],
+    [['provision', '--context'], '--context'],
+    [[], 'No command was given.'],
+  ])('%j is refused', (args, message) => {
+    expect(() => parseCommandLine(args)).toThrow(message)
+    expect(() => parseCommandLine(args)).toThrow(Failure)
+  })
+
+  test.each([
+    [['provision', '--output', 'json'], true],
+    [['provision', '--output=json', '--nonsense'], true],
+    [['provision', '--output', 'text'], false],
+  ])('%j wants JSON: %s', (args, json) => {
+    expect(answerOf(args).json).toBe(json)
+  })
+})
+
+describe('a text of the core', () => {
+  test.each([
+    ['Choose one: input "context".', 'Choose one: option --context.'],
+    ['Input "app-secret" "X" is no name', 'Option --app-secret "X" is no name'],
+    [
+      'Check inputs "access-secret" and "access-namespace" against it.',
+      'Check options --access-secret and --access-namespace against it.',
+    ],
+    ['✗ 2 inputs are wrong: a and b.', '✗ 2 options are wrong: a and b.'],
+    ['no "input" at all', 'no "input" at all'],
+  ])('%s', (text, worded) => {
+    expect(inOptions(text)).toBe(worded)
+  })
+})
+
+describe('an exit code', () => {
+  it('exists for every failure, and is none of success or of the gate', () => {
+    const known: readonly number[] = Object.values(exitCodes).map(({ code }) => code)
+    for (const code of failureCodes) {
+      expect(known).toContain(exitCodeOf(code))
+      expect([exitCodes.done.code, exitCodes.gate.code]).not.toContain(exitCodeOf(code))
+    }
+  })
+})
