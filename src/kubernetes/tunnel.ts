@@ -262,6 +262,14 @@ export class Tunnel extends Duplex {
     })
   }
 
+  /** What has piled up behind a write goes out in one piece: TLS hands over small ones, and each costs a round. */
+  override _writev(
+    chunks: readonly { readonly chunk: Buffer }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'binary', done)
+  }
+
   override _final(done: () => void): void {
     this.#ending = true
     if (this.#lost === undefined) {
