@@ -43,6 +43,8 @@ export interface Outcome {
   readonly seconds: number
   /** What was changed; under `dry-run`, what would be. */
   readonly changes: readonly Change[]
+  /** What may have been changed: no answer came. */
+  readonly doubts: readonly Change[]
   readonly rows: readonly Row[]
   /** Things that need a look and stopped nothing, one line each. */
   readonly notes: readonly string[]
@@ -61,9 +63,9 @@ export interface Outcome {
   readonly restart: string | undefined
 }
 
-/** Says whether the run changed anything. */
+/** Says whether the run changed anything, or may have. */
 export function hasChanged(outcome: Outcome): boolean {
-  return !outcome.dryRun && outcome.changes.length > 0
+  return !outcome.dryRun && outcome.changes.length + outcome.doubts.length > 0
 }
 
 /** Gives every output, also where the run did not get as far as knowing it. */
@@ -87,7 +89,12 @@ export const nothingChanged = 'Nothing was changed.'
 /** Gives what stands after a run that failed: the first thing the person on call looks for. */
 export function standing(outcome: Outcome): string {
   if (!hasChanged(outcome)) return nothingChanged
-  return `${upperFirst(passive(outcome.changes))}. The next run continues from here.`
+  const { changes, doubts } = outcome
+  return [
+    ...(changes.length > 0 ? [`${upperFirst(passive(changes))}.`] : []),
+    ...(doubts.length > 0 ? [`Whether ${passive(doubts)} is not known: no answer came.`] : []),
+    'The next run continues from here.',
+  ].join(' ')
 }
 
 /** Gives the last line of a run that came to its end, fit to be pasted into a chat. */

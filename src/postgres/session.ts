@@ -235,17 +235,27 @@ export class Session {
     }
   }
 
-  /** Runs a long statement that no transaction may hold. */
-  async command(sql: string): Promise<void> {
+  /**
+   * Runs a long statement that no transaction may hold.
+   *
+   * @param decisive called right before it
+   */
+  async command(sql: string, decisive: () => void): Promise<void> {
     await this.query(noticeOurEnd('session'))
+    decisive()
     await this.query(sql)
   }
 
-  /** Runs the work in one transaction, which is rolled back if the work throws. */
-  async transaction<Result>(work: () => Promise<Result>): Promise<Result> {
+  /**
+   * Runs the work in one transaction, which is rolled back if the work throws.
+   *
+   * @param decisive called right before the transaction is committed
+   */
+  async transaction<Result>(work: () => Promise<Result>, decisive: () => void): Promise<Result> {
     await this.query(`BEGIN; ${noticeOurEnd('transaction')}`)
     try {
       const result = await work()
+      decisive()
       await this.query('COMMIT')
       return result
     } catch (error) {
