@@ -75,13 +75,20 @@ async function converge(run: Run): Promise<void> {
       await convergeOnce(run, looker)
       return
     } catch (error) {
-      const again = error instanceof StartAgain || isPassing(error)
+      const again = error instanceof StartAgain || isPassing(error) || isShortage(error)
       if (!again || deadline.remainingMs() < 4 * pauseMs) throw error
       journal.reporter.debug(`looking again: ${(error as Error).message}`)
       await sessions.endAll()
-      await sleep(pauseMs, undefined, { signal: deadline.signal }).catch(() => undefined)
+      await sleep(pauseMs * (0.5 + Math.random()), undefined, { signal: deadline.signal }).catch(
+        () => undefined,
+      )
     }
   }
+}
+
+/** Runs side by side may need more connections together than there are: each gives its own back and begins again. */
+function isShortage(error: unknown): boolean {
+  return error instanceof Failure && error.code === 'connection-limit'
 }
 
 async function convergeOnce(run: Run, looker: Looker): Promise<void> {
@@ -99,8 +106,8 @@ async function convergeOnce(run: Run, looker: Looker): Promise<void> {
   await sessions.end(first.attempt.session)
   await agree(first, run)
   deadline.enter('the wait for the lock')
-  const lock = await takeLock(first.admin, wanted, deadline, journal.reporter)
-  const look = await looker.look(first.admin)
+  const lock = await takeLock(sessions, first.admin, wanted, deadline, journal.reporter)
+  const look = await looker.look(lock.session)
   if (isInPlace(look)) {
     tellInPlace(look, wanted, journal)
     return
@@ -113,7 +120,11 @@ async function convergeOnce(run: Run, looker: Looker): Promise<void> {
   await putDatabaseRight(look, run)
   await putInsideRight(look, run)
   deadline.enter('the proof')
-  await prove(look, run)
+  await prove(look, run).catch(async (error: unknown) => {
+    // Without the lock, another run may have set another password meanwhile.
+    if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
+    throw error
+  })
   deadline.enter('the Secret')
   if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
   await publish(look, run)
