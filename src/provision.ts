@@ -3,7 +3,7 @@ import pg from 'pg'
 import { startDeadline, type Deadline } from './deadline.ts'
 import { asFailure, Failure } from './failure.ts'
 import { Journal, stopwatch } from './journal.ts'
-import type { Api } from './kubernetes/api.ts'
+import { trusting, type Api } from './kubernetes/api.ts'
 import { createApplicationSecret, repairApplicationSecret } from './kubernetes/application-secret.ts'
 import { isInPlace, Looker, unproven, type Look } from './look.ts'
 import { grantsNow, passwordWords, roleNow, stepsToCome, tellDryRun, tellInPlace } from './narrate.ts'
@@ -40,7 +40,7 @@ export async function provision(
   let sessions: Sessions | undefined
   let failure: Failure | undefined
   try {
-    const cluster = await connect(request, journal, deadline, (opened) => (api = opened))
+    const cluster = await trusting(() => connect(request, journal, deadline, (opened) => (api = opened)))
     const ca = request.sslRootCert ?? cluster.access.ca
     sessions = new Sessions(cluster.server, { ...cluster.access, ca })
     await converge({ request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) })
