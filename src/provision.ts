@@ -22,6 +22,7 @@ import { connect, type Cluster } from './target.ts'
 import { codeSpan, count, sentence } from './text.ts'
 
 const pauseMs = 250
+const longestPauseMs = 4_000
 const shortPassword = 16
 
 /**
@@ -70,6 +71,7 @@ class StartAgain extends Error {}
 async function converge(run: Run): Promise<void> {
   const { request, cluster, sessions, journal, deadline, wanted } = run
   const looker = new Looker(request, cluster, sessions, journal, wanted)
+  let rest = pauseMs
   for (;;) {
     try {
       await convergeOnce(run, looker)
@@ -79,9 +81,9 @@ async function converge(run: Run): Promise<void> {
       if (!again || deadline.remainingMs() < 4 * pauseMs) throw error
       journal.reporter.debug(`looking again: ${(error as Error).message}`)
       await sessions.endAll()
-      await sleep(pauseMs * (0.5 + Math.random()), undefined, { signal: deadline.signal }).catch(
-        () => undefined,
-      )
+      rest = isShortage(error) ? Math.min(2 * rest, longestPauseMs) : pauseMs
+      // At random, so that runs which are in each other's way do not stay there.
+      await sleep(rest * (0.5 + Math.random()), undefined, { signal: deadline.signal }).catch(() => undefined)
     }
   }
 }

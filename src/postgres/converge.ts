@@ -46,11 +46,7 @@ export async function convergeRole(
 }
 
 /** Creates the database, owned by the admin. CREATE DATABASE cannot run in a transaction. */
-export async function createDatabase(
-  session: Session,
-  wanted: Wanted,
-  decisive: () => void,
-): Promise<void> {
+export async function createDatabase(session: Session, wanted: Wanted, decisive: () => void): Promise<void> {
   await session.command(`CREATE DATABASE ${identifier(wanted.database)}`, decisive)
 }
 

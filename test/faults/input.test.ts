@@ -4,7 +4,7 @@ import pg from 'pg'
 import { parseAllDocuments, stringify } from 'yaml'
 import { asFailure, Failure, failureCodes } from '../../src/failure.ts'
 import { parseAccessSecret } from '../../src/kubernetes/access-secret.ts'
-import type { Api } from '../../src/kubernetes/api.ts'
+import { trusting, type Api } from '../../src/kubernetes/api.ts'
 import { parseApplicationSecret, planSecret } from '../../src/kubernetes/application-secret.ts'
 import { loadCluster } from '../../src/kubernetes/kubeconfig.ts'
 import type { SecretObject } from '../../src/kubernetes/objects.ts'
@@ -137,9 +137,9 @@ describe('anything as', () => {
       'Services and Pods',
       fc.record({ service: odd(service), pods: odd(pods), slices: odd(slices) }),
       (given) =>
-        expectNoCrash(async () => {
+        expectNoCrash(() => {
           const api = answering(given)
-          await resolvePod(api, await readService(api, 'a', 'b'), 5432)
+          return trusting(async () => resolvePod(api, await readService(api, 'a', 'b'), 5432))
         }),
     ))
 
@@ -248,7 +248,8 @@ describe('nothing gets out of', () => {
         .filter((line) => !line.startsWith('It said'))
         .join('\n')
         .replace(/(`+)[^`][\s\S]*?\1/g, '')
-      expect(outside.match(/<[^>]*>/g)).toEqual(['<details>', '<summary>', '</summary>', '</details>'])
+      const elements = outside.match(/<[^>]*>/g)?.filter((tag) => !/^<\/?code>$/.test(tag))
+      expect(elements).toEqual(['<details>', '<summary>', '</summary>', '</details>'])
     }))
 
   test('the redactor: no credential in any form', () =>
