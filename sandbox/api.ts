@@ -48,12 +48,13 @@ export interface ApiRequest {
   readonly user: string | undefined
 }
 
-/** What an interceptor wants: go on, answer this, never answer, or break the connection. */
+/** What an interceptor wants: go on, answer this, never answer, break the connection, or do so after acting. */
 export type Interception =
   | undefined
   | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> }
   | 'hang'
   | 'reset'
+  | 'act and reset'
 
 export type Interceptor = (request: ApiRequest) => Interception | Promise<Interception>
 
@@ -321,8 +322,14 @@ class Api implements StandInApi {
       return
     }
     const answer =
-      interception === undefined ? await this.#answer(request, user, message) : { body: '', ...interception }
+      interception === undefined || interception === 'act and reset'
+        ? await this.#answer(request, user, message)
+        : { body: '', ...interception }
     this.#audit(request, answer.status)
+    if (interception === 'act and reset') {
+      message.socket.destroy()
+      return
+    }
     const { content, headers } = rendered(answer)
     response.writeHead(answer.status, headers)
     response.end(content)
@@ -339,7 +346,7 @@ class Api implements StandInApi {
       return
     }
     const refusal =
-      interception === undefined
+      interception === undefined || interception === 'act and reset'
         ? attempted(() => this.#forwardRefusal(request, user, message))
         : { body: '', ...interception }
     this.#audit(request, refusal?.status ?? 101)
@@ -354,6 +361,7 @@ class Api implements StandInApi {
       const tunnel = forward(client, target, { namespace, pod, port, username: request.user ?? '' })
       this.#tunnels.add(tunnel)
       client.once('close', () => this.#tunnels.delete(tunnel))
+      if (interception === 'act and reset') tunnel.destroy()
     })
   }
 

@@ -75,6 +75,10 @@ export function forward(
       if (!frozen) client.resume()
     })
   })
+  // A client that is paused does not notice its own end.
+  socket?.once('close', () => {
+    if (!frozen) client.resume()
+  })
   client.once('close', () => socket?.destroy())
   // A client that breaks off is followed by its 'close'.
   client.on('error', () => undefined)

@@ -78,11 +78,16 @@ export class Failure extends Error {
   readonly hint: readonly string[]
 
   constructor(code: FailureCode, message: string, hint: readonly string[], options?: { cause?: unknown }) {
-    super(message, options)
+    super(inOneLine(message), options)
     this.name = 'Failure'
     this.code = code
-    this.hint = hint
+    this.hint = hint.map(inOneLine)
   }
+}
+
+/** Names of PostgreSQL may hold line ends, and messages show them. */
+function inOneLine(text: string): string {
+  return text.replace(/[\r\n\u2028\u2029\0]+/g, ' ')
 }
 
 /** Gives anything thrown as a Failure; what is none already becomes `internal-error`. */

@@ -1,7 +1,8 @@
+import pg from 'pg'
+import { Failure, type FailureCode } from './failure.ts'
 import type { GateReport } from './go-live/finding.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
 import type { Change, Outcome, Row } from './outcome.ts'
-import type { Failure } from './failure.ts'
 import type { Reporter, Sign } from './reporter.ts'
 import type { ProvisionRequest } from './request.ts'
 
@@ -30,6 +31,7 @@ export class Journal {
   readonly reporter: Reporter
   private readonly running = stopwatch()
   private readonly changes: Change[] = []
+  private readonly doubts: Change[] = []
   private readonly rows = new Map<string, Row>()
   private readonly notes: string[] = []
 
@@ -59,10 +61,25 @@ export class Journal {
 
   /** Notes changes that stand: what is still in a transaction does not. */
   changed(...changes: readonly Change[]): void {
-    for (const change of changes) {
-      const same = ({ object, name, action }: Change): boolean =>
-        object === change.object && name === change.name && action === change.action
-      if (!this.changes.some(same)) this.changes.push(change)
+    this.changes.push(...without(changes, this.changes))
+  }
+
+  /**
+   * Makes changes and notes them. The work calls `decisive` right before the step that makes them last: where no answer
+   * comes to that one, nobody here can know whether they stand.
+   */
+  async make<Result>(
+    changes: readonly Change[],
+    work: (decisive: () => void) => Promise<Result>,
+  ): Promise<Result> {
+    let decided = false
+    try {
+      const result = await work(() => (decided = true))
+      this.changed(...changes)
+      return result
+    } catch (error) {
+      if (decided && !isAnswer(error)) this.doubts.push(...without(changes, this.doubts))
+      throw error
     }
   }
 
@@ -73,6 +90,8 @@ export class Journal {
 
   /** Gives what the run came to. */
   outcome(request: ProvisionRequest, failure: Failure | undefined): Outcome {
+    // A run that came to its end would have made again what it had not found.
+    if (failure === undefined) this.changed(...this.doubts)
     return {
       failure,
       dryRun: request.dryRun,
@@ -82,6 +101,7 @@ export class Journal {
       application: request.appUsername,
       seconds: this.running(),
       changes: this.changes,
+      doubts: without(this.doubts, this.changes),
       rows: [...this.rows.values()],
       notes: this.notes,
       loginUnchecked: this.loginUnchecked,
@@ -97,4 +117,30 @@ export class Journal {
       restart: this.restart,
     }
   }
+}
+
+/** Ways to fail that leave open whether the other side has done what it was asked for. */
+const silences: readonly FailureCode[] = [
+  'tunnel-lost',
+  'port-closed',
+  'api-server-unreachable',
+  'api-server-error',
+  'timeout',
+  'cancelled',
+]
+
+/** Says whether an error is the other side's word that nothing was done. */
+function isAnswer(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return error.severity !== 'FATAL'
+  return !(error instanceof Failure && silences.includes(error.code))
+}
+
+function without(changes: readonly Change[], known: readonly Change[]): readonly Change[] {
+  return changes.filter(
+    (change) =>
+      !known.some(
+        ({ object, name, action }) =>
+          object === change.object && name === change.name && action === change.action,
+      ),
+  )
 }

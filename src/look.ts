@@ -131,7 +131,7 @@ export class Looker {
     // What the admin's login says comes first: the other one may have failed for the same reason.
     if (asAdmin.status === 'rejected') throw asAdmin.reason
     const { session, server, seconds } = asAdmin.value
-    if (earlier === undefined) this.check(session, server, seconds)
+    this.check(session, server, seconds)
     if (asApplication.status === 'rejected') throw asApplication.reason
     const { attempt, inside } = asApplication.value
     return {

@@ -50,6 +50,8 @@ export interface Outcome {
   readonly seconds: number
   /** What was changed; under `dry-run`, what would be. */
   readonly changes: readonly Change[]
+  /** What may have been changed: no answer came. */
+  readonly doubts: readonly Change[]
   readonly rows: readonly Row[]
   /** Things that need a look and stopped nothing, one line each. */
   readonly notes: readonly string[]
@@ -68,9 +70,9 @@ export interface Outcome {
   readonly restart: string | undefined
 }
 
-/** Says whether the run changed anything. */
+/** Says whether the run changed anything, or may have. */
 export function hasChanged(outcome: Outcome): boolean {
-  return !outcome.dryRun && outcome.changes.length > 0
+  return !outcome.dryRun && outcome.changes.length + outcome.doubts.length > 0
 }
 
 /**
@@ -100,8 +102,13 @@ export const nothingChanged = 'Nothing was changed.'
 
 /** Gives what stands after a run that failed: the first thing the person on call looks for. */
 export function standing(outcome: Outcome): string {
-  const changed = hasChanged(outcome) ? `${upperFirst(passive(outcome.changes))}.` : nothingChanged
-  if (outcome.failure?.code === 'go-live-held-back') {
+  const { changes, doubts, failure } = outcome
+  const parts = [
+    ...(changes.length > 0 ? [`${upperFirst(passive(changes))}.`] : []),
+    ...(doubts.length > 0 ? [`Whether ${passive(doubts)} is not known: no answer came.`] : []),
+  ]
+  const changed = hasChanged(outcome) ? parts.join(' ') : nothingChanged
+  if (failure?.code === 'go-live-held-back') {
     return outcome.provisioned && !outcome.dryRun
       ? `${changed} The application user is in place; only the release is held.`
       : changed

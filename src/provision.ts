@@ -17,6 +17,7 @@ import type { Run } from './run.ts'
 import { codeSpan, count, sentence } from './text.ts'
 
 const pauseMs = 250
+const longestPauseMs = 4_000
 const shortPassword = 16
 
 /** Thrown where somebody else was faster, so that everything has to be looked at again. */
@@ -32,17 +33,25 @@ export class StartAgain extends Error {}
 export async function provision(run: Run): Promise<Session> {
   const { request, cluster, sessions, journal, deadline, wanted } = run
   const looker = new Looker(request, cluster, sessions, journal, wanted)
+  let rest = pauseMs
   for (;;) {
     try {
       return await convergeOnce(run, looker)
     } catch (error) {
-      const again = error instanceof StartAgain || isPassing(error)
+      const again = error instanceof StartAgain || isPassing(error) || isShortage(error)
       if (!again || deadline.remainingMs() < 4 * pauseMs) throw error
       journal.reporter.debug(`looking again: ${(error as Error).message}`)
       await sessions.endAll()
-      await sleep(pauseMs, undefined, { signal: deadline.signal }).catch(() => undefined)
+      rest = isShortage(error) ? Math.min(2 * rest, longestPauseMs) : pauseMs
+      // At random, so that runs which are in each other's way do not stay there.
+      await sleep(rest * (0.5 + Math.random()), undefined, { signal: deadline.signal }).catch(() => undefined)
     }
   }
+}
+
+/** Runs side by side may need more connections together than there are: each gives its own back and begins again. */
+function isShortage(error: unknown): boolean {
+  return error instanceof Failure && error.code === 'connection-limit'
 }
 
 async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
@@ -60,8 +69,8 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   await sessions.end(first.attempt.session)
   await agree(first, run)
   deadline.enter('the wait for the lock')
-  const lock = await takeLock(first.admin, wanted, deadline, journal.reporter)
-  const look = await looker.look(first.admin)
+  const lock = await takeLock(sessions, first.admin, wanted, deadline, journal.reporter)
+  const look = await looker.look(lock.session)
   if (isInPlace(look)) {
     tellInPlace(look, wanted, journal)
     return look.admin
@@ -74,7 +83,11 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   await putDatabaseRight(look, run)
   await putInsideRight(look, run)
   deadline.enter('the proof')
-  await prove(look, run)
+  await prove(look, run).catch(async (error: unknown) => {
+    // Without the lock, another run may have set another password meanwhile.
+    if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
+    throw error
+  })
   deadline.enter('the Secret')
   if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
   await publish(look, run)
@@ -105,9 +118,11 @@ async function putRoleRight({ plan, admin, server, secret, found, login }: Look,
     return
   }
   const timer = stopwatch()
-  await convergeRole(admin, role, wanted, login.password, journal.mask)
+  const action = { create: 'created', 'set-password': 'password-set', keep: 'marked' } as const
+  await journal.make([{ object: 'role', name: username, action: action[role.action] }], (decisive) =>
+    convergeRole(admin, role, wanted, login.password, journal.mask, decisive),
+  )
   if (role.action === 'create') {
-    journal.changed({ object: 'role', name: username, action: 'created' })
     const gone = secret === undefined ? '' : "; it was gone, and got the Secret's password again"
     const text = `${username} created, SCRAM-SHA-256 verifier, no dangerous attribute${gone}`
     journal.step('created', 'role', text, timer())
@@ -116,14 +131,12 @@ async function putRoleRight({ plan, admin, server, secret, found, login }: Look,
     return
   }
   if (role.action === 'keep') {
-    journal.changed({ object: 'role', name: username, action: 'marked' })
     const text = `${username} is there and its login works: marked as belonging to ${wanted.secret}`
     journal.step('repaired', 'role', text, timer())
     journal.row({ subject, now: roleNow(server), found: 'nothing said whose it is', done: 'marked as ours' })
     return
   }
   const { seen, done } = passwordWords(role.reason)
-  journal.changed({ object: 'role', name: username, action: 'password-set' })
   journal.step('repaired', 'role', `${username} is there, ${seen}: ${done}`, timer())
   journal.row({ subject, now: roleNow(server), found: seen, done })
   if (!found.secretHasPassword) {
@@ -144,8 +157,9 @@ async function putDatabaseRight({ plan, admin, server, secret }: Look, run: Run)
   const created = plan.database === 'create'
   if (created) {
     const timer = stopwatch()
-    await createDatabase(admin, wanted)
-    journal.changed({ object: 'database', name: database, action: 'created' })
+    await journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
+      createDatabase(admin, wanted, decisive),
+    )
     journal.step('created', 'database', `${database} created, owner ${server.admin.name}`, timer())
     if (secret !== undefined) journal.note(`database ${database} was gone and is made anew: it is empty`)
   } else {
@@ -173,8 +187,9 @@ async function putDatabaseRight({ plan, admin, server, secret }: Look, run: Run)
   ]
   if (changes.length === 0) return
   const timer = stopwatch()
-  await convergeGrants(admin, grants, current, wanted, plan.ours)
-  journal.changed(...changes)
+  await journal.make(changes, (decisive) =>
+    convergeGrants(admin, grants, current, wanted, plan.ours, decisive),
+  )
   const text = [...lines, ...(newOwner ? [`owner changed to ${newOwner}`] : [])].join('\n')
   journal.step(created ? 'created' : 'repaired', 'grants', text, timer())
   if (lines.length > 0) tellGrants(plan.ours, created, lines.join('; '), journal)
@@ -204,9 +219,8 @@ async function putInsideRight({ plan, admin, insidePlan }: Look, run: Run): Prom
     ...insideNow.extensions.map((name) => ({ object: 'extension', name, action: 'created' }) as const),
   ]
   if (changes.length === 0) return
-  await convergeInside(session, insideNow, server, wanted)
+  await journal.make(changes, (decisive) => convergeInside(session, insideNow, server, wanted, decisive))
   await sessions.end(session)
-  journal.changed(...changes)
   if (insideNow.grantSchema) {
     const text = `${wanted.username}: USAGE and CREATE on schema public`
     journal.step(created ? 'created' : 'repaired', 'grants', text, timer())
@@ -260,19 +274,24 @@ async function publish({ secret, secretPlan }: Look, run: Run): Promise<void> {
   const timer = stopwatch()
   const { values } = secretPlan
   const keys = Object.keys(values)
-  const written =
-    secret === undefined
-      ? await createApplicationSecret(cluster.api, cluster.namespace, request.appSecret, values)
-      : await repairApplicationSecret(cluster.api, secret, values)
-  if (written === 'conflict') throw new StartAgain('the application Secret was changed meanwhile')
-  journal.secretVersion = written.resourceVersion
+  const action = secret === undefined ? 'created' : 'repaired'
+  journal.secretVersion = await journal.make(
+    [{ object: 'secret', name: wanted.secret, action }],
+    async (decisive) => {
+      decisive()
+      const written =
+        secret === undefined
+          ? await createApplicationSecret(cluster.api, cluster.namespace, request.appSecret, values)
+          : await repairApplicationSecret(cluster.api, secret, values)
+      if (written === 'conflict') throw new StartAgain('the application Secret was changed meanwhile')
+      return written.resourceVersion
+    },
+  )
   if (secret === undefined) {
-    journal.changed({ object: 'secret', name: wanted.secret, action: 'created' })
     journal.step('created', 'Secret', `${wanted.secret} created, ${count(keys.length, 'key')}`, timer())
     journal.row({ subject, now: count(keys.length, 'key'), done: 'created' })
     return
   }
-  journal.changed({ object: 'secret', name: wanted.secret, action: 'repaired' })
   const text = `${wanted.secret}: ${sentence(keys)} written, other keys kept`
   journal.step('repaired', 'Secret', text, timer())
   journal.row({ subject, now: 'as wanted', found: `${sentence(keys)} missing or outdated`, done: 'written' })

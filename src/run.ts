@@ -4,7 +4,7 @@ import { asFailure, Failure } from './failure.ts'
 import { readGoLiveFile } from './go-live/file.ts'
 import { passGate } from './go-live/gate.ts'
 import { Journal } from './journal.ts'
-import type { Api } from './kubernetes/api.ts'
+import { trusting, type Api } from './kubernetes/api.ts'
 import type { Outcome } from './outcome.ts'
 import type { Wanted } from './postgres/decide.ts'
 import { postgresFailure } from './postgres/failure.ts'
@@ -44,7 +44,7 @@ export async function run(
   try {
     // Read before anything is changed: what is wrong with it is as easily mended as a wrong input.
     const file = goLive && (await readGoLiveFile(goLive.file, goLive.fileNamed))
-    const cluster = await connect(request, journal, deadline, (opened) => (api = opened))
+    const cluster = await trusting(() => connect(request, journal, deadline, (opened) => (api = opened)))
     const ca = request.sslRootCert ?? cluster.access.ca
     sessions = new Sessions(cluster.server, { ...cluster.access, ca })
     const story: Run = { request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) }

@@ -69,6 +69,29 @@ export function corePath(namespace: string, resource: string, name?: string, sub
     .join('/')
 }
 
+/**
+ * Does what reads objects of an API server. That they are built as objects.ts says is the server's promise; where
+ * something else answers in its place, it shows here.
+ *
+ * @throws Failure `api-server-error` where an object turns out to be built in another way
+ */
+export async function trusting<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new Failure(
+      'api-server-error',
+      'The API server answered with an object that is not built as Kubernetes builds it.',
+      [
+        'A frequent cause is something else at this address than an API server: check the server in the kubeconfig.',
+        'If it is one, run this again with debug logging and report what it shows: it holds no credential.',
+      ],
+      { cause: error },
+    )
+  }
+}
+
 /** Gives what a Status object says, as one line fit to be quoted. Other bodies say nothing. */
 export function statusMessage(body: unknown): string {
   const message = (body as { message?: unknown } | null)?.message

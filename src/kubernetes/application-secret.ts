@@ -205,7 +205,8 @@ export async function createApplicationSecret(
       data: encoded(values),
     },
   })
-  return answer.status === 409 ? 'conflict' : version(answer, `${namespace}/${name}`, 'create')
+  if (answer.status === 409) return await ownWork(api, namespace, name, values)
+  return version(answer, `${namespace}/${name}`, 'create')
 }
 
 /**
@@ -234,9 +235,22 @@ export async function repairApplicationSecret(
       data: encoded(values),
     },
   })
-  return answer.status === 404 || answer.status === 409
-    ? 'conflict'
-    : version(answer, `${namespace}/${name}`, 'patch')
+  if (answer.status === 404) return 'conflict'
+  if (answer.status === 409) return await ownWork(api, namespace, name, { ...current.values, ...values })
+  return version(answer, `${namespace}/${name}`, 'patch')
+}
+
+/** A write that was sent again because its connection broke meets a conflict with itself: all is as it was to become. */
+async function ownWork(
+  api: Api,
+  namespace: string,
+  name: string,
+  values: ApplicationValues,
+): Promise<SecretVersion | 'conflict'> {
+  const secret = (await api.get(corePath(namespace, 'secrets', name))) as SecretObject | undefined
+  const { uid = '', resourceVersion = '' } = secret?.metadata ?? {}
+  const own = Object.entries(encoded(values)).every(([key, value]) => secret?.data?.[key] === value)
+  return own ? { uid, resourceVersion } : 'conflict'
 }
 
 function namesOther(

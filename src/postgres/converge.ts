@@ -21,6 +21,7 @@ const literal = pg.escapeLiteral
  * marker would be a stranger to the next run.
  *
  * @param mask told about the verifier, which lets nobody in, yet belongs into no log either
+ * @param decisive called right before the step that makes the change last, here and below
  */
 export async function convergeRole(
   session: Session,
@@ -28,6 +29,7 @@ export async function convergeRole(
   wanted: Wanted,
   password: string,
   mask: (credential: string) => void,
+  decisive: () => void,
 ): Promise<void> {
   const role = identifier(wanted.username)
   const verifier = await scramVerifier(password)
@@ -40,12 +42,12 @@ export async function convergeRole(
     if (plan.mark !== undefined) {
       await session.query(`COMMENT ON ROLE ${role} IS ${literal(formatMarker(plan.mark))}`)
     }
-  })
+  }, decisive)
 }
 
 /** Creates the database, owned by the admin. CREATE DATABASE cannot run in a transaction. */
-export async function createDatabase(session: Session, wanted: Wanted): Promise<void> {
-  await session.command(`CREATE DATABASE ${identifier(wanted.database)}`)
+export async function createDatabase(session: Session, wanted: Wanted, decisive: () => void): Promise<void> {
+  await session.command(`CREATE DATABASE ${identifier(wanted.database)}`, decisive)
 }
 
 /**
@@ -60,6 +62,7 @@ export async function convergeGrants(
   server: ServerState,
   wanted: Wanted,
   ours: boolean,
+  decisive: () => void,
 ): Promise<void> {
   const database = identifier(wanted.database)
   const application = identifier(wanted.username)
@@ -97,7 +100,7 @@ export async function convergeGrants(
         commands,
       )
     }
-  })
+  }, decisive)
 }
 
 /**
@@ -111,6 +114,7 @@ export async function convergeInside(
   plan: InsidePlan,
   server: ServerState,
   wanted: Wanted,
+  decisive: () => void,
 ): Promise<void> {
   await session.transaction(async () => {
     await asOwner(session, server.database?.owner === wanted.username, wanted, async () => {
@@ -119,7 +123,7 @@ export async function convergeInside(
     })
     const inside = await readInside(session, wanted)
     if (decideInside(inside, server, wanted).grantSchema) throw schemaRefused(inside, wanted)
-  })
+  }, decisive)
 }
 
 function schemaGrant(wanted: Wanted): string {

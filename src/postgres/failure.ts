@@ -4,9 +4,9 @@ import { oneLine } from '../text.ts'
 
 /**
  * SQLSTATEs after which it is worth to look and decide again: serialization failure, deadlock, object in use, lock not
- * available, and the duplicates that somebody else created in between.
+ * available, a session that was ended on the server, and the duplicates that somebody else created in between.
  */
-const passing = ['40001', '40P01', '55006', '55P03', '42710', '42P04', '23505']
+const passing = ['40001', '40P01', '55006', '55P03', '57P01', '42710', '42P04', '23505']
 
 /** Says whether a server's error may be gone after another look. */
 export function isPassing(error: unknown): boolean {

@@ -5,72 +5,95 @@ import type { Deadline } from '../deadline.ts'
 import type { Reporter } from '../reporter.ts'
 import { oneLine } from '../text.ts'
 import type { Session } from './session.ts'
+import type { Sessions } from './sessions.ts'
 
-const pollMs = 250
+const shortestPauseMs = 250
+const longestPauseMs = 2_000
 
 /** The advisory locks of one application, held by one session until it ends. */
 export interface Lock {
+  readonly session: Session
   /** Asks the server whether this session still holds them: a connection that broke has lost them. */
   isHeld(): Promise<boolean>
 }
 
 /**
- * Takes the locks of a role and of a database, always in this order, so that two runs cannot wait for each other.
- * Polls, because a session that waits inside the server could not be told about the deadline.
+ * Takes the locks of a role and of a database. While it waits it holds nothing that the run it waits for may need:
+ * neither one of the locks, nor one of the connections of a server that may have few.
  *
+ * @param session to begin with
  * @throws Failure `lock-held`, naming the run that holds it, when the time is over
  */
 export async function takeLock(
+  sessions: Sessions,
   session: Session,
   wanted: { readonly username: string; readonly database: string },
   deadline: Deadline,
   reporter: Reporter,
 ): Promise<Lock> {
-  const keys = [lockKey('role', wanted.username), lockKey('database', wanted.database)]
-  let said = false
-  for (const [index, key] of keys.entries()) {
-    const name = index === 0 ? wanted.username : wanted.database
-    for (;;) {
-      const [row] = await session.query<{ taken: boolean }>(
-        'select pg_try_advisory_lock($1::bigint) as taken',
-        [key],
-      )
-      if (row?.taken === true) break
-      const holder = await describeHolder(session, key)
-      if (deadline.remainingMs() < 2 * pollMs) {
-        throw new Failure('lock-held', `Another run still holds the lock for ${name}: ${holder}.`, [
-          'Two runs for the same application take turns. Wait for that one, or give this one more time: input "timeout".',
-          'In the pipeline, a concurrency group (GitHub) or resource_group (GitLab) saves the waiting.',
-        ])
-      }
-      if (!said) {
-        const until = `${deadline.endsAt.toISOString().slice(11, 19)} UTC`
-        reporter.step({
-          sign: 'attention',
-          subject: 'waiting',
-          text: `another run holds the lock for ${name}: ${holder};\nthis run waits until ${until} (input "timeout")`,
-        })
-        said = true
-      }
-      await sleep(pollMs * (0.5 + Math.random()), undefined, { signal: deadline.signal }).catch(
-        () => undefined,
-      )
+  const locks = [
+    { name: wanted.username, key: lockKey('role', wanted.username) },
+    { name: wanted.database, key: lockKey('database', wanted.database) },
+  ]
+  let current = session
+  let pauseMs = shortestPauseMs
+  for (;;) {
+    const obstacle = await tryAll(current, locks)
+    if (obstacle === undefined) return { session: current, isHeld: () => isHeld(current, locks) }
+    if (deadline.remainingMs() < 2 * shortestPauseMs) {
+      throw new Failure('lock-held', `Another run still holds the lock for ${obstacle}.`, [
+        'Two runs for the same application take turns. Wait for that one, or give this one more time: input "timeout".',
+        'In the pipeline, a concurrency group (GitHub) or resource_group (GitLab) saves the waiting.',
+      ])
     }
+    if (pauseMs === shortestPauseMs) {
+      const until = `${deadline.endsAt.toISOString().slice(11, 19)} UTC`
+      reporter.step({
+        sign: 'attention',
+        subject: 'waiting',
+        text: `another run holds the lock for ${obstacle};\nthis run waits until ${until} (input "timeout")`,
+      })
+    }
+    await sessions.end(current)
+    // At random, so that runs which began together do not stay together; and once more just before the time is over.
+    const restMs = Math.max(0, deadline.remainingMs() - shortestPauseMs)
+    await sleep(Math.min(restMs, pauseMs * (0.5 + Math.random())), undefined, {
+      signal: deadline.signal,
+    }).catch(() => undefined)
+    pauseMs = Math.min(2 * pauseMs, longestPauseMs)
+    current = await sessions.asAdmin('postgres')
   }
-  return {
-    isHeld: async () => {
-      try {
-        const [row] = await session.query<{ held: number }>(
-          `select count(distinct ${lockedKey})::int as held from pg_locks
-           where locktype = 'advisory' and pid = pg_backend_pid() and granted and ${lockedKey} = any ($1::bigint[])`,
-          [keys],
-        )
-        return row?.held === keys.length
-      } catch (error) {
-        if (error instanceof Failure && error.code === 'tunnel-lost') return false
-        throw error
-      }
-    },
+}
+
+interface NamedKey {
+  readonly name: string
+  readonly key: string
+}
+
+/** Takes the locks, or says which one is held by whom. */
+async function tryAll(session: Session, locks: readonly NamedKey[]): Promise<string | undefined> {
+  for (const { name, key } of locks) {
+    const [row] = await session.query<{ taken: boolean }>(
+      'select pg_try_advisory_lock($1::bigint) as taken',
+      [key],
+    )
+    if (row?.taken !== true) return `${name}: ${await describeHolder(session, key)}`
+  }
+  return undefined
+}
+
+/** A session that is lost holds nothing. */
+async function isHeld(session: Session, locks: readonly NamedKey[]): Promise<boolean> {
+  try {
+    const [row] = await session.query<{ held: number }>(
+      `select count(distinct ${lockedKey})::int as held from pg_locks
+       where locktype = 'advisory' and pid = pg_backend_pid() and granted and ${lockedKey} = any ($1::bigint[])`,
+      [locks.map(({ key }) => key)],
+    )
+    return row?.held === locks.length
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'tunnel-lost') return false
+    throw error
   }
 }
 

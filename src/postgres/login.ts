@@ -6,16 +6,20 @@ import type { Evidence } from './decide.ts'
 import { logIn, type Attempt, type Login, type Server, type Session } from './session.ts'
 
 const retryMs = 500
+const shortageMs = 2_000
 
 /**
- * Logs in, and tries again while the server is starting up (57P03) or has no connection left (53300), as long as there
- * is time. Gives the last attempt when there is none.
+ * Logs in, and tries again while the server is starting up (57P03), as long as there is time, or has no connection left
+ * (53300). That one only for a moment: others may be waiting for a connection that this run holds. Gives the last
+ * attempt in the end.
  */
 export async function logInPatiently(server: Server, login: Login): Promise<Attempt> {
+  const start = performance.now()
   for (;;) {
     const attempt = await logIn(server, login)
     const state = attempt.refusal?.code
-    if (state !== '57P03' && state !== '53300') return attempt
+    const patient = state === '57P03' || (state === '53300' && performance.now() - start < shortageMs)
+    if (!patient) return attempt
     if (server.deadline.remainingMs() < 4 * retryMs) return attempt
     await sleep(retryMs, undefined, { signal: server.deadline.signal }).catch(() => undefined)
   }

@@ -190,6 +190,8 @@ export class Session {
   private readonly tunnel: Duplex
   private readonly deadline: Deadline
   private lost: unknown
+  /** What the server said when it ended the session between two statements. */
+  private dismissal: unknown
   private readonly abort = (): void => {
     this.cut = setTimeout(() => this.tunnel.destroy(this.deadline.signal.reason as Error), graceMs)
   }
@@ -204,6 +206,7 @@ export class Session {
     this.encryption =
       stream instanceof TLSSocket ? (stream.getProtocol() ?? 'TLS').replace('TLSv', 'TLS ') : undefined
     tunnel.on('error', (error) => (this.lost = error))
+    client.on('error', (error) => (this.dismissal ??= error))
     deadline.signal.addEventListener('abort', this.abort, { once: true })
   }
 
@@ -225,6 +228,7 @@ export class Session {
     } catch (error) {
       if (error instanceof pg.DatabaseError) throw error
       if (this.deadline.signal.aborted) throw this.deadline.signal.reason
+      if (this.dismissal instanceof pg.DatabaseError) throw this.dismissal
       if (this.lost instanceof Failure) throw this.lost
       throw new Failure(
         'tunnel-lost',
@@ -235,17 +239,30 @@ export class Session {
     }
   }
 
-  /** Runs a long statement that no transaction may hold. */
-  async command(sql: string): Promise<void> {
+  /**
+   * Runs a long statement that no transaction may hold.
+   *
+   * @param decisive called right before it
+   */
+  async command(sql: string, decisive: () => void): Promise<void> {
     await this.query(noticeOurEnd('session'))
+    decisive()
     await this.query(sql)
   }
 
-  /** Runs the work in one transaction, which is rolled back if the work throws. */
-  async transaction<Result>(work: () => Promise<Result>): Promise<Result> {
+  /**
+   * Runs the work in one transaction, which is rolled back if the work throws.
+   *
+   * @param decisive called right before the transaction is committed
+   */
+  async transaction<Result>(
+    work: () => Promise<Result>,
+    decisive: () => void = () => undefined,
+  ): Promise<Result> {
     await this.query(`BEGIN; ${noticeOurEnd('transaction')}`)
     try {
       const result = await work()
+      decisive()
       await this.query('COMMIT')
       return result
     } catch (error) {

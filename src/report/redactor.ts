@@ -65,7 +65,8 @@ export function encodings(text: string): readonly string[] {
   const bytes = Buffer.from(text)
   const json = JSON.stringify(text).slice(1, -1)
   const hex = bytes.toString('hex')
-  const url = encodeURIComponent(text)
+  // Half a character (a lone surrogate) cannot be written in a URL, and becomes U+FFFD in bytes.
+  const url = encodeURIComponent(text.toWellFormed())
   const html = text.replace(/[&<>"']/g, (sign) => htmlSigns[sign] ?? sign)
   return [
     ...new Set([

@@ -244,13 +244,25 @@ export class Bench {
     }
     this.#said.push(recorder.raw)
     this.#shown.push(recorder.log)
-    await this.#expectNothingOpen(request.runName)
+    await this.expectNothingOpen(request.runName)
     return {
       outcome,
       done: outcome.changes.map(({ object, action }) => `${object} ${action}`),
       code: outcome.failure?.code,
       log: recorder.log,
     }
+  }
+
+  /** Waits until the server and the API server have noticed the end of a run, and fails if something stays open. */
+  async expectNothingOpen(runName: string): Promise<void> {
+    const left = async (): Promise<unknown[]> => [
+      ...(await this.sql('select pid, state, query from pg_stat_activity where application_name = $1', [
+        runName,
+      ])),
+      ...this.sandbox.api.tunnels().filter(() => this.#running === 0),
+    ]
+    for (let tries = 0; tries < 500 && (await left()).length > 0; tries++) await sleep(20)
+    expect(await left()).toEqual([])
   }
 
   /** Fails if a credential shows in what was said or in the server's log since it was asked last. */
@@ -362,17 +374,6 @@ export class Bench {
     client.on('error', () => undefined)
     await client.connect()
     return client
-  }
-
-  async #expectNothingOpen(runName: string): Promise<void> {
-    const left = async (): Promise<unknown[]> => [
-      ...(await this.sql('select pid, state, query from pg_stat_activity where application_name = $1', [
-        runName,
-      ])),
-      ...this.sandbox.api.tunnels().filter(() => this.#running === 0),
-    ]
-    for (let tries = 0; tries < 100 && (await left()).length > 0; tries++) await sleep(20)
-    expect(await left()).toEqual([])
   }
 }
 

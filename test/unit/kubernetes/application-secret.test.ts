@@ -252,8 +252,9 @@ describe('writing', () => {
     [403, 'secret-write-refused', 'secret-write-refused'],
     [422, 'secret-write-refused', 'secret-write-refused'],
   ])('%i: create %s, repair %s', async (status, create, repair) => {
-    server = await serve((_, response) => {
-      json(response, status, { message: 'exceeded\nquota' })
+    server = await serve((request, response) => {
+      if (request.method === 'GET') json(response, 200, { data: { PGPASSWORD: base64('of somebody else') } })
+      else json(response, status, { message: 'exceeded\nquota' })
     })
     const api = await server.api()
     const outcome = (result: unknown): unknown => (result instanceof Failure ? result.code : result)
@@ -263,5 +264,20 @@ describe('writing', () => {
     )
     expect([outcome(created), outcome(repaired)]).toEqual([create, repair])
     if (created instanceof Failure) expect(created.message).toContain('"exceeded quota"')
+  })
+
+  test('409: what was sent again because its connection broke meets itself', async () => {
+    const metadata = { uid: 'u1', resourceVersion: '8' }
+    const data = Object.fromEntries(
+      Object.entries({ ...values, PGPORT: '1' }).map(([key, value]) => [key, base64(value)]),
+    )
+    server = await serve((request, response) => {
+      if (request.method === 'GET') json(response, 200, { metadata, data })
+      else json(response, 409, { message: 'conflict' })
+    })
+    const api = await server.api()
+    expect(await createApplicationSecret(api, 'shop', 'app', { ...values, PGPORT: '1' })).toEqual(metadata)
+    expect(await repairApplicationSecret(api, parse(values), { PGPORT: '1' })).toEqual(metadata)
+    expect(await repairApplicationSecret(api, parse(values), { PGPORT: '2' })).toBe('conflict')
   })
 })

@@ -1,0 +1,34 @@
+/** What a run of these tests may take. The default is for every change; everything takes most of an hour. */
+export const budget = {
+  seed: Number(process.env['FAULTS_SEED'] ?? 1),
+  /** For the sampled points, in seconds; `all` tries every one. */
+  seconds: process.env['FAULTS_SECONDS'] === 'all' ? Infinity : Number(process.env['FAULTS_SECONDS'] ?? 100),
+}
+
+/** Gives numbers from 0 to 1 that are the same for the same seed (mulberry32). */
+export function random(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Gives the items in an order that the seed decides (Fisher and Yates). */
+export function shuffled<Item>(items: readonly Item[], next: () => number): Item[] {
+  const order = [...items]
+  for (let last = order.length - 1; last > 0; last--) {
+    const chosen = Math.floor(next() * (last + 1))
+    const item = order[last] as Item
+    order[last] = order[chosen] as Item
+    order[chosen] = item
+  }
+  return order
+}
+
+/** Prints a line of figures below whatever the test runner prints. */
+export function report(line: string): void {
+  process.stdout.write(`faults: ${line}\n`)
+}

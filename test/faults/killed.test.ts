@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { standing, type Outcome } from '../../src/outcome.ts'
+import type { Application } from '../support/bench.ts'
+import { useBench } from '../support/bench.ts'
+import { budget, random, report, shuffled } from './budget.ts'
+import { startProcess } from './process.ts'
+import { enter, erase, states, thingsOf, type State, type Things } from './states.ts'
+import { apiFaults, sqlFaults, Trap, type Passed, type Point } from './trap.ts'
+import { openWire, type Wire } from './wire.ts'
+
+/** A request that is never answered ends with the run's own time, so that is made short. */
+const hangMs = 1_500
+
+const bench = useBench({ postgres: { tls: false } })
+let wire: Wire
+let trap: Trap
+const totals = { points: 0, tried: 0, converged: 0 }
+
+beforeAll(async () => {
+  wire = await openWire(bench.postgres)
+  bench.sandbox.api.route(bench.sandbox.accessNamespace, 'postgresql1-0', 5432, wire)
+  trap = new Trap(bench, wire)
+})
+
+afterAll(async () => {
+  await wire.close()
+  const { points, tried, converged } = totals
+  report(`killed anywhere, seed ${budget.seed}: ${points} points, ${tried} tried, ${converged} converged`)
+})
+
+test.each(states)(
+  'killed anywhere: $found',
+  async (state) => {
+    const until = performance.now() + (1000 * budget.seconds) / states.length
+    const application = bench.application()
+    const points = pointsOf(await count(state, application))
+    totals.points += points.length
+    const broken: string[] = []
+    const tried = { points: 0 }
+    for (const point of shuffled(points, random(budget.seed))) {
+      if (tried.points > 0 && performance.now() > until) break
+      tried.points += 1
+      const problems = await strike(state, application, point)
+      if (problems.length > 0) broken.push(`${nameOf(point)}: ${problems.join('; ')}`)
+      await erase(application)
+    }
+    totals.tried += tried.points
+    totals.converged += tried.points - broken.length
+    expect(broken).toEqual([])
+  },
+  3_600_000,
+)
+
+/** Lets a run come to its end, to see what it asks for. */
+async function count(state: State, application: Application): Promise<Passed> {
+  await enter(state, application)
+  const { result, passed } = await trap.during(() => application.run(state.inputs))
+  expect(result.code).toBeUndefined()
+  await erase(application)
+  return passed
+}
+
+interface NamedPoint {
+  readonly point: Point
+  readonly name: string
+}
+
+function pointsOf({ requests, statements }: Passed): NamedPoint[] {
+  return [
+    ...requests.flatMap((name, index) =>
+      apiFaults.map((fault) => ({ name, point: { at: 'request', index, fault } as const })),
+    ),
+    ...statements.flatMap((name, index) =>
+      sqlFaults.map((fault) => ({ name, point: { at: 'statement', index, fault } as const })),
+    ),
+  ]
+}
+
+function nameOf({ point, name }: NamedPoint): string {
+  return `${point.fault} at ${point.at} ${point.index} (${name.trim().replace(/\s+/g, ' ').slice(0, 60)})`
+}
+
+/** Lets one thing happen to a run, and gives what is not as it should be afterwards and after the next run. */
+async function strike(
+  state: State,
+  application: Application,
+  { point }: NamedPoint,
+): Promise<readonly string[]> {
+  await enter(state, application)
+  const credential = application.secret
+  const works = async (): Promise<boolean> => {
+    const { PGUSER = '', PGPASSWORD, PGDATABASE = '' } = credential
+    return PGPASSWORD !== undefined && (await bench.login(PGUSER, PGPASSWORD, PGDATABASE)) === 'in'
+  }
+  const worked = await works()
+  const before = await thingsOf(application)
+  const created = createdSecrets()
+
+  const problems = point.fault.includes('kill')
+    ? await killed(state, application, point)
+    : await stopped(state, application, point, before)
+  if (worked && !(await works())) problems.push('a credential that worked does not work any more')
+
+  const { outcome } = await application.run(state.inputs)
+  if (outcome.failure !== undefined) problems.push(`the next run failed: ${outcome.failure.code}`)
+  const login = await application.login()
+  if (login !== 'in') problems.push(`the Secret does not log in: ${login}`)
+  if (created() > (before.secret === '' ? 1 : 0)) problems.push('more than one Secret was created')
+  const [lock] = await bench.sql(`select from pg_locks where locktype = 'advisory'`)
+  if (lock !== undefined) problems.push('a lock is left')
+  return problems
+}
+
+async function killed(state: State, application: Application, point: Point): Promise<string[]> {
+  const child = await startProcess(bench.sandbox, { ...application.request, ...state.inputs })
+  await trap.during(() => child.ended, point, child.kill)
+  await bench.expectNothingOpen(`pg-app-user acme/shop run 8123 ${application.role}`)
+  return []
+}
+
+async function stopped(
+  state: State,
+  application: Application,
+  point: Point,
+  before: Things,
+): Promise<string[]> {
+  const timeoutMs = point.fault === 'hang' ? hangMs : application.request.timeoutMs
+  const { result } = await trap.during(() => application.run({ ...state.inputs, timeoutMs }), point)
+  const { outcome, code } = result
+  return [
+    ...(code === 'internal-error' ? [`internal-error: ${String(outcome.failure?.cause)}`] : []),
+    ...untruths(outcome, before, await thingsOf(application)),
+  ]
+}
+
+/** Compares what a run said about its changes with what is there. */
+function untruths(outcome: Outcome, before: Things, after: Things): string[] {
+  const differing = (['role', 'database', 'grants', 'extension', 'secret'] as const).filter(
+    (thing) => before[thing] !== after[thing],
+  )
+  const said = new Set(outcome.changes.map(({ object }) => object))
+  const doubted = new Set(outcome.doubts.map(({ object }) => object))
+  // A database that is made or given away has other rights than before.
+  if (said.has('database')) doubted.add('grants')
+  const hidden = differing.filter((thing) => !said.has(thing) && !doubted.has(thing))
+  const invented = [...said].filter((thing) => !differing.includes(thing))
+  return [
+    ...hidden.map((thing) => `${thing} changed, and "${standing(outcome)}"`),
+    ...invented.map((thing) => `${thing} did not change, and "${standing(outcome)}"`),
+  ]
+}
+
+/** Gives how many application Secrets are created from now on. */
+function createdSecrets(): () => number {
+  const { requests } = bench.sandbox.api
+  const mark = requests.length
+  return () =>
+    requests.slice(mark).filter(({ method, path, status }) => {
+      return method === 'POST' && path.endsWith('/secrets') && status === 201
+    }).length
+}

@@ -1,0 +1,161 @@
+import type { ProvisionRequest } from '../../src/request.ts'
+import { identifier, literal, type Application } from '../support/bench.ts'
+
+/** A line of the table "who wins when things disagree", as something to begin a run with. */
+export interface State {
+  readonly found: string
+  readonly inputs?: Partial<ProvisionRequest>
+  /** Makes the state, of nothing or of an application that is provisioned. */
+  readonly from: 'nothing' | 'provisioned'
+  readonly make?: (application: Application) => void | Promise<void>
+}
+
+/** Every state from which a run changes something, and one from which it changes nothing. */
+export const states: readonly State[] = [
+  { found: 'no role, no Secret', from: 'nothing' },
+  { found: 'no role, no Secret, an extension wanted', from: 'nothing', inputs: { extensions: ['citext'] } },
+  { found: 'no role, no Secret, owner app', from: 'nothing', inputs: { databaseOwner: 'app' } },
+  {
+    found: 'role that is ours, no Secret',
+    from: 'provisioned',
+    make: (application) => {
+      application.removeSecret()
+    },
+  },
+  {
+    found: 'role that is not ours, adopted',
+    from: 'nothing',
+    inputs: { existing: 'adopt' },
+    make: async ({ bench, role }) => {
+      await bench.sqlAs(bench.admin.user, [`CREATE ROLE ${identifier(role)} LOGIN PASSWORD 'made by hand'`])
+    },
+  },
+  {
+    found: 'Secret, no role',
+    from: 'provisioned',
+    make: async ({ bench, role, database }) => {
+      await bench.sql(`DROP OWNED BY ${identifier(role)}`, [], database)
+      await bench.sql(`DROP ROLE ${identifier(role)}`)
+    },
+  },
+  {
+    found: 'Secret, no database',
+    from: 'provisioned',
+    make: async ({ bench, database }) => {
+      await bench.sql(`DROP DATABASE ${identifier(database)}`)
+    },
+  },
+  { found: 'Secret and role, login works', from: 'provisioned' },
+  {
+    found: 'Secret and role, wrong password',
+    from: 'provisioned',
+    make: async ({ bench, role }) => {
+      await bench.sql(`ALTER ROLE ${identifier(role)} PASSWORD 'somebody set this by hand'`)
+    },
+  },
+  {
+    found: 'Secret whose password logs in, no marker',
+    from: 'provisioned',
+    make: async ({ bench, role }) => {
+      await bench.sql(`COMMENT ON ROLE ${identifier(role)} IS NULL`)
+    },
+  },
+  {
+    found: 'Secret of the manual page, and the literal :APP_PASSWORD in the database',
+    from: 'provisioned',
+    make: async ({ bench, role }) => {
+      await bench.sql(`ALTER ROLE ${identifier(role)} PASSWORD ${literal(':APP_PASSWORD')}`)
+      await bench.sql(`COMMENT ON ROLE ${identifier(role)} IS NULL`)
+    },
+  },
+  {
+    found: 'Secret with missing keys',
+    from: 'provisioned',
+    make: (application) => {
+      application.removeSecret('PGPORT', 'PGHOST')
+    },
+  },
+  {
+    found: 'Secret without a password',
+    from: 'provisioned',
+    make: (application) => {
+      application.removeSecret('PGPASSWORD')
+    },
+  },
+  {
+    found: 'Secret whose PGSSLMODE differs, and the input is explicit',
+    from: 'provisioned',
+    inputs: { appSslMode: 'prefer' },
+  },
+  {
+    found: 'rights on the database taken away, PUBLIC let in',
+    from: 'provisioned',
+    make: async ({ bench, role, database }) => {
+      await bench.sql(`REVOKE ALL ON DATABASE ${identifier(database)} FROM ${identifier(role)}`)
+      await bench.sql(`GRANT CONNECT ON DATABASE ${identifier(database)} TO PUBLIC`)
+    },
+  },
+  { found: 'owner admin, and app is wanted', from: 'provisioned', inputs: { databaseOwner: 'app' } },
+]
+
+/** Puts an application into a state. */
+export async function enter(state: State, application: Application): Promise<void> {
+  if (state.from === 'provisioned') {
+    const { outcome } = await application.run()
+    if (outcome.failure !== undefined) throw outcome.failure
+  }
+  await state.make?.(application)
+}
+
+/** Removes everything of an application, so that its names are free again. */
+export async function erase(application: Application): Promise<void> {
+  const { bench, role, database, request } = application
+  await bench.sql(`DROP DATABASE IF EXISTS ${identifier(database)} WITH (FORCE)`)
+  await bench.sql(`DROP ROLE IF EXISTS ${identifier(role)}`)
+  const { api, appNamespace } = bench.sandbox
+  if (api.get('Secret', appNamespace, request.appSecret)) application.removeSecret()
+}
+
+/** What a run can change, each as a text that differs when it was changed; empty where it is not there. */
+export interface Things {
+  readonly role: string
+  readonly database: string
+  readonly grants: string
+  readonly extension: string
+  readonly secret: string
+}
+
+/** Reads what a run could have changed. */
+export async function thingsOf(application: Application): Promise<Things> {
+  const { bench, role, database, request } = application
+  const [roleRow] = await bench.sql<{ text: string }>(
+    `select concat_ws(' ', rolpassword, rolcanlogin, shobj_description(oid, 'pg_authid')) as text
+     from pg_authid where rolname = $1`,
+    [role],
+  )
+  const [databaseRow] = await bench.sql<{ owner: string; acl: string | null }>(
+    'select datdba::regrole::text as owner, datacl::text as acl from pg_database where datname = $1',
+    [database],
+  )
+  const [inside] =
+    databaseRow === undefined
+      ? []
+      : await bench.sql<{ acl: string; extensions: string }>(
+          `select (select nspacl::text from pg_namespace where nspname = 'public') as acl,
+             (select string_agg(extname, ' ') from pg_extension where extname <> 'plpgsql') as extensions`,
+          [],
+          database,
+        )
+  const secret = bench.sandbox.api.get('Secret', bench.sandbox.appNamespace, request.appSecret)
+  // As template1 has it: nobody granted anything.
+  const untouched =
+    databaseRow?.acl === null && !inside?.acl.includes(`${role}=`) && !inside?.acl.includes(`"${role}"`)
+  return {
+    role: roleRow?.text ?? '',
+    database: databaseRow?.owner ?? '',
+    grants: databaseRow === undefined || untouched ? '' : `${databaseRow.acl ?? ''} ${inside?.acl ?? ''}`,
+    extension: inside?.extensions ?? '',
+    secret:
+      secret === undefined ? '' : `${secret.metadata.uid ?? ''} ${secret.metadata.resourceVersion ?? ''}`,
+  }
+}
