@@ -102,8 +102,8 @@ async function refusal(api: Api, target: TunnelTarget, response: IncomingMessage
       ],
     )
   }
-  // The second one comes from the kubelet: it has let go of a Pod that the API server still knows.
-  if ((status === 404 && said !== '') || (status === 500 && text.startsWith('pod not found'))) {
+  // The words are the kubelet's: it has let go of a Pod that the API server still knows.
+  if ((status === 404 && said !== '') || /^pod (not found|does not exist)/.test(text)) {
     return lost(target, 'the Pod is gone')
   }
   if (status === 400 && said.includes('does not have a host assigned'))

@@ -72,15 +72,16 @@ describe('opening', () => {
     ['404 Not Found', '<html>', 'upgrade-refused', 'it answered 404'],
     ['401 Unauthorized', status('Unauthorized'), 'token-rejected', '401'],
     ['200 OK', '<html>', 'upgrade-refused', 'it answered 200'],
-    [
-      '500 Internal Server Error',
-      status('error dialing backend'),
-      'tunnel-lost',
-      '"error dialing backend"',
-    ],
+    ['500 Internal Server Error', status('error dialing backend'), 'tunnel-lost', '"error dialing backend"'],
     ['500 Internal Server Error', 'pod not found ("pg-0_db")', 'tunnel-lost', 'the Pod is gone'],
+    ['404 Not Found', 'pod does not exist', 'tunnel-lost', 'the Pod is gone'],
     ['500 Internal Server Error', '<html>', 'upgrade-refused', 'it answered 500'],
-    ['400 Bad Request', status('pod pg-0 does not have a host assigned'), 'tunnel-lost', 'runs on no Node yet'],
+    [
+      '400 Bad Request',
+      status('pod pg-0 does not have a host assigned'),
+      'tunnel-lost',
+      'runs on no Node yet',
+    ],
     ['400 Bad Request', status('Upgrade request required'), 'upgrade-refused', 'Upgrade request required'],
   ])('%s %s: %s', async (line, body, code, words) => {
     refuse(line, body)
