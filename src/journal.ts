@@ -72,13 +72,13 @@ export class Journal {
     changes: readonly Change[],
     work: (decisive: () => void) => Promise<Result>,
   ): Promise<Result> {
-    let decided = false
+    const state = { decided: false }
     try {
-      const result = await work(() => (decided = true))
+      const result = await work(() => (state.decided = true))
       this.changed(...changes)
       return result
     } catch (error) {
-      if (decided && !isAnswer(error)) this.doubts.push(...without(changes, this.doubts))
+      if (state.decided && !isAnswer(error)) this.doubts.push(...without(changes, this.doubts))
       throw error
     }
   }

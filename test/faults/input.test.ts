@@ -71,7 +71,7 @@ function join(parts: readonly string[]): string {
 
 function cut(name: string, bytes: number): string {
   let short = name
-  while (Buffer.byteLength(short) > bytes) short = [...short].slice(0, -1).join('')
+  while (Buffer.byteLength(short) > bytes) short = Array.from(short).slice(0, -1).join('')
   return short
 }
 

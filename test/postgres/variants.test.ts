@@ -31,7 +31,9 @@ describe('password_encryption = md5', () => {
   const bench = useBench({ postgres: { settings: { password_encryption: 'md5' } } })
 
   test('the admin logs in by MD5, and the application gets a SCRAM verifier all the same', async () => {
-    const [admin] = await bench.sql('select rolpassword from pg_authid where rolname = $1', [bench.admin.user])
+    const [admin] = await bench.sql('select rolpassword from pg_authid where rolname = $1', [
+      bench.admin.user,
+    ])
     expect(admin?.['rolpassword']).toMatch(/^md5/)
     const application = await bench.established()
     const [role] = await bench.sql('select rolpassword from pg_authid where rolname = $1', [application.role])
