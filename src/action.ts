@@ -1,14 +1,19 @@
+import { tmpdir } from 'node:os'
 import * as core from '@actions/core'
 import { context } from '@actions/github'
 import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
 import { asFailure, Failure } from './failure.ts'
+import type { ReleaseContext } from './go-live/ref.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
 import { parametersOf } from './parameters.ts'
 import { parseRequest } from './parse.ts'
-import { provision } from './provision.ts'
+import { annotationsOf, type Annotation } from './report/annotations.ts'
 import { formatFailure } from './report/log.ts'
 import { PipelineReporter } from './report/pipeline.ts'
+import { writeReports } from './report/report-files.ts'
 import { formatFailureSummary, formatSummary } from './report/summary.ts'
+import { titleOf } from './request.ts'
+import { run } from './run.ts'
 import { oneLine } from './text.ts'
 import { version } from './version.ts'
 
@@ -32,16 +37,16 @@ const kubeconfig = {
 let outcome: Outcome | undefined
 let failure: Failure | undefined
 try {
-  const request = parseRequest(inputs, { kubeconfig, runName: runName() })
-  const verb = request.dryRun ? 'dry run' : 'provision'
-  reporter.write([`pg-app-user ${version} · ${verb} ${request.appUsername}`])
-  outcome = await provision(request, reporter, cancellation())
+  const request = parseRequest(inputs, { kubeconfig, runName: runName(), release: releaseContext() })
+  reporter.write([`pg-app-user ${version} · ${titleOf(request)}`])
+  outcome = await run(request, reporter, cancellation())
   failure = outcome.failure
 } catch (error) {
   failure = asFailure(error)
 }
+const reportDirectory = outcome && (await writeReportFiles(outcome))
 try {
-  for (const [name, value] of Object.entries(outputsOf(outcome))) core.setOutput(name, value)
+  for (const [name, value] of Object.entries(outputsOf(outcome, reportDirectory))) core.setOutput(name, value)
 } catch (error) {
   failure ??= new Failure(
     'outputs-unwritable',
@@ -50,7 +55,6 @@ try {
     { cause: error },
   )
 }
-for (const note of outcome?.notes ?? []) core.warning(reporter.redact(note))
 const ended = outcome && { ...outcome, failure }
 if (failure !== undefined) {
   await writeSummary(ended === undefined ? formatFailureSummary(failure) : formatSummary(ended))
@@ -59,15 +63,48 @@ if (failure !== undefined) {
   await writeSummary(formatSummary(ended))
   reporter.write([lastLine(ended)])
 }
+for (const { level, title, message } of ended === undefined
+  ? startAnnotations(failure)
+  : annotationsOf(ended)) {
+  core[level](reporter.redact(message), { title: reporter.redact(title) })
+}
 
 function fail(failure: Failure, stands: string): void {
   reporter.write(formatFailure(failure, stands))
   for (const cause of causesOf(failure)) reporter.debug(cause)
-  core.error(reporter.redact(failure.message), { title: `pg-app-user: ${failure.code}` })
   if (failure.code === 'permission-missing' && outcome?.permissions !== undefined) {
     reporter.detail('Role and RoleBinding for the administrator', outcome.permissions.manifest.split('\n'))
   }
   process.exitCode = 1
+}
+
+/** The one annotation of a run that did not get as far as an outcome. */
+function startAnnotations(failure: Failure | undefined): readonly Annotation[] {
+  if (failure === undefined) return []
+  return [{ level: 'error', title: `pg-app-user: ${failure.code}`, message: failure.message }]
+}
+
+/** What this run is for, as GitHub tells it: a pull request has a ref of its own, or that of its target. */
+function releaseContext(): ReleaseContext {
+  const payload = context.payload as { pull_request?: unknown; repository?: { default_branch?: string } }
+  return {
+    ref: context.ref === '' ? undefined : context.ref,
+    pullRequest: payload.pull_request !== undefined,
+    defaultBranch: payload.repository?.default_branch,
+  }
+}
+
+/** Reports that cannot be written are no reason to fail a run that did its work: the summary says the same. */
+async function writeReportFiles(outcome: Outcome): Promise<string | undefined> {
+  if (outcome.goLive === undefined) return undefined
+  try {
+    const parent = process.env['RUNNER_TEMP'] ?? tmpdir()
+    return await writeReports(outcome.goLive, outcome, parent, (text) => reporter.redact(text))
+  } catch (error) {
+    core.warning('The files of the go-live report could not be written; the job summary has everything.')
+    reporter.debug(`the report could not be written: ${String(error)}`)
+    return undefined
+  }
 }
 
 /** Why a kubeconfig may be missing: GitHub passes an empty text for a secret that this job does not get. */

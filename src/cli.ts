@@ -1,11 +1,11 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import { homedir, hostname } from 'node:os'
+import { homedir, hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { asFailure, Failure } from './failure.ts'
-import { gitlabAbsenceHint, gitlabRunName, gitlabSection, inComponent } from './gitlab.ts'
+import { gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection, inComponent } from './gitlab.ts'
 import {
   answerOf,
   inOptions,
@@ -17,11 +17,13 @@ import {
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
 import { parametersOf } from './parameters.ts'
 import { parseRequest, parseValues } from './parse.ts'
-import { provision } from './provision.ts'
 import { formatFailure } from './report/log.ts'
 import { PipelineReporter, type Sink } from './report/pipeline.ts'
+import { writeReports } from './report/report-files.ts'
 import { paint, PersonReporter, Screen } from './report/terminal.ts'
+import { titleOf } from './request.ts'
 import { formatRights } from './rights.ts'
+import { run } from './run.ts'
 import { oneLine } from './text.ts'
 import { version } from './version.ts'
 
@@ -76,6 +78,7 @@ async function runProvision(invocation: Invocation): Promise<void> {
     runName: inGitlab
       ? gitlabRunName(process.env)
       : formatRunName([`by ${process.env['USER'] ?? 'somebody'} on ${hostname()}`]),
+    ...(inGitlab && { release: gitlabRelease(process.env) }),
   })
   if (exposed.has('kubeconfig') && inputs.kubeconfig && !existsSync(inputs.kubeconfig)) {
     throw new Failure('input-invalid', 'Option --kubeconfig names no file.', [
@@ -83,21 +86,21 @@ async function runProvision(invocation: Invocation): Promise<void> {
       'Content goes into the variable KUBECONFIG, or base64 of it into KUBECONFIG_CONTENTS_B64.',
     ])
   }
-  if (!person && !inPipeline && !yes && !request.dryRun) {
+  if (!person && !inPipeline && !yes && !request.dryRun && request.provision !== false) {
     throw new Failure('input-invalid', 'There is no terminal at which to ask before the first change.', [
       'Add --yes to go on without a question, or --dry-run to see what would be done.',
     ])
   }
   if (screen !== undefined) reporter = new PersonReporter(screen, log, yes)
-  const verb = request.dryRun ? 'dry run' : 'provision'
-  reporter.write([`pg-app-user ${version} · ${verb} ${request.appUsername}`])
+  reporter.write([`pg-app-user ${version} · ${titleOf(request)}`])
   const cancelled = cancellation(() => {
     const text = 'what is under way is rolled back, and the lock is released; a second time ends it at once'
     reporter.step({ sign: 'attention', subject: 'cancelling', text })
   })
-  const ended = await provision(request, reporter, cancelled)
+  const ended = await run(request, reporter, cancelled)
   screen?.rest()
-  const failure = ended.failure ?? writeDotenv(invocation.dotenv, ended)
+  const reportDirectory = await writeReportFiles(ended)
+  const failure = ended.failure ?? writeDotenv(invocation.dotenv, ended, reportDirectory)
   const outcome = { ...ended, failure }
   if (failure === undefined) {
     reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, request))])
@@ -108,14 +111,35 @@ async function runProvision(invocation: Invocation): Promise<void> {
   }
   if (json) {
     const stands = failure === undefined ? { failure: null } : failureFields(failure, standing(outcome))
-    printJson({ ...outputsOf(outcome), seconds: outcome.seconds, notes: outcome.notes, ...stands })
+    printJson({
+      ...outputsOf(outcome, reportDirectory),
+      seconds: outcome.seconds,
+      notes: outcome.notes,
+      ...stands,
+    })
+  }
+}
+
+/** In a GitLab job the reports have to be below its folder, where artifacts are taken from. */
+async function writeReportFiles(outcome: Outcome): Promise<string | undefined> {
+  if (outcome.goLive === undefined) return undefined
+  try {
+    const parent = process.env['CI_PROJECT_DIR'] ?? tmpdir()
+    return await writeReports(outcome.goLive, outcome, parent, (text) => reporter.redact(text))
+  } catch (error) {
+    reporter.debug(`the report could not be written: ${String(error)}`)
+    return undefined
   }
 }
 
 /** Writes the outputs as variables, but for those that would break a line, and gives the failure to do so. */
-function writeDotenv(file: string | undefined, outcome: Outcome): Failure | undefined {
+function writeDotenv(
+  file: string | undefined,
+  outcome: Outcome,
+  reportDirectory: string | undefined,
+): Failure | undefined {
   if (file === undefined) return undefined
-  const lines = Object.entries(outputsOf(outcome)).map(
+  const lines = Object.entries(outputsOf(outcome, reportDirectory)).map(
     ([name, value]) => `${variableOf(name)}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
   try {

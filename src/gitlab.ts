@@ -1,4 +1,5 @@
 import { formatRunName } from './edge.ts'
+import type { ReleaseContext } from './go-live/ref.ts'
 
 /** The variables that GitLab gives a job. */
 type Variables = Readonly<Record<string, string | undefined>>
@@ -10,6 +11,17 @@ export function gitlabRunName({
   CI_COMMIT_REF_NAME,
 }: Variables): string {
   return formatRunName([CI_PROJECT_PATH, `pipeline ${CI_PIPELINE_ID}`, CI_COMMIT_REF_NAME])
+}
+
+/** What this pipeline is for: one of a merge request names a branch as well. */
+export function gitlabRelease(variables: Variables): ReleaseContext {
+  const { CI_COMMIT_BRANCH, CI_COMMIT_TAG, CI_DEFAULT_BRANCH, CI_MERGE_REQUEST_IID } = variables
+  const branch = CI_COMMIT_BRANCH === undefined ? undefined : `refs/heads/${CI_COMMIT_BRANCH}`
+  return {
+    ref: CI_COMMIT_TAG === undefined ? branch : `refs/tags/${CI_COMMIT_TAG}`,
+    pullRequest: CI_MERGE_REQUEST_IID !== undefined,
+    defaultBranch: CI_DEFAULT_BRANCH,
+  }
 }
 
 /** Says why a kubeconfig may be missing in a GitLab job: there are variables and agents that it does not get. */

@@ -1,3 +1,4 @@
+import type { GateReport } from './go-live/finding.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
 import type { Change, Outcome, Row } from './outcome.ts'
 import type { Failure } from './failure.ts'
@@ -24,6 +25,7 @@ export class Journal {
   secretVersion: string | undefined
   restart: string | undefined
   loginUnchecked = false
+  goLive: GateReport | undefined
   readonly mask: (credential: string) => void
   readonly reporter: Reporter
   private readonly running = stopwatch()
@@ -64,11 +66,19 @@ export class Journal {
     }
   }
 
+  /** Says whether this run changed something of the kind; under `dry-run`, whether it would. */
+  hasChanged(kind: Change['object']): boolean {
+    return this.changes.some(({ object }) => object === kind)
+  }
+
   /** Gives what the run came to. */
   outcome(request: ProvisionRequest, failure: Failure | undefined): Outcome {
     return {
       failure,
       dryRun: request.dryRun,
+      provisioned: request.provision !== false,
+      gated: request.goLive !== undefined,
+      goLive: this.goLive,
       application: request.appUsername,
       seconds: this.running(),
       changes: this.changes,

@@ -138,6 +138,7 @@ const placeholders: Record<Exclude<Kind, 'flag'>, string> = {
   name: 'name',
   identifier: 'name',
   list: 'names',
+  patterns: 'patterns',
   choice: 'choice',
   duration: 'duration',
   pem: 'path',

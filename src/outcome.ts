@@ -1,4 +1,5 @@
 import type { Failure } from './failure.ts'
+import { holdingBack, tally, type GateReport } from './go-live/finding.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
 import type { OutputName } from './parameters.ts'
 import { formatSeconds, sentence } from './text.ts'
@@ -39,6 +40,12 @@ export interface Row {
 export interface Outcome {
   readonly failure: Failure | undefined
   readonly dryRun: boolean
+  /** Whether the run was to provision; else it was the go-live gate alone. */
+  readonly provisioned: boolean
+  /** Whether the go-live gate was asked for. */
+  readonly gated: boolean
+  /** What the gate came to; absent where there was none, or the run ended before it. */
+  readonly goLive: GateReport | undefined
   readonly application: string
   readonly seconds: number
   /** What was changed; under `dry-run`, what would be. */
@@ -66,9 +73,14 @@ export function hasChanged(outcome: Outcome): boolean {
   return !outcome.dryRun && outcome.changes.length > 0
 }
 
-/** Gives every output, also where the run did not get as far as knowing it. */
+/**
+ * Gives every output, also where the run did not get as far as knowing it.
+ *
+ * @param reportDirectory where the reports of the gate were written
+ */
 export function outputsOf(
   outcome: Outcome | undefined,
+  reportDirectory = '',
 ): Record<OutputName, string | boolean | readonly Change[]> {
   return {
     changed: outcome !== undefined && hasChanged(outcome),
@@ -78,6 +90,8 @@ export function outputsOf(
     'secret-resource-version': outcome?.secret.resourceVersion ?? '',
     database: outcome?.database ?? '',
     'server-version': outcome?.serverVersion ?? '',
+    'go-live-verdict': outcome?.gated === false ? 'off' : (outcome?.goLive?.verdict ?? ''),
+    'report-directory': reportDirectory,
   }
 }
 
@@ -86,21 +100,39 @@ export const nothingChanged = 'Nothing was changed.'
 
 /** Gives what stands after a run that failed: the first thing the person on call looks for. */
 export function standing(outcome: Outcome): string {
-  if (!hasChanged(outcome)) return nothingChanged
-  return `${upperFirst(passive(outcome.changes))}. The next run continues from here.`
+  const changed = hasChanged(outcome) ? `${upperFirst(passive(outcome.changes))}.` : nothingChanged
+  if (outcome.failure?.code === 'go-live-held-back') {
+    return outcome.provisioned && !outcome.dryRun
+      ? `${changed} The application user is in place; only the release is held.`
+      : changed
+  }
+  return hasChanged(outcome) ? `${changed} The next run continues from here.` : changed
 }
 
 /** Gives the last line of a run that came to its end, fit to be pasted into a chat. */
 export function lastLine(outcome: Outcome): string {
-  const duration = formatSeconds(outcome.seconds)
-  const { changes, application, dryRun } = outcome
+  const { goLive, provisioned, seconds } = outcome
+  const sentences = [
+    ...(provisioned ? [provisionSentence(outcome)] : []),
+    ...(goLive === undefined ? [] : [gateSentence(goLive)]),
+  ]
+  return `${sentences.join(' ')} ${formatSeconds(seconds)}`
+}
+
+function provisionSentence({ changes, application, dryRun, loginUnchecked }: Outcome): string {
   if (changes.length === 0) {
-    const login = outcome.loginUnchecked ? 'but the login could not be checked' : 'and the login works'
-    return `Nothing to do: role, database, grants and Secret are as wanted, ${login}. ${duration}`
+    const login = loginUnchecked ? 'but the login could not be checked' : 'and the login works'
+    return `Nothing to do: role, database, grants and Secret are as wanted, ${login}.`
   }
-  if (dryRun)
-    return `Dry run for ${application}, nothing was changed: ${passive(changes, 'would be')}. ${duration}`
-  return `${upperFirst(active(changes))} for ${application}. ${duration}`
+  if (dryRun) return `Dry run for ${application}, nothing was changed: ${passive(changes, 'would be')}.`
+  return `${upperFirst(active(changes))} for ${application}.`
+}
+
+/** Gives what the gate came to, as a sentence. One that holds back for real ends in a failure instead. */
+function gateSentence({ findings, profile, verdict }: GateReport): string {
+  return verdict === 'met'
+    ? `Ready to go live on the ${profile} plan: ${tally(findings)}.`
+    : `Would be held back: ${tally(holdingBack(findings))}.`
 }
 
 interface Words {

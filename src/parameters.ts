@@ -1,7 +1,11 @@
+import { defaultFile } from './go-live/file.ts'
+import { goLiveModes } from './go-live/ref.ts'
+import { profiles } from './go-live/requirement.ts'
 import { sslModes } from './postgres/sslmode.ts'
 
 /** How the text of a parameter is read. */
-export type Kind = 'text' | 'secret' | 'name' | 'identifier' | 'list' | 'choice' | 'flag' | 'duration' | 'pem'
+export type Kind =
+  'text' | 'secret' | 'name' | 'identifier' | 'list' | 'patterns' | 'choice' | 'flag' | 'duration' | 'pem'
 
 /** Where people meet the parameters: as inputs of the GitHub Action, inputs of the GitLab component, or options. */
 export type Face = 'action' | 'gitlab' | 'cli'
@@ -133,6 +137,39 @@ export const parameters = [
     description: 'Read everything, change nothing, say what would be done.',
   },
   {
+    name: 'provision',
+    kind: 'flag',
+    default: 'true',
+    description:
+      'Whether to provision the application user. `false` is the go-live gate alone: it changes nothing, and needs no right to write Secrets.',
+  },
+  {
+    name: 'go-live',
+    kind: 'choice',
+    options: goLiveModes,
+    default: 'off',
+    description:
+      'Whether to check that the database may carry production: `warn` reports, `enforce` fails the step, `auto` enforces where the pushed ref matches `release-branches` or no ref is known, and warns elsewhere and for pull requests.',
+  },
+  {
+    name: 'go-live-profile',
+    kind: 'choice',
+    options: profiles,
+    description: 'The plan that was ordered. Required unless `go-live` is `off`.',
+  },
+  {
+    name: 'go-live-file',
+    kind: 'text',
+    description: `Path of the go-live file: thresholds of your own, attestations and waivers. Default: \`${defaultFile}\`, if it is there.`,
+  },
+  {
+    name: 'release-branches',
+    kind: 'patterns',
+    default: 'main, release/**, tag:v*',
+    description:
+      'Refs for which `go-live: auto` enforces: patterns of branches, and of tags with `tag:` in front, one per line or comma-separated.',
+  },
+  {
     name: 'timeout',
     kind: 'duration',
     default: '5m',
@@ -180,6 +217,16 @@ export const outputs = [
   },
   { name: 'database', description: 'Name of the database.' },
   { name: 'server-version', description: 'Version of PostgreSQL, such as `16.6`.' },
+  {
+    name: 'go-live-verdict',
+    description:
+      '`met`, `held-back` or `off`. Under `warn` it is what `enforce` would come to; empty where the run ended before the gate.',
+  },
+  {
+    name: 'report-directory',
+    description:
+      'Folder with `go-live.json`, `go-live.xml` (JUnit) and `go-live.html`; empty without a gate.',
+  },
 ] as const satisfies readonly Output[]
 
 /** The name of an output. */

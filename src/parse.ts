@@ -2,9 +2,12 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { closest, distance } from 'fastest-levenshtein'
 import { Failure } from './failure.ts'
+import { defaultFile } from './go-live/file.ts'
+import { decideMode, type GoLiveMode, type ReleaseContext } from './go-live/ref.ts'
+import type { Profile } from './go-live/requirement.ts'
 import { parameters, type Parameter, type ParameterName } from './parameters.ts'
 import type { SslMode } from './postgres/sslmode.ts'
-import type { KubeconfigSources, ProvisionRequest } from './request.ts'
+import type { GoLiveRequest, KubeconfigSources, ProvisionRequest } from './request.ts'
 import { oneLine, sentence } from './text.ts'
 
 /** Raw texts by parameter name; what was not given is absent or empty. */
@@ -25,9 +28,14 @@ const reservedNames = ['postgres', 'template0', 'template1', 'public', 'none']
  */
 export function parseRequest(
   inputs: RawInputs,
-  surroundings: { readonly kubeconfig: KubeconfigSources; readonly runName: string },
+  surroundings: {
+    readonly kubeconfig: KubeconfigSources
+    readonly runName: string
+    /** What the pipeline runs for; absent where nothing is known about that. */
+    readonly release?: ReleaseContext
+  },
 ): ProvisionRequest {
-  const values = parseValues<ParameterName>(inputs, parameters)
+  const values = parseValues<ParameterName>(inputs, parameters, agreement)
   return {
     kubeconfig: surroundings.kubeconfig,
     context: values.context,
@@ -46,21 +54,50 @@ export function parseRequest(
     existing: values.existing,
     unproven: values.unproven,
     dryRun: values['dry-run'],
+    provision: values.provision,
+    goLive: goLiveRequest(values, surroundings.release ?? { pullRequest: false }),
     timeoutMs: values.timeout,
     runName: surroundings.runName,
   }
 }
 
+/** Gives what is wrong about parameters that are right each on its own. */
+function agreement(given: Partial<Values>): readonly Problem[] {
+  const mode = given['go-live']
+  if (mode === 'off' && given.provision === false) {
+    return [{ name: 'provision', problem: 'is false and "go-live" is off, so that there is nothing to do' }]
+  }
+  if (mode === undefined || mode === 'off' || given['go-live-profile'] !== undefined) return []
+  const problem = 'is required for the go-live gate: standard or premium, as it was ordered'
+  return [{ name: 'go-live-profile', problem }]
+}
+
+function goLiveRequest(values: Values, release: ReleaseContext): GoLiveRequest | undefined {
+  const enforcement = decideMode(values['go-live'], values['release-branches'], release)
+  const profile = values['go-live-profile']
+  if (enforcement === undefined || profile === undefined) return undefined
+  const file = values['go-live-file']
+  return { enforcement, profile, file: file ?? defaultFile, fileNamed: file !== undefined }
+}
+
+interface Problem {
+  readonly name: ParameterName
+  readonly problem: string
+}
+
 /**
  * Reads the texts of some parameters.
+ *
+ * @param agree gives what is wrong about them together
  *
  * @throws Failure `input-invalid` that lists every wrong input, each with what it allows
  */
 export function parseValues<Name extends ParameterName>(
   inputs: RawInputs,
   table: readonly (Parameter & { readonly name: Name })[],
+  agree: (given: Partial<Values>) => readonly Problem[] = () => [],
 ): Pick<Values, Name & keyof Values> {
-  const problems: { name: ParameterName; problem: string }[] = []
+  const problems: Problem[] = []
   const parsed = new Map<ParameterName, unknown>()
   for (const parameter of table) {
     const given = inputs[parameter.name]
@@ -75,6 +112,10 @@ export function parseValues<Name extends ParameterName>(
     if ('problem' in result) problems.push({ name: parameter.name, problem: result.problem })
     else parsed.set(parameter.name, result.value)
   }
+  const known = new Set(problems.map(({ name }) => name))
+  problems.push(
+    ...agree(Object.fromEntries(parsed) as Partial<Values>).filter(({ name }) => !known.has(name)),
+  )
   if (problems.length > 0) throw inputFailure(problems)
   return Object.fromEntries(parsed) as unknown as Pick<Values, Name & keyof Values>
 }
@@ -97,6 +138,11 @@ interface Values {
   readonly existing: 'refuse' | 'adopt'
   readonly unproven: 'refuse' | 'accept'
   readonly 'dry-run': boolean
+  readonly provision: boolean
+  readonly 'go-live': GoLiveMode
+  readonly 'go-live-profile'?: Profile
+  readonly 'go-live-file'?: string
+  readonly 'release-branches': readonly string[]
   readonly timeout: number
 }
 
@@ -114,6 +160,8 @@ function parseText(parameter: Parameter, text: string): Parsed {
       return parseIdentifier(text)
     case 'list':
       return parseList(text)
+    case 'patterns':
+      return parsePatterns(text)
     case 'choice':
       return parseChoice(text.trim(), parameter.options ?? [])
     case 'flag':
@@ -158,14 +206,30 @@ function parseIdentifier(text: string): Parsed {
 }
 
 function parseList(text: string): Parsed {
-  const items = text
-    .split(/[\n,]/)
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
+  const items = itemsOf(text)
   const tooLong = items.find((item) => Buffer.byteLength(item) > 63 || item.includes('\0'))
   if (tooLong !== undefined)
     return { problem: `${shown(tooLong)} is no PostgreSQL name: 63 bytes at most, no NUL` }
   return { value: [...new Set(items)] }
+}
+
+/** Patterns of refs. A whole ref is refused, because it would match nothing. */
+function parsePatterns(text: string): Parsed {
+  const items = itemsOf(text)
+  const whole = items.find((item) => item.startsWith('refs/'))
+  if (whole !== undefined) {
+    const name = whole.replace(/^refs\/(heads|tags)\//, '')
+    const short = whole.startsWith('refs/tags/') ? `tag:${name}` : name
+    return { problem: `${shown(whole)} is a whole ref: write "${oneLine(short, 80)}"` }
+  }
+  return { value: [...new Set(items)] }
+}
+
+function itemsOf(text: string): string[] {
+  return text
+    .split(/[\n,]/)
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
 }
 
 function parseChoice(

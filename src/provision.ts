@@ -1,79 +1,40 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
-import { startDeadline, type Deadline } from './deadline.ts'
-import { asFailure, Failure } from './failure.ts'
-import { Journal, stopwatch } from './journal.ts'
-import type { Api } from './kubernetes/api.ts'
+import { Failure } from './failure.ts'
+import { stopwatch, type Journal } from './journal.ts'
 import { createApplicationSecret, repairApplicationSecret } from './kubernetes/application-secret.ts'
 import { isInPlace, Looker, unproven, type Look } from './look.ts'
 import { grantsNow, passwordWords, roleNow, stepsToCome, tellDryRun, tellInPlace } from './narrate.ts'
-import type { Change, Outcome } from './outcome.ts'
+import type { Change } from './outcome.ts'
 import { convergeGrants, convergeInside, convergeRole, createDatabase } from './postgres/converge.ts'
-import { decideGrants, decideInside, type Wanted } from './postgres/decide.ts'
-import { isPassing, postgresFailure } from './postgres/failure.ts'
+import { decideGrants, decideInside } from './postgres/decide.ts'
+import { isPassing } from './postgres/failure.ts'
 import { takeLock } from './postgres/lock.ts'
 import { sessionOf, weigh } from './postgres/login.ts'
 import { proveWork } from './postgres/proof.ts'
-import { Sessions } from './postgres/sessions.ts'
+import type { Session } from './postgres/session.ts'
 import { readInside, readServer } from './postgres/state.ts'
-import type { Reporter } from './reporter.ts'
-import type { ProvisionRequest } from './request.ts'
-import { connect, type Cluster } from './target.ts'
+import type { Run } from './run.ts'
 import { codeSpan, count, sentence } from './text.ts'
 
 const pauseMs = 250
 const shortPassword = 16
 
+/** Thrown where somebody else was faster, so that everything has to be looked at again. */
+export class StartAgain extends Error {}
+
 /**
  * Gives an application its PostgreSQL role, database and Secret, or puts right what differs, and proves the login.
+ * Looks again from the start as often as somebody else was faster, while there is time.
  *
- * Never throws: what went wrong is the outcome's `failure`, beside everything that is known about what stands.
+ * @returns the admin's session, which is still open
+ * @throws Failure, pg.DatabaseError, StartAgain when the time is over
  */
-export async function provision(
-  request: ProvisionRequest,
-  reporter: Reporter,
-  cancelled: AbortSignal,
-): Promise<Outcome> {
-  const deadline = startDeadline(request.timeoutMs, cancelled, (phase) => reporter.enter?.(phase))
-  const journal = new Journal(reporter)
-  let api: Api | undefined
-  let sessions: Sessions | undefined
-  let failure: Failure | undefined
-  try {
-    const cluster = await connect(request, journal, deadline, (opened) => (api = opened))
-    const ca = request.sslRootCert ?? cluster.access.ca
-    sessions = new Sessions(cluster.server, { ...cluster.access, ca })
-    await converge({ request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) })
-  } catch (error) {
-    failure = toFailure(error, deadline)
-  }
-  deadline.stop()
-  await sessions?.endAll()
-  api?.close()
-  return journal.outcome(request, failure)
-}
-
-/** What every step of a run needs. */
-interface Run {
-  readonly request: ProvisionRequest
-  readonly cluster: Cluster
-  readonly sessions: Sessions
-  readonly journal: Journal
-  readonly deadline: Deadline
-  readonly wanted: Wanted
-}
-
-/** Thrown where somebody else was faster, so that everything has to be looked at again. */
-class StartAgain extends Error {}
-
-/** Looks, and looks again from the start as often as somebody else was faster, while there is time. */
-async function converge(run: Run): Promise<void> {
+export async function provision(run: Run): Promise<Session> {
   const { request, cluster, sessions, journal, deadline, wanted } = run
   const looker = new Looker(request, cluster, sessions, journal, wanted)
   for (;;) {
     try {
-      await convergeOnce(run, looker)
-      return
+      return await convergeOnce(run, looker)
     } catch (error) {
       const again = error instanceof StartAgain || isPassing(error)
       if (!again || deadline.remainingMs() < 4 * pauseMs) throw error
@@ -84,17 +45,17 @@ async function converge(run: Run): Promise<void> {
   }
 }
 
-async function convergeOnce(run: Run, looker: Looker): Promise<void> {
+async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   const { request, sessions, journal, deadline, wanted } = run
   deadline.enter('the first look')
   const first = await looker.look()
   if (isInPlace(first)) {
     tellInPlace(first, wanted, journal)
-    return
+    return first.admin
   }
   if (request.dryRun) {
     tellDryRun(first, wanted, journal)
-    return
+    return first.admin
   }
   await sessions.end(first.attempt.session)
   await agree(first, run)
@@ -103,7 +64,7 @@ async function convergeOnce(run: Run, looker: Looker): Promise<void> {
   const look = await looker.look(first.admin)
   if (isInPlace(look)) {
     tellInPlace(look, wanted, journal)
-    return
+    return look.admin
   }
   await sessions.end(look.attempt.session)
   for (const note of look.plan.notes) journal.note(note)
@@ -117,6 +78,7 @@ async function convergeOnce(run: Run, looker: Looker): Promise<void> {
   deadline.enter('the Secret')
   if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
   await publish(look, run)
+  return look.admin
 }
 
 /** Asks, where there is a person to ask. What they agree to is looked at once more under the lock. */
@@ -314,29 +276,4 @@ async function publish({ secret, secretPlan }: Look, run: Run): Promise<void> {
   const text = `${wanted.secret}: ${sentence(keys)} written, other keys kept`
   journal.step('repaired', 'Secret', text, timer())
   journal.row({ subject, now: 'as wanted', found: `${sentence(keys)} missing or outdated`, done: 'written' })
-}
-
-function wantedOf(request: ProvisionRequest, cluster: Cluster): Wanted {
-  return {
-    username: request.appUsername,
-    database: request.appDatabase,
-    secret: `${cluster.namespace}/${request.appSecret}`,
-    databaseOwner: request.databaseOwner,
-    extensions: request.extensions,
-    connectRoles: request.connectRoles,
-    existing: request.existing,
-  }
-}
-
-/** Turns whatever stopped the run into the Failure to show. */
-function toFailure(error: unknown, deadline: Deadline): Failure {
-  // Whatever broke after the end of the time broke because of it.
-  if (deadline.signal.aborted) return deadline.signal.reason as Failure
-  if (error instanceof pg.DatabaseError) return postgresFailure(error)
-  if (error instanceof StartAgain) {
-    return new Failure('timeout', `No time is left to look again: ${error.message}.`, [
-      'Somebody else keeps changing the same role, database or Secret. Give it more time: input "timeout".',
-    ])
-  }
-  return asFailure(error)
 }

@@ -1,3 +1,5 @@
+import type { Enforcement } from './go-live/ref.ts'
+import type { Profile } from './go-live/requirement.ts'
 import type { SslMode } from './postgres/sslmode.ts'
 
 /** Where a kubeconfig may come from, in the order in which the sources are asked. Each is text, base64 or a path. */
@@ -22,7 +24,17 @@ export interface ClusterRequest {
   readonly expectServer?: string | undefined
 }
 
-/** Everything a run that provisions needs to know, parsed and complete. */
+/** What the go-live gate has to know. */
+export interface GoLiveRequest {
+  readonly enforcement: Enforcement
+  readonly profile: Profile
+  /** Path of the go-live file. */
+  readonly file: string
+  /** Whether an input names it: then it has to be there. */
+  readonly fileNamed: boolean
+}
+
+/** Everything a run needs to know, parsed and complete. */
 export interface ProvisionRequest extends ClusterRequest {
   readonly accessSecret: string
   readonly accessNamespace: string
@@ -42,8 +54,18 @@ export interface ProvisionRequest extends ClusterRequest {
   readonly existing: 'refuse' | 'adopt'
   readonly unproven: 'refuse' | 'accept'
   readonly dryRun: boolean
+  /** Default: true. False is the gate alone, which changes nothing. */
+  readonly provision?: boolean
+  /** Absent where the gate is off. */
+  readonly goLive?: GoLiveRequest | undefined
   /** When the run must be over. */
   readonly timeoutMs: number
   /** Names the pipeline run in `application_name`, so that a waiting run can say whom it waits for. */
   readonly runName: string
+}
+
+/** Gives what a run is about to do, for the first line of its log. */
+export function titleOf({ appUsername, dryRun, provision }: ProvisionRequest): string {
+  if (provision === false) return `go-live gate of ${appUsername}`
+  return `${dryRun ? 'dry run' : 'provision'} ${appUsername}`
 }

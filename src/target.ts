@@ -30,6 +30,9 @@ export interface Cluster {
   /** The application Secret as it was when the run began. */
   readonly secret: ApplicationSecret | undefined
   readonly server: Server
+  /** What is forwarded to, and the selector of the Service that led there, if it has one. */
+  readonly pod: string
+  readonly selector: Readonly<Record<string, string>> | undefined
 }
 
 /**
@@ -81,8 +84,9 @@ export async function connect(
   journal.step('right', 'access Secret', `${ref} · ${count(keyCount, 'key')}, well formed`, await read)
 
   deadline.enter('the tunnel')
-  const server = await locate(api, service, await access, request, journal, deadline)
-  return { api, namespace, access: await access, secret: await secret, server }
+  const { server, pod } = await locate(api, service, await access, request, journal, deadline)
+  const { selector } = service
+  return { api, namespace, access: await access, secret: await secret, server, pod, selector }
 }
 
 /**
@@ -126,11 +130,11 @@ async function locate(
   request: ProvisionRequest,
   journal: Journal,
   deadline: Deadline,
-): Promise<Server> {
+): Promise<{ readonly server: Server; readonly pod: string }> {
   const timer = stopwatch()
   const { pod, port } = await resolvePod(api, service, access.port)
   let said = false
-  return {
+  const server: Server = {
     deadline,
     applicationName: request.runName,
     dial: async () => {
@@ -141,6 +145,7 @@ async function locate(
       return tunnel
     },
   }
+  return { server, pod }
 }
 
 /** Gives the promise back, which may fail before anybody waits for it. */

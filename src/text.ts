@@ -35,3 +35,8 @@ export function longestFence(text: string): number {
 export function formatSeconds(seconds: number): string {
   return `${seconds.toFixed(2)} s`
 }
+
+/** Gives an instant as people read it: `2026-11-22 14:03:11 UTC`. */
+export function utc(instant: Date): string {
+  return `${instant.toISOString().slice(0, 19).replace('T', ' ')} UTC`
+}

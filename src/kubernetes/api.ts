@@ -5,7 +5,7 @@ import https from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import WebSocket from 'ws'
 import { Failure } from '../failure.ts'
-import { oneLine } from '../text.ts'
+import { oneLine, utc } from '../text.ts'
 
 /** How long one request may take, in milliseconds, and how long a WebSocket may take to open. */
 export const answerWithinMs = 10_000
@@ -73,11 +73,6 @@ export function corePath(namespace: string, resource: string, name?: string, sub
 export function statusMessage(body: unknown): string {
   const message = (body as { message?: unknown } | null)?.message
   return typeof message === 'string' ? oneLine(message) : ''
-}
-
-/** Gives an instant as people read it: `2026-11-22 14:03:11 UTC`. */
-function utc(instant: Date): string {
-  return `${instant.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
 /**

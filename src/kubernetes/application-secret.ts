@@ -32,6 +32,8 @@ export interface ApplicationSecret {
   readonly values: ApplicationValues
   /** What this tool last wrote, without the password, `ca.crt` as a digest: values that nobody has changed by hand. */
   readonly lastWritten?: Readonly<Record<string, string>>
+  /** When its password was written last, as far as that can be told: Pods older than that have another one. */
+  readonly credentialChanged?: Date
 }
 
 /** A version of a Secret in the cluster. */
@@ -66,6 +68,7 @@ export type SecretPlan =
 
 const manager = 'pg-app-user'
 const lastWrittenAnnotation = 'pg-app-user.elastisys.io/last-written'
+const credentialChangedAnnotation = 'pg-app-user.elastisys.io/credential-changed'
 const optional: readonly ApplicationKey[] = ['PGHOST_REPLICA', 'ca.crt']
 const naming = ['PGUSER', 'PGDATABASE', 'PGHOST'] as const
 
@@ -111,6 +114,7 @@ export function parseApplicationSecret(
   const metadata = secret.metadata ?? {}
   const owner = ownerOf(metadata)
   const lastWritten = parseLastWritten(metadata.annotations?.[lastWrittenAnnotation])
+  const credentialChanged = credentialChange(metadata)
   return {
     namespace,
     name,
@@ -120,6 +124,7 @@ export function parseApplicationSecret(
     ...(owner !== undefined && { owner }),
     values: Object.fromEntries(values),
     ...(lastWritten !== undefined && { lastWritten }),
+    ...(credentialChanged !== undefined && { credentialChanged }),
   }
 }
 
@@ -221,7 +226,11 @@ export async function repairApplicationSecret(
     path: corePath(namespace, 'secrets', name),
     contentType: 'application/merge-patch+json',
     body: {
-      metadata: { uid, resourceVersion, ...marks({ ...current.lastWritten, ...record(values) }) },
+      metadata: {
+        uid,
+        resourceVersion,
+        ...marks({ ...current.lastWritten, ...record(values) }, values.PGPASSWORD !== undefined),
+      },
       data: encoded(values),
     },
   })
@@ -277,11 +286,35 @@ function record(values: ApplicationValues): Record<string, string> {
   )
 }
 
-function marks(written: Record<string, string>): Metadata {
+/** @param newCredential whether an existing Secret gets another password; that of a new one is as old as the Secret */
+function marks(written: Record<string, string>, newCredential = false): Metadata {
   return {
     labels: { 'app.kubernetes.io/managed-by': manager },
-    annotations: { [lastWrittenAnnotation]: JSON.stringify(written) },
+    annotations: {
+      [lastWrittenAnnotation]: JSON.stringify(written),
+      ...(newCredential && { [credentialChangedAnnotation]: new Date().toISOString() }),
+    },
   }
+}
+
+/**
+ * Where somebody else wrote the password, the time of their last change to the Secret is the best there is; we note
+ * our own, because a repair of another key leaves the password alone.
+ */
+function credentialChange({
+  annotations,
+  creationTimestamp,
+  managedFields = [],
+}: Metadata): Date | undefined {
+  const others = managedFields
+    .filter(
+      (entry) => entry.manager !== manager && entry.fieldsV1?.['f:data']?.['f:PGPASSWORD'] !== undefined,
+    )
+    .map(({ time }) => time)
+  const times = [creationTimestamp, annotations?.[credentialChangedAnnotation], ...others]
+    .map((time) => Date.parse(time ?? ''))
+    .filter((time) => !Number.isNaN(time))
+  return times.length === 0 ? undefined : new Date(Math.max(...times))
 }
 
 function parseLastWritten(annotation: string | undefined): Record<string, string> | undefined {

@@ -20,6 +20,13 @@ export interface Metadata {
     readonly name?: string
     readonly controller?: boolean
   }[]
+  /** Which client wrote which fields, and when it did so last. */
+  readonly managedFields?: readonly {
+    readonly manager?: string
+    /** RFC 3339. */
+    readonly time?: string
+    readonly fieldsV1?: { readonly 'f:data'?: Readonly<Record<string, unknown>> }
+  }[]
 }
 
 /** core/v1 Secret; the values of `data` are base64. */
@@ -45,22 +52,61 @@ export interface ServiceObject {
   }
 }
 
+/** What a Pod consists of, also as the template of a Deployment has it. */
+export interface PodSpec {
+  readonly nodeName?: string
+  readonly containers?: readonly Container[]
+  readonly initContainers?: readonly Container[]
+  readonly volumes?: readonly {
+    readonly secret?: { readonly secretName?: string }
+    readonly projected?: { readonly sources?: readonly { readonly secret?: { readonly name?: string } }[] }
+  }[]
+  readonly topologySpreadConstraints?: readonly {
+    readonly topologyKey?: string
+    readonly whenUnsatisfiable?: string
+  }[]
+  readonly affinity?: {
+    readonly podAntiAffinity?: {
+      readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly { readonly topologyKey?: string }[]
+    }
+  }
+}
+
+/** One container of a Pod. */
+export interface Container {
+  readonly name?: string
+  readonly ports?: readonly { readonly name?: string; readonly containerPort?: number }[]
+  readonly env?: readonly {
+    readonly name?: string
+    readonly value?: string
+    readonly valueFrom?: { readonly secretKeyRef?: { readonly name?: string } }
+  }[]
+  readonly envFrom?: readonly { readonly secretRef?: { readonly name?: string } }[]
+  readonly resources?: {
+    readonly requests?: Readonly<Record<string, string | number>>
+    readonly limits?: Readonly<Record<string, string | number>>
+  }
+}
+
 /** core/v1 Pod. */
 export interface PodObject {
   readonly metadata?: Metadata
-  readonly spec?: {
-    readonly containers?: readonly {
-      readonly ports?: readonly { readonly name?: string; readonly containerPort?: number }[]
-    }[]
-  }
+  readonly spec?: PodSpec
   readonly status?: {
     readonly phase?: string
     readonly reason?: string
+    /** RFC 3339. */
+    readonly startTime?: string
     readonly conditions?: readonly { readonly type?: string; readonly status?: string }[]
     readonly containerStatuses?: readonly {
       readonly state?: {
         readonly waiting?: { readonly reason?: string }
-        readonly terminated?: { readonly reason?: string }
+        readonly terminated?: {
+          readonly reason?: string
+          readonly exitCode?: number
+          /** RFC 3339. */
+          readonly finishedAt?: string
+        }
       }
     }[]
   }

@@ -30,6 +30,8 @@ export interface PermissionScope {
   readonly appNamespace: string
   readonly appSecret: string
   readonly dryRun: boolean
+  /** Default: true. False is the go-live gate alone, which writes nothing. */
+  readonly provision?: boolean | undefined
 }
 
 /** The outcome of both rounds, for the log, the summary and the administrator. */
@@ -52,7 +54,7 @@ export interface RightGroup {
 
 /** Gives the rights that the inputs name: those of the first round. */
 export function namedRights(scope: PermissionScope): readonly Right[] {
-  const { accessNamespace, accessSecret, appNamespace, appSecret, dryRun } = scope
+  const { accessNamespace, accessSecret, appNamespace, appSecret, dryRun, provision = true } = scope
   const database = { namespace: accessNamespace, group: '', asked: true }
   const access = { ...database, resource: 'secrets', name: accessSecret, input: 'access-secret' }
   const pods = { ...database, resource: 'pods', purpose: 'finding the Pod behind the Service' }
@@ -77,9 +79,13 @@ export function namedRights(scope: PermissionScope): readonly Right[] {
     { ...forward, verb: 'get' },
     { ...forward, verb: 'create' },
     { ...secret, verb: 'get', asked: true },
-    { ...secret, verb: 'patch', asked: !dryRun },
-    // A create has no name yet when RBAC looks at it, so it cannot be limited to one.
-    { ...secrets, verb: 'create', asked: !dryRun, purpose: 'creating the application Secret' },
+    ...(provision
+      ? [
+          { ...secret, verb: 'patch', asked: !dryRun },
+          // A create has no name yet when RBAC looks at it, so it cannot be limited to one.
+          { ...secrets, verb: 'create', asked: !dryRun, purpose: 'creating the application Secret' },
+        ]
+      : []),
   ]
 }
 

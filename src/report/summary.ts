@@ -1,14 +1,20 @@
 import type { Failure } from '../failure.ts'
+import type { GateReport } from '../go-live/finding.ts'
 import { groupRights } from '../kubernetes/permissions.ts'
 import { nothingChanged, standing, type Change, type Outcome, type Row } from '../outcome.ts'
-import { count, formatSeconds, longestFence, oneLine, sentence } from '../text.ts'
+import { count, formatSeconds, sentence } from '../text.ts'
+import { gateBody, gateTitle } from './gate-summary.ts'
+import { block, code, escape, fold, paragraphs, table } from './markdown.ts'
 
 const documents = 'https://github.com/elastisys/pg-app-user/blob/v1/docs'
 
 /** Gives the job summary as GitHub-flavoured markdown: the heading is the verdict, then what was found and done. */
 export function formatSummary(outcome: Outcome): string {
-  const { failure, permissions } = outcome
-  if (failure === undefined) return success(outcome)
+  const { failure, goLive, permissions } = outcome
+  if (goLive !== undefined && (failure === undefined || failure.code === 'go-live-held-back')) {
+    return withGate(outcome, goLive)
+  }
+  if (failure === undefined) return headed(success(outcome))
   if (failure.code === 'permission-missing' && permissions !== undefined && permissions.missing.length > 0) {
     return preflight(outcome, permissions)
   }
@@ -28,15 +34,44 @@ export function formatFailureSummary(failure: Failure, outcome?: Outcome): strin
   )
 }
 
-function success(outcome: Outcome): string {
+/** A part of the summary whose title is a verdict. */
+interface Chapter {
+  readonly emoji: string
+  readonly title: string
+  readonly body: string
+}
+
+function chapter(emoji: string, title: string, ...parts: readonly string[]): Chapter {
+  return { emoji, title, body: paragraphs(...parts) }
+}
+
+function headed({ emoji, title, body }: Chapter): string {
+  return paragraphs(`### ${emoji} ${title}`, body)
+}
+
+/** A release that is or would be held back comes first; else the gate follows what was provisioned. */
+function withGate(outcome: Outcome, report: GateReport): string {
+  const gate = { title: gateTitle(report), body: gateBody(outcome, report) }
+  const provisioned = outcome.provisioned ? success(outcome) : undefined
+  if (provisioned !== undefined && report.verdict === 'met') {
+    return paragraphs(headed(provisioned), `#### ${gate.title}`, gate.body)
+  }
+  const emoji = report.verdict === 'met' ? '✅' : report.enforced ? '⛔' : '⚠️'
+  const below = provisioned && fold(provisioned.title.replaceAll('`', ''), provisioned.body)
+  return paragraphs(`### ${emoji} ${gate.title}`, gate.body, below ?? '')
+}
+
+/** What a run that provisioned came to. */
+function success(outcome: Outcome): Chapter {
   const { application, rows, changes, dryRun } = outcome
   const name = code(application)
   const duration = formatSeconds(outcome.seconds)
   const secret = `${outcome.secret.namespace ?? ''}/${outcome.secret.name}`
   const notes = outcome.notes.map((note) => `> ⚠️ ${escape(note)}`).join('\n>\n')
   if (dryRun && changes.length > 0) {
-    return paragraphs(
-      `### 🔍 ${name} would be changed`,
+    return chapter(
+      '🔍',
+      `${name} would be changed`,
       `Nothing was changed: this was a dry run. ${duration}.`,
       notes,
       doneTable(rows.filter((row) => row.done !== undefined)),
@@ -46,8 +81,9 @@ function success(outcome: Outcome): string {
     const login = outcome.loginUnchecked
       ? 'The login could not be checked.'
       : `The login with ${code(secret)} works.`
-    return paragraphs(
-      `### ✅ ${name} is as wanted`,
+    return chapter(
+      '✅',
+      `${name} is as wanted`,
       `Nothing was changed. ${login} ${duration}.`,
       notes,
       fold('What was looked at', nowTable(rows)),
@@ -58,8 +94,9 @@ function success(outcome: Outcome): string {
   if (created('role') && created('database') && created('secret')) {
     const where = `on ${code(outcome.cluster?.server ?? '')}, namespace ${code(outcome.cluster?.namespace ?? '')}`
     const login = outcome.loginUnchecked ? 'the login could not be proven' : 'the login was proven'
-    return paragraphs(
-      `### ✅ ${name} is provisioned`,
+    return chapter(
+      '✅',
+      `${name} is provisioned`,
       `Role, database, grants and Secret were created, and ${login}. ${duration} ${where}.`,
       notes,
       nowTable(rows),
@@ -69,8 +106,9 @@ function success(outcome: Outcome): string {
   const repaired = rows.filter((row) => row.done !== undefined)
   const right = rows.filter((row) => row.done === undefined)
   const was = repaired.length === 1 ? 'it' : 'they'
-  return paragraphs(
-    `### 🔧 ${name} was put right`,
+  return chapter(
+    '🔧',
+    `${name} was put right`,
     [
       `${repaired.length} of ${count(rows.length, 'thing')} differed from what ${was} should be.`,
       outcome.loginUnchecked ? 'The login could not be proven.' : 'The login is proven again.',
@@ -173,48 +211,4 @@ function doneTable(rows: readonly Row[]): string {
     ['', 'found', 'done'],
     rows.map((row) => [escape(row.subject), escape(row.found ?? row.now), escape(row.done ?? '')]),
   )
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
-}
-
-function fold(title: string, content: string): string {
-  return `<details><summary>${title}</summary>\n\n${content}\n\n</details>`
-}
-
-function block(language: string, content: string): string {
-  const fence = '`'.repeat(Math.max(3, longestFence(content) + 1))
-  return `${fence}${language}\n${content.trimEnd()}\n${fence}`
-}
-
-function paragraphs(...parts: readonly string[]): string {
-  return `${parts
-    .map((part) => part.trimEnd())
-    .filter((part) => part !== '')
-    .join('\n\n')}\n`
-}
-
-/** Gives a name as code that it cannot break out of, in a table or elsewhere. */
-function code(name: string): string {
-  const line = oneLine(name)
-  return /[`|\\]/.test(line) || line === '' ? `<code>${entities(line)}</code>` : `\`${line}\``
-}
-
-/**
- * Gives a text on one line, whose markdown and HTML have no effect but for its code spans: what stands between two
- * equally long runs of backticks. Source: https://spec.commonmark.org/0.31.2/#code-spans
- */
-function escape(text: string): string {
-  return text
-    .replace(/[\r\n\u2028\u2029]+/g, ' ')
-    .replace(/(?<!`)(`+)(?!`)([^]*?)(?<!`)\1(?!`)|`+|[^`]+/g, (part, fence?: string, content?: string) =>
-      fence === undefined ? entities(part) : code(content ?? ''),
-    )
-}
-
-/** Every character that means something to markdown or HTML, as a reference to itself. */
-function entities(text: string): string {
-  return text.replace(/[\\<>&|*_[\]#~!$@`]/g, (sign) => `&#${sign.charCodeAt(0)};`)
 }

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
@@ -38,6 +38,8 @@ export interface ActionRun {
   readonly masks: readonly string[]
   readonly outputs: Partial<Readonly<Record<OutputName, string>>>
   readonly summary: string
+  /** The files of the go-live report by their names: the only ones that a run may leave behind. */
+  readonly reports: Readonly<Record<string, string>>
   readonly seconds: number
 }
 
@@ -100,9 +102,16 @@ export async function startAction(setting: ActionSetting): Promise<StartedAction
       const commands = [...commandsOf(stdout), ...commandsOf(stderr)]
       const masks = commands.filter(({ name }) => name === 'add-mask').map(({ data }) => data)
       const left = { ...(await contentOf(folders.workspace)), ...(await contentOf(folders.temporary)) }
+      const reports = Object.fromEntries(
+        Object.entries(left).filter(([name]) =>
+          /(^|\/)pg-app-user-go-live-\w+\/go-live\.(json|xml|html)$/.test(name),
+        ),
+      )
       const canaries = canariesFor([...secretsOf(sandbox), ...(setting.secrets ?? []), ...masks])
       const leaks = [
-        ...Object.keys(left).map((name) => `${name}, a file that was left behind`),
+        ...Object.keys(left)
+          .filter((name) => !(name in reports))
+          .map((name) => `${name}, a file that was left behind`),
         ...canaries.leaks({ stdout: withoutMasks(stdout), stderr, outputs, summary, ...left }),
         ...canaries.leaks({ "PostgreSQL's log": (await sandbox?.postgres.logSince(mark)) ?? '' }, isVerifier),
       ]
@@ -120,6 +129,9 @@ export async function startAction(setting: ActionSetting): Promise<StartedAction
         masks,
         outputs: parseOutputs(outputs),
         summary,
+        reports: Object.fromEntries(
+          Object.entries(reports).map(([name, content]) => [basename(name), content]),
+        ),
         seconds: (performance.now() - start) / 1000,
       }
     } finally {

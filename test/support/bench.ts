@@ -7,9 +7,9 @@ import type { Login } from '../../sandbox/postgres.ts'
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 import type { FailureCode } from '../../src/failure.ts'
 import { standing, type Outcome } from '../../src/outcome.ts'
-import { provision } from '../../src/provision.ts'
 import type { Step } from '../../src/reporter.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
+import { run } from '../../src/run.ts'
 import { Canaries } from './canary.ts'
 import { Recorder } from './recorder.ts'
 
@@ -239,7 +239,7 @@ export class Bench {
   async run(request: ProvisionRequest, { signal, onStep }: RunOptions = {}): Promise<Run> {
     const recorder = new Recorder(onStep)
     this.#running += 1
-    const outcome = await provision(request, recorder, signal ?? new AbortController().signal)
+    const outcome = await run(request, recorder, signal ?? new AbortController().signal)
     this.#running -= 1
     recorder.end(outcome)
     for (const credential of recorder.masked) {

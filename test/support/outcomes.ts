@@ -6,6 +6,9 @@ import type { Outcome } from '../../src/outcome.ts'
 export const inPlace: Outcome = {
   failure: undefined,
   dryRun: false,
+  provisioned: true,
+  gated: false,
+  goLive: undefined,
   application: 'shop',
   seconds: 0.31,
   changes: [],

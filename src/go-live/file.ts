@@ -1,0 +1,344 @@
+import { closest, distance } from 'fastest-levenshtein'
+import { readFile } from 'node:fs/promises'
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from 'yaml'
+import { Failure } from '../failure.ts'
+import { count, oneLine } from '../text.ts'
+import { requirements, type Requirement, type RequirementId, type Thresholds } from './requirement.ts'
+import { parseWindow } from './window.ts'
+
+/** Where the go-live file is, unless an input says otherwise. */
+export const defaultFile = '.pg-app-user/go-live.yaml'
+
+/** A person vouches for what could not be seen. */
+export interface Attestation {
+  readonly requirement: RequirementId
+  /** What was checked, and where. */
+  readonly statement: string
+  readonly by: string
+  /** `2027-02-20`: the last day on which it holds, in UTC. */
+  readonly validUntil: string
+}
+
+/** A person accepts that a requirement is not met. */
+export interface Waiver {
+  readonly requirement: RequirementId
+  readonly reason: string
+  readonly owner: string
+  /** `2027-02-20`: the last day on which it holds, in UTC. */
+  readonly validUntil: string
+}
+
+/** What the go-live file says. */
+export interface GoLiveFile {
+  /** Values that take the place of the profile's. */
+  readonly thresholds: Partial<Thresholds>
+  /** Whether to write a row and see how long it takes until it is archived. */
+  readonly rpoProbe: boolean
+  readonly holdBackInBackupWindow: boolean
+  readonly attestations: readonly Attestation[]
+  readonly waivers: readonly Waiver[]
+}
+
+/** What holds where there is no file. */
+export const emptyFile: GoLiveFile = {
+  thresholds: {},
+  rpoProbe: false,
+  holdBackInBackupWindow: false,
+  attestations: [],
+  waivers: [],
+}
+
+/**
+ * Reads the go-live file; nothing where there is none.
+ *
+ * @param named whether an input names it: then it has to be there
+ * @throws Failure `go-live-file-missing`, `go-live-file-invalid`
+ */
+export async function readGoLiveFile(path: string, named: boolean): Promise<GoLiveFile | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    const absent = code === 'ENOENT' || code === 'ENOTDIR'
+    if (absent && !named) return undefined
+    throw new Failure(
+      'go-live-file-missing',
+      absent
+        ? `The go-live file ${oneLine(path)} does not exist.`
+        : `The go-live file ${oneLine(path)} cannot be read (${code}).`,
+      absent
+        ? [
+            'Was the repository checked out? A frequent cause is a job without the step actions/checkout before this one.',
+            'Check input "go-live-file" too: it starts at the root of the repository.',
+          ]
+        : ['It has to be a file that this job may read.'],
+      { cause: error },
+    )
+  }
+  return parseGoLiveFile(text, path)
+}
+
+type Problem = readonly [line: number, text: string]
+
+/**
+ * Parses the go-live file.
+ *
+ * @throws Failure `go-live-file-invalid` that lists everything that is wrong, each with its line
+ */
+export function parseGoLiveFile(text: string, path: string): GoLiveFile {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const problems: Problem[] = document.errors.map(({ pos, message }) => [lines.linePos(pos[0]).line, message])
+  const parser = new Parser(lines, problems)
+  const file = problems.length === 0 ? parser.file(document.contents) : emptyFile
+  if (problems.length === 0) return file
+  const listed = problems
+    .toSorted(([one], [other]) => one - other)
+    .map(([line, problem]) => `line ${line}: ${oneLine(problem)}`)
+  throw new Failure(
+    'go-live-file-invalid',
+    listed.length === 1
+      ? `The go-live file ${oneLine(path)} is wrong at ${listed.join('')}.`
+      : `The go-live file ${oneLine(path)} is wrong in ${count(listed.length, 'place')}.`,
+    [...(listed.length === 1 ? [] : listed), 'Editors check it against the schema: schema/go-live.json.'],
+  )
+}
+
+const wholeNumber = { minimum: 0, maximum: 1000 }
+
+/** Walks the file and notes what is wrong with it, so that all of it can be said at once. */
+class Parser {
+  private readonly lines: LineCounter
+  private readonly problems: Problem[]
+  /** The key whose value is being read, for messages. */
+  private key = ''
+
+  constructor(lines: LineCounter, problems: Problem[]) {
+    this.lines = lines
+    this.problems = problems
+  }
+
+  file(contents: unknown): GoLiveFile {
+    // An empty file, or one of comments only, asks for nothing.
+    if (contents === null || (isScalar(contents) && contents.value === null)) return emptyFile
+    if (!isMap(contents)) {
+      this.problem(contents, 'has to be keys and values, such as "min-instances: 3"')
+      return emptyFile
+    }
+    const thresholds: { -readonly [Key in keyof Thresholds]?: Thresholds[Key] } = {}
+    const set = <Key extends keyof Thresholds>(key: Key, value: Thresholds[Key] | undefined): void => {
+      if (value !== undefined) thresholds[key] = value
+    }
+    const rest: { -readonly [Key in keyof GoLiveFile]: GoLiveFile[Key] } = { ...emptyFile }
+    this.each(contents, '', {
+      'min-instances': (node) => {
+        set('minInstances', this.number(node, { minimum: 1, maximum: 1000 }))
+      },
+      'min-standbys': (node) => {
+        set('minStandbys', this.number(node, wholeNumber))
+      },
+      'min-nodes': (node) => {
+        set('minNodes', this.number(node, { minimum: 1, maximum: 1000 }))
+      },
+      'min-zones': (node) => {
+        set('minZones', this.number(node, { minimum: 1, maximum: 1000 }))
+      },
+      'min-app-replicas': (node) => {
+        set('minAppReplicas', this.number(node, { minimum: 1, maximum: 1000 }))
+      },
+      rpo: (node) => {
+        set('rpoMs', this.duration(node))
+      },
+      'backup-every': (node) => {
+        set('backupEveryMs', this.duration(node))
+      },
+      'backup-window': (node) => {
+        const text = this.text(node, 'backup-window')
+        const window = text === undefined ? undefined : parseWindow(text)
+        if (window !== undefined && 'problem' in window)
+          this.problem(node, `backup-window: ${window.problem}`)
+        else set('backupWindow', window)
+      },
+      retention: (node) => {
+        set('retentionDays', this.days(node))
+      },
+      'point-in-time-recovery': (node) => {
+        set('recoveryDays', this.days(node))
+      },
+      'rpo-probe': (node) => {
+        rest.rpoProbe = this.flag(node)
+      },
+      'hold-back-in-backup-window': (node) => {
+        rest.holdBackInBackupWindow = this.flag(node)
+      },
+      attestations: (node) => {
+        rest.attestations = this.list(node, (item) => this.attestation(item))
+      },
+      waivers: (node) => {
+        rest.waivers = this.list(node, (item) => this.waiver(item))
+      },
+    })
+    return { ...rest, thresholds }
+  }
+
+  private attestation(node: unknown): Attestation | undefined {
+    const found = this.entry(node, ['statement', 'by'], (requirement, at) => {
+      if (requirement.attestable) return
+      this.problem(at, `${requirement.id} cannot be attested, because it can be seen; it can be waived`)
+    })
+    return (
+      found && {
+        requirement: found.id,
+        statement: found.texts[0],
+        by: found.texts[1],
+        validUntil: found.validUntil,
+      }
+    )
+  }
+
+  private waiver(node: unknown): Waiver | undefined {
+    const found = this.entry(node, ['reason', 'owner'], () => undefined)
+    return (
+      found && {
+        requirement: found.id,
+        reason: found.texts[0],
+        owner: found.texts[1],
+        validUntil: found.validUntil,
+      }
+    )
+  }
+
+  /** An attestation or a waiver: a requirement, two texts, and a date. All of them have to be filled in. */
+  private entry(
+    node: unknown,
+    [first, second]: readonly [string, string],
+    check: (requirement: Requirement, node: unknown) => void,
+  ): { id: RequirementId; texts: readonly [string, string]; validUntil: string } | undefined {
+    if (!isMap(node)) {
+      this.problem(node, `has to have the keys requirement, ${first}, ${second} and valid-until`)
+      return undefined
+    }
+    const values = new Map<string, string>()
+    let id: RequirementId | undefined
+    const keep = (key: string) => (value: unknown) => {
+      const text = this.text(value, key)
+      if (text !== undefined) values.set(key, text)
+    }
+    this.each(node, '', {
+      requirement: (value) => {
+        const text = this.text(value, 'requirement')
+        if (text === undefined) return
+        const known = requirements.find((requirement) => requirement.id === text)
+        if (known === undefined)
+          this.problem(
+            value,
+            `"${text}" is no requirement${suggestion(
+              text,
+              requirements.map((each) => each.id),
+            )}`,
+          )
+        else {
+          id = known.id
+          check(known, value)
+        }
+      },
+      [first]: keep(first),
+      [second]: keep(second),
+      'valid-until': (value) => {
+        const text = this.text(value, 'valid-until')
+        if (text === undefined) return
+        if (isDate(text)) values.set('valid-until', text)
+        else this.problem(value, `valid-until "${text}" is no date: write 2027-02-20`)
+      },
+    })
+    for (const key of ['requirement', first, second, 'valid-until']) {
+      if (!node.has(key)) this.problem(node, `${key} is missing`)
+    }
+    const [one, other, validUntil] = [values.get(first), values.get(second), values.get('valid-until')]
+    if (id === undefined || one === undefined || other === undefined || validUntil === undefined)
+      return undefined
+    return { id, texts: [one, other], validUntil }
+  }
+
+  private each(map: YAMLMap, where: string, known: Readonly<Record<string, (value: unknown) => void>>): void {
+    for (const { key, value } of map.items) {
+      const name = isScalar(key) ? String(key.value) : ''
+      const read = Object.hasOwn(known, name) ? known[name] : undefined
+      if (read === undefined)
+        this.problem(key, `${where}"${name}" is no key here${suggestion(name, Object.keys(known))}`)
+      else {
+        this.key = name
+        read(value ?? key)
+      }
+    }
+  }
+
+  private list<Item>(node: unknown, read: (item: unknown) => Item | undefined): readonly Item[] {
+    if (isScalar(node) && node.value === null) return []
+    if (isSeq(node)) return node.items.map(read).filter((item) => item !== undefined)
+    this.problem(node, `${this.key} has to be a list, each item starting with "- requirement:"`)
+    return []
+  }
+
+  private text(node: unknown, key: string): string | undefined {
+    const value = isScalar(node) ? node.value : undefined
+    if (typeof value === 'string' && value.trim() !== '') return oneLine(value, 500)
+    this.problem(
+      node,
+      value === '' || value === null ? `${key} is empty: fill it in` : `${key} has to be text`,
+    )
+    return undefined
+  }
+
+  private number(
+    node: unknown,
+    { minimum, maximum }: { minimum: number; maximum: number },
+  ): number | undefined {
+    const value = isScalar(node) ? node.value : undefined
+    if (Number.isInteger(value) && Number(value) >= minimum && Number(value) <= maximum) return Number(value)
+    this.problem(node, `${this.key} has to be a whole number from ${minimum} to ${maximum}`)
+    return undefined
+  }
+
+  /** `90s`, `5m`, `24h`; milliseconds. */
+  private duration(node: unknown): number | undefined {
+    const value = isScalar(node) ? String(node.value) : ''
+    const [, amount, unit = ''] = /^(\d{1,6})([smh])$/.exec(value.trim()) ?? []
+    const milliseconds = Number(amount) * ({ s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? Number.NaN)
+    if (milliseconds > 0) return milliseconds
+    this.problem(node, `${this.key}: "${oneLine(value, 40)}" is no duration: write 90s, 5m or 24h`)
+    return undefined
+  }
+
+  private days(node: unknown): number | undefined {
+    const value = isScalar(node) ? String(node.value) : ''
+    const days = Number(/^(\d{1,5})d$/.exec(value.trim())?.[1])
+    if (days > 0) return days
+    this.problem(node, `${this.key}: "${oneLine(value, 40)}" is no number of days: write 30d`)
+    return undefined
+  }
+
+  private flag(node: unknown): boolean {
+    const value = isScalar(node) ? node.value : undefined
+    if (typeof value !== 'boolean') this.problem(node, `${this.key} has to be true or false`)
+    return value === true
+  }
+
+  private problem(node: unknown, text: string): void {
+    const offset = (node as Partial<Node> | null)?.range?.[0] ?? 0
+    this.problems.push([this.lines.linePos(offset).line, text])
+  }
+}
+
+function suggestion(text: string, known: readonly string[]): string {
+  const nearest = closest(text, known)
+  return distance(text, nearest) <= 4 ? ` (did you mean ${nearest}?)` : ''
+}
+
+/** A day of the calendar, not only something that looks like one. */
+function isDate(text: string): boolean {
+  if (!/^\d{4}-\d\d-\d\d$/.test(text)) return false
+  const date = new Date(`${text}T00:00:00Z`)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text)
+}

@@ -1,0 +1,212 @@
+import { Failure } from '../failure.ts'
+import { stopwatch } from '../journal.ts'
+import { readApplicationSecret, type ApplicationSecret } from '../kubernetes/application-secret.ts'
+import { namedRights, roleManifests, serviceRights, type Right } from '../kubernetes/permissions.ts'
+import type { Attempt, Login, Session } from '../postgres/session.ts'
+import { isSslMode } from '../postgres/sslmode.ts'
+import { readServer } from '../postgres/state.ts'
+import type { GoLiveRequest } from '../request.ts'
+import type { Run } from '../run.ts'
+import { count, sentence } from '../text.ts'
+import { emptyFile, type GoLiveFile } from './file.ts'
+import { holdingBack, tally, type Evidence, type GateReport } from './finding.ts'
+import { judge, pictureOf, type Observations, type Rules } from './judge.ts'
+import { observeApplication } from './observe-application.ts'
+import { observeCluster } from './observe-cluster.ts'
+import { observeSql, probeRpo } from './observe-sql.ts'
+import { requirementOf, thresholdsOf, type RequirementId } from './requirement.ts'
+
+/**
+ * Judges whether the database may carry production, and reports it. Changes nothing, but for the table that the live
+ * probe makes and drops where the go-live file asks for it.
+ *
+ * @param file what the go-live file says; absent where there is none
+ * @param admin a session that is open already
+ * @throws Failure `go-live-held-back` where that is enforced; what cannot be read is `unknown`, and no failure
+ */
+export async function passGate(
+  run: Run,
+  goLive: GoLiveRequest,
+  file: GoLiveFile | undefined,
+  admin: Session | undefined,
+): Promise<void> {
+  const { journal, deadline } = run
+  deadline.enter('the go-live gate')
+  const timer = stopwatch()
+  const rules: Rules = {
+    profile: goLive.profile,
+    thresholds: thresholdsOf(goLive.profile, file?.thresholds),
+    file: file ?? emptyFile,
+  }
+  const seen = await observe(run, rules, admin)
+  const findings = judge(seen, rules)
+  const holding = holdingBack(findings)
+  const report: GateReport = {
+    verdict: holding.length === 0 ? 'met' : 'held-back',
+    enforced: goLive.enforcement.enforced,
+    why: goLive.enforcement.why,
+    profile: goLive.profile,
+    file: goLive.file,
+    fileRead: file !== undefined,
+    at: seen.at,
+    findings,
+    picture: pictureOf(seen, rules),
+    manifest: manifestFor(run, seen),
+  }
+  journal.goLive = report
+  tell(run, report, timer())
+  if (report.verdict === 'held-back' && report.enforced) throw heldBack(report)
+}
+
+/** Looks at everything at once: no look needs another, but for the Secret that the application's login needs. */
+async function observe(run: Run, rules: Rules, earlier: Session | undefined): Promise<Observations> {
+  const { request, cluster, sessions, journal, deadline, wanted } = run
+  const { api, namespace } = cluster
+  const admin = earlier ?? (await sessions.asAdmin('postgres'))
+  const [secret, server, sql, database, application] = await Promise.all([
+    readApplicationSecret(api, namespace, request.appSecret, journal.mask),
+    readServer(admin, wanted),
+    observeSql(admin, wanted.username),
+    observeCluster(api, request.accessNamespace, cluster.pod, cluster.selector),
+    observeApplication(api, namespace, request.appSecret),
+  ])
+  journal.serverVersion ??= server.version
+  journal.secretVersion ??= secret?.resourceVersion
+  const at = new Date()
+  const login = secret && loginOf(run, secret)
+  const attempt = login && (await sessions.tryAs(login))
+  const probe = !rules.file.rpoProbe
+    ? undefined
+    : request.dryRun
+      ? { reason: 'this is a dry run' }
+      : sql.standby
+        ? { reason: 'a standby takes no writes' }
+        : attempt?.session === undefined
+          ? { reason: 'the application could not log in' }
+          : await probeRpo(attempt.session, admin, rules.thresholds.rpoMs, deadline)
+  await sessions.end(attempt?.session)
+  return {
+    at,
+    sql,
+    server,
+    cluster: database,
+    application,
+    secret,
+    secretRef: wanted.secret,
+    secretChangedNow: journal.hasChanged('secret') && !request.dryRun,
+    username: wanted.username,
+    database: wanted.database,
+    login: loginEvidence(login, attempt, at),
+    probe,
+  }
+}
+
+/** As the application logs in, with nothing but its Secret; nothing where that cannot be told from it. */
+function loginOf({ request, cluster }: Run, { values }: ApplicationSecret): Login | undefined {
+  const { PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE = '' } = values
+  if (PGUSER === undefined || PGPASSWORD === undefined || PGDATABASE === undefined || !isSslMode(PGSSLMODE)) {
+    return undefined
+  }
+  return {
+    user: PGUSER,
+    password: PGPASSWORD,
+    database: PGDATABASE,
+    host: cluster.access.host,
+    sslMode: PGSSLMODE,
+    ca: request.sslRootCert ?? values['ca.crt'],
+  }
+}
+
+/** What the application's own login showed, as evidence beside what the admin sees of its role. */
+function loginEvidence(login: Login | undefined, attempt: Attempt | undefined, at: Date): Evidence {
+  const query = `log in as ${login?.user ?? 'the application'}`
+  if (login === undefined || attempt === undefined) {
+    return { query, answer: 'the Secret does not hold all that it takes', at }
+  }
+  const refused = attempt.session === undefined
+  const state = attempt.refusal?.code ?? 'no SQLSTATE'
+  const exchange = attempt.exchange === 'none' ? 'the server asked for no password' : attempt.exchange
+  return { query, answer: refused ? `refused (${state})` : `works, ${exchange ?? ''}`, at }
+}
+
+/** Tells the log: what it is about, then every requirement that holds back, then how many came out in which way. */
+function tell({ journal }: Run, report: GateReport, seconds: number): void {
+  const { findings, profile, file, fileRead } = report
+  const mode = report.enforced ? 'enforced' : 'warns only'
+  const where = fileRead ? file : `no ${file}`
+  journal.step('right', 'go-live', `${profile} · ${mode} ${report.why.replaceAll('`', '')}\n${where}`)
+  const holding = holdingBack(findings)
+  const people = holding.filter(({ id, evidence }) => isChecklist(id) && evidence.length === 0)
+  for (const { id, verdict, seen, remedy } of holding.filter((finding) => !people.includes(finding))) {
+    const sign = verdict === 'not met' ? 'stopped' : 'attention'
+    journal.step(sign, id, [`${verdict}: ${seen}`, ...(remedy === '' ? [] : [`→ ${remedy}`])].join('\n'))
+  }
+  if (people.length > 0) {
+    const names = sentence(people.map(({ id }) => id))
+    journal.step('attention', 'checklist', `unknown: nobody vouches for ${names}\n→ do it, and attest`)
+  }
+  const rest = findings.filter((finding) => !holding.includes(finding))
+  journal.step('right', 'the rest', tally(rest) || 'nothing', seconds)
+  journal.reporter.detail(
+    `Evidence for ${count(findings.length, 'requirement')}`,
+    findings.flatMap(({ id, verdict, seen, evidence, warnings }) => [
+      `${id}: ${verdict}. ${seen}`,
+      ...warnings.map((warning) => `    ! ${warning}`),
+      ...evidence.map(({ query, answer }) => `    ${query} → ${answer}`),
+    ]),
+  )
+}
+
+function isChecklist(id: RequirementId): boolean {
+  return requirementOf(id).checklist === true
+}
+
+function heldBack({ findings, file }: GateReport): Failure {
+  const holding = holdingBack(findings)
+  const attestable = holding.filter((finding) => finding.attestable)
+  const hint = [
+    'What was seen, and what gets past it, is above; the evidence is in the job summary and in the report.',
+    ...(attestable.length > 0
+      ? [
+          `Where somebody knows better than could be seen: attest it in ${file}. The summary has that ready to paste.`,
+        ]
+      : []),
+    ...(attestable.length < holding.length
+      ? [`What has to wait can be waived in ${file}, with owner, reason and end date.`]
+      : []),
+  ]
+  return new Failure('go-live-held-back', `Release held back: ${tally(holding)}.`, hint)
+}
+
+/**
+ * Gives Roles with the optional rights, for the namespaces where one is missing. They replace those of the run itself,
+ * so they hold its rights as well.
+ */
+function manifestFor({ request, cluster: { access, namespace }, journal }: Run, seen: Observations): string {
+  const { cluster, application } = seen
+  const { permissions } = journal
+  const missing = [...Object.values(cluster.missing).flat(), ...application.missing]
+  // Nodes belong to no namespace: no Role can give a right to them.
+  const namespaces = new Set(
+    missing.filter(({ resource }) => resource !== 'nodes').map((right) => right.namespace),
+  )
+  if (permissions === undefined || namespaces.size === 0) return ''
+  // Also where this is the gate alone: the Role that it would replace may serve another job that provisions.
+  const needed = [
+    ...namedRights({ ...request, appNamespace: namespace, provision: true }),
+    ...serviceRights(request.accessNamespace, access.service),
+    ...permissions.rights,
+    ...cluster.rights,
+    ...application.rights,
+  ]
+  return roleManifests(
+    permissions.identity,
+    distinct(needed).filter((right) => namespaces.has(right.namespace)),
+  )
+}
+
+function distinct(rights: readonly Right[]): readonly Right[] {
+  const key = ({ namespace, verb, group, resource, subresource = '', name = '' }: Right): string =>
+    [namespace, verb, group, resource, subresource, name].join('|')
+  return [...new Map(rights.map((right) => [key(right), right])).values()]
+}

@@ -1,0 +1,177 @@
+import type { Api } from '../kubernetes/api.ts'
+import type { Container, Metadata, PodObject, PodSpec } from '../kubernetes/objects.ts'
+import { oneLine } from '../text.ts'
+import type { Evidence, OptionalRight } from './finding.ts'
+import { ask, evidenceOf, labelQuery } from './observe-cluster.ts'
+
+/** A Deployment or StatefulSet that uses the application Secret. */
+export interface Workload {
+  /** `Deployment shop`. */
+  readonly what: string
+  readonly replicas: number
+  readonly ready: number
+  /** Containers that lack requests or limits, with what they lack. */
+  readonly unlimited: readonly string[]
+  /** Whether its Pods are kept apart by a rule that the scheduler has to obey. */
+  readonly keptApart: boolean
+  /** Its Pods that are not on their way out; absent where they may not be listed. */
+  readonly pods: readonly WorkloadPod[] | undefined
+}
+
+/** One Pod of a workload. */
+export interface WorkloadPod {
+  readonly name: string
+  readonly node: string | undefined
+  readonly created: Date | undefined
+}
+
+/** What the namespace of the application shows about its use of the Secret. */
+export interface ApplicationSight {
+  /** Those that use the Secret; absent where neither kind may be listed. */
+  readonly workloads: readonly Workload[] | undefined
+  readonly evidence: readonly Evidence[]
+  readonly missing: readonly OptionalRight[]
+  /** Every optional right that was made use of or missed, for a complete Role. */
+  readonly rights: readonly OptionalRight[]
+}
+
+interface WorkloadObject {
+  readonly metadata?: Metadata
+  readonly spec?: {
+    readonly replicas?: number
+    readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> }
+    readonly template?: { readonly spec?: PodSpec }
+  }
+  readonly status?: { readonly readyReplicas?: number }
+}
+
+interface ListOf<Item> {
+  readonly items?: readonly Item[]
+}
+
+const kinds = [
+  ['Deployment', 'deployments'],
+  ['StatefulSet', 'statefulsets'],
+] as const
+
+/**
+ * Looks for what uses the Secret. No selector can ask for that, so both lists are read whole; the Pods are asked for by
+ * the labels of what was found.
+ */
+export async function observeApplication(
+  api: Api,
+  namespace: string,
+  secret: string,
+): Promise<ApplicationSight> {
+  const evidence: Evidence[] = []
+  const missing: OptionalRight[] = []
+  const encoded = encodeURIComponent(namespace)
+  const right = (group: string, resource: string): OptionalRight => ({
+    namespace,
+    verb: 'list',
+    group,
+    resource,
+    purpose: 'the go-live gate',
+    asked: false,
+  })
+  const podsRight = right('', 'pods')
+  const rights = [...kinds.map(([, resource]) => right('apps', resource)), podsRight]
+  const lists = await Promise.all(
+    kinds.map(async ([kind, resource]) => {
+      const path = `/apis/apps/v1/namespaces/${encoded}/${resource}`
+      const answered = await ask<ListOf<WorkloadObject>>(api, path, right('apps', resource))
+      const using = answered.body?.items?.filter(({ spec }) => uses(spec?.template?.spec, secret))
+      const names = using?.map(({ metadata }) => metadata?.name ?? '').join(', ') ?? ''
+      const total = answered.body?.items?.length ?? 0
+      evidence.push(evidenceOf(answered, () => `${total} found, using the Secret: ${names || 'none'}`))
+      if (answered.missing !== undefined) missing.push(answered.missing)
+      return using?.map((object) => ({ kind, object }))
+    }),
+  )
+  const workloads = await Promise.all(
+    lists
+      .flatMap((list) => list ?? [])
+      .map(async ({ kind, object }) => {
+        const query = labelQuery(object.spec?.selector?.matchLabels ?? {})
+        const answered = await ask<ListOf<PodObject>>(
+          api,
+          `/api/v1/namespaces/${encoded}/pods?${query}`,
+          podsRight,
+        )
+        const pods = answered.body?.items?.filter(isAlive).map(workloadPod)
+        evidence.push(evidenceOf(answered, () => pods?.map(podWords).join('; ') || 'no Pod'))
+        if (answered.missing !== undefined && missing.every(({ resource }) => resource !== 'pods')) {
+          missing.push(answered.missing)
+        }
+        return workloadOf(kind, object, pods)
+      }),
+  )
+  const seen = lists.some((list) => list !== undefined)
+  return { workloads: seen ? workloads : undefined, evidence, missing, rights }
+}
+
+function workloadOf(
+  kind: string,
+  { metadata, spec, status }: WorkloadObject,
+  pods: Workload['pods'],
+): Workload {
+  const template = spec?.template?.spec
+  const rules = template?.topologySpreadConstraints ?? []
+  const strict = rules.some(({ whenUnsatisfiable }) => whenUnsatisfiable === 'DoNotSchedule')
+  const apart = template?.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []
+  return {
+    what: `${kind} ${oneLine(metadata?.name ?? '', 80)}`,
+    replicas: spec?.replicas ?? 1,
+    ready: status?.readyReplicas ?? 0,
+    unlimited: (template?.containers ?? []).flatMap(lacking),
+    keptApart: strict || apart.length > 0,
+    pods,
+  }
+}
+
+/** Gives what a container lacks, in words; CPU limits are left to the owner, since many leave them out on purpose. */
+function lacking({ name = '', resources }: Container): readonly string[] {
+  const lacks = [
+    ...['cpu', 'memory']
+      .filter((kind) => resources?.requests?.[kind] === undefined)
+      .map((kind) => `${kind} request`),
+    ...(resources?.limits?.['memory'] === undefined ? ['memory limit'] : []),
+  ]
+  return lacks.length === 0 ? [] : [`${oneLine(name, 80)} has no ${lacks.join(', no ')}`]
+}
+
+/** Says whether a Pod of this kind gets at the Secret, in any of the ways there are. */
+function uses(spec: PodSpec | undefined, secret: string): boolean {
+  const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])]
+  const volumes = spec?.volumes ?? []
+  return (
+    containers.some(
+      ({ env = [], envFrom = [] }) =>
+        envFrom.some(({ secretRef }) => secretRef?.name === secret) ||
+        env.some(({ valueFrom }) => valueFrom?.secretKeyRef?.name === secret),
+    ) ||
+    volumes.some(
+      (volume) =>
+        volume.secret?.secretName === secret ||
+        (volume.projected?.sources ?? []).some((source) => source.secret?.name === secret),
+    )
+  )
+}
+
+function isAlive({ metadata, status }: PodObject): boolean {
+  const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed'
+  return metadata?.deletionTimestamp === undefined && !ended
+}
+
+function workloadPod({ metadata, spec }: PodObject): WorkloadPod {
+  const created = new Date(metadata?.creationTimestamp ?? '')
+  return {
+    name: oneLine(metadata?.name ?? '', 80),
+    node: spec?.nodeName,
+    created: Number.isNaN(created.getTime()) ? undefined : created,
+  }
+}
+
+function podWords({ name, node, created }: WorkloadPod): string {
+  return `${name} on ${node ?? 'no Node yet'}, since ${created?.toISOString().slice(0, 19) ?? '?'}`
+}

@@ -1,0 +1,213 @@
+import { parseWindow, type BackupWindow } from './window.ts'
+
+/** What was ordered; decides about thresholds, and about whether the checklist counts. */
+export const profiles = ['standard', 'premium'] as const
+export type Profile = (typeof profiles)[number]
+
+/** Where a requirement comes from. */
+export interface Source {
+  readonly text: string
+  readonly url: string
+}
+
+/** How a requirement comes to be known. */
+export interface Requirement {
+  readonly id: string
+  readonly title: string
+  readonly source: Source
+  /**
+   * Whether a person may vouch for it where it could not be seen. What can always be seen cannot be attested; an
+   * exception from it can be waived.
+   */
+  readonly attestable: boolean
+  /** One of the checklist's items that only people can do. They count in `premium` and warn in `standard`. */
+  readonly checklist?: true
+  /** Judged only where the go-live file asks for it. */
+  readonly optional?: true
+}
+
+const terms: Source = {
+  text: 'Terms of service, appendix 3: plan of Managed PostgreSQL',
+  url: 'https://elastisys.com/legal/terms-of-service/#appendix-3-managed-additional-service-specification-managed-services-only',
+}
+const manual: Source = {
+  text: 'Welkin user guide: PostgreSQL',
+  url: 'https://elastisys.io/welkin/user-guide/additional-services/postgresql/',
+}
+const checklist: Source = {
+  text: 'Welkin go-live checklist',
+  url: 'https://elastisys.io/welkin/user-guide/go-live/',
+}
+const versions: Source = {
+  text: 'PostgreSQL versioning policy',
+  url: 'https://www.postgresql.org/support/versioning/',
+}
+
+/** The one table of requirements, in the order of importance. */
+export const requirements = [
+  { id: 'primary', title: 'A writable primary is behind the Service', source: manual, attestable: false },
+  { id: 'instances', title: 'As many instances as the plan has', source: terms, attestable: false },
+  { id: 'streaming', title: 'The standbys really stream', source: terms, attestable: false },
+  { id: 'spread', title: 'The instances are on Nodes of their own', source: terms, attestable: true },
+  { id: 'archiving', title: 'Archiving is on and does not fail', source: terms, attestable: false },
+  {
+    id: 'rpo',
+    title: 'No more is lost than the recovery point objective allows',
+    source: terms,
+    attestable: false,
+  },
+  {
+    id: 'backup-schedule',
+    title: 'A full backup is due in every backup window',
+    source: terms,
+    attestable: true,
+  },
+  {
+    id: 'last-backup',
+    title: 'The last full backup is recent, and was taken in the window',
+    source: terms,
+    attestable: true,
+  },
+  { id: 'retention', title: 'Backups are kept long enough', source: terms, attestable: true },
+  {
+    id: 'pitr',
+    title: 'Recovery reaches back far enough',
+    source: terms,
+    attestable: true,
+  },
+  { id: 'off-site', title: 'A copy of the backups is kept off-site', source: checklist, attestable: true },
+  { id: 'app-user', title: 'The application does not use the admin', source: manual, attestable: false },
+  {
+    id: 'role-attributes',
+    title: "The application's role has no dangerous attribute",
+    source: manual,
+    attestable: false,
+  },
+  { id: 'public-connect', title: 'PUBLIC cannot connect to the database', source: manual, attestable: false },
+  { id: 'tls', title: 'The application connects with TLS', source: manual, attestable: false },
+  {
+    id: 'supported-version',
+    title: 'The PostgreSQL project still mends this major version',
+    source: versions,
+    attestable: false,
+  },
+  {
+    id: 'app-replicas',
+    title: 'The application has enough replicas that are ready',
+    source: checklist,
+    attestable: true,
+  },
+  {
+    id: 'app-spread',
+    title: 'The replicas of the application are on Nodes of their own',
+    source: checklist,
+    attestable: true,
+  },
+  {
+    id: 'app-resources',
+    title: 'The application has requests and limits',
+    source: checklist,
+    attestable: true,
+  },
+  {
+    id: 'app-restarted',
+    title: 'No Pod of the application is older than its credential',
+    source: manual,
+    attestable: true,
+  },
+  {
+    id: 'backup-window-now',
+    title: 'It is not time for the backup now',
+    source: terms,
+    attestable: false,
+    optional: true,
+  },
+  { id: 'load-test', title: 'A load test was done', source: checklist, attestable: true, checklist: true },
+  {
+    id: 'load-test-update',
+    title: 'A load test was done during an update',
+    source: checklist,
+    attestable: true,
+    checklist: true,
+  },
+  {
+    id: 'load-test-reboot',
+    title: 'A load test was done during a rolling reboot of the Nodes',
+    source: checklist,
+    attestable: true,
+    checklist: true,
+  },
+  {
+    id: 'load-test-zone',
+    title: 'A load test was done with a Zone failing',
+    source: checklist,
+    attestable: true,
+    checklist: true,
+  },
+  {
+    id: 'recovery-test',
+    title: 'Disaster recovery was tested',
+    source: checklist,
+    attestable: true,
+    checklist: true,
+  },
+  {
+    id: 'redeployment-test',
+    title: 'Redeployment from scratch was tested',
+    source: checklist,
+    attestable: true,
+    checklist: true,
+  },
+] as const satisfies readonly Requirement[]
+
+/** The stable id of a requirement, used in file, reports and documents. */
+export type RequirementId = (typeof requirements)[number]['id']
+
+/** Gives a requirement by its id. */
+export function requirementOf(id: RequirementId): Requirement & { readonly id: RequirementId } {
+  const found = requirements.find((requirement) => requirement.id === id)
+  if (found === undefined) throw new Error(`${id} is in no table`)
+  return found
+}
+
+/** What is demanded, in numbers. */
+export interface Thresholds {
+  /** The primary included. */
+  readonly minInstances: number
+  readonly minStandbys: number
+  /** Distinct Nodes below the instances. */
+  readonly minNodes: number
+  /** Distinct zones below the instances; 1 asks for nothing. */
+  readonly minZones: number
+  /** Recovery point objective: how much work may be lost, in milliseconds. */
+  readonly rpoMs: number
+  readonly backupWindow: BackupWindow
+  /** How old the last full backup may be, not counting the length of the window, in milliseconds. */
+  readonly backupEveryMs: number
+  readonly retentionDays: number
+  readonly recoveryDays: number
+  readonly minAppReplicas: number
+}
+
+const minuteMs = 60_000
+const dayMs = 24 * 60 * minuteMs
+
+/** Gives what a profile demands, with the values of the go-live file in place of its own. */
+export function thresholdsOf(profile: Profile, given: Partial<Thresholds> = {}): Thresholds {
+  const minInstances = given.minInstances ?? (profile === 'premium' ? 3 : 2)
+  const window = parseWindow('00:00-06:00 CET')
+  if ('problem' in window) throw new Error(window.problem)
+  return {
+    minInstances,
+    minStandbys: minInstances - 1,
+    minNodes: minInstances,
+    minZones: 1,
+    rpoMs: 5 * minuteMs,
+    backupWindow: window,
+    backupEveryMs: dayMs,
+    retentionDays: 30,
+    recoveryDays: 7,
+    minAppReplicas: 2,
+    ...given,
+  }
+}

@@ -1,0 +1,31 @@
+import { holdingBack } from '../go-live/finding.ts'
+import type { Outcome } from '../outcome.ts'
+
+/** One annotation of a pipeline's page. */
+export interface Annotation {
+  readonly level: 'error' | 'warning'
+  readonly title: string
+  readonly message: string
+}
+
+/** GitHub shows ten of a kind for a step, and drops the rest without a word. */
+const most = 10
+
+/** Gives what the page of the job shows without being opened: at most ten, the most important first. */
+export function annotationsOf({ failure, goLive, notes }: Outcome): readonly Annotation[] {
+  const held = goLive === undefined ? [] : holdingBack(goLive.findings)
+  const all: Annotation[] = [
+    ...(failure === undefined
+      ? []
+      : [{ level: 'error', title: `pg-app-user: ${failure.code}`, message: failure.message } as const]),
+    ...held.map(({ id, verdict, seen, remedy }) => ({
+      level: goLive?.enforced === true ? ('error' as const) : ('warning' as const),
+      title: `go-live: ${id} is ${verdict}`,
+      message: remedy === '' ? seen : `${seen} (${remedy})`,
+    })),
+    ...notes.map((message) => ({ level: 'warning', title: 'pg-app-user', message }) as const),
+  ]
+  if (all.length <= most) return all
+  const message = `${all.length - most + 1} more are in the job summary.`
+  return [...all.slice(0, most - 1), { level: 'warning', title: 'pg-app-user', message }]
+}

@@ -1,0 +1,96 @@
+import { holdingBack, tally, type Finding, type GateReport } from '../go-live/finding.ts'
+import { standing, type Outcome } from '../outcome.ts'
+import { count, sentence, utc } from '../text.ts'
+import { block, code, escape, fold, paragraphs, table } from './markdown.ts'
+
+/** For how long the block to paste suggests to attest. */
+const suggestedDays = 90
+
+/** Gives the verdict as a title. */
+export function gateTitle({ verdict, enforced, findings }: GateReport): string {
+  if (verdict === 'met') return `Ready to go live: ${tally(findings)}`
+  return `${enforced ? 'Release held back' : 'Would be held back'}: ${tally(holdingBack(findings))}`
+}
+
+/** Gives what the gate saw and what to do about it, the most important first. */
+export function gateBody(outcome: Outcome, report: GateReport): string {
+  const { findings, profile, enforced, why, at, manifest } = report
+  const plan = profile === 'premium' ? 'Premium' : 'Standard'
+  const mode = enforced ? 'enforced' : 'reported only'
+  const stands = report.verdict === 'held-back' && enforced ? ` ${standing(outcome)}` : ''
+  const open = findings.filter(({ verdict }) => verdict !== 'met' && verdict !== 'not applicable')
+  const met = findings.filter(({ verdict }) => verdict === 'met')
+  const idle = findings.filter(({ verdict }) => verdict === 'not applicable')
+  const warnings = findings.flatMap(({ id, warnings }) =>
+    warnings.map((warning) => `- ${code(id)}: ${escape(warning)}`),
+  )
+  return paragraphs(
+    `${plan} profile, ${mode} ${escape(why)}. Seen ${utc(at)}.${stands}`,
+    open.length === 0 ? '' : table(['requirement', 'verdict', 'seen', 'to get past it'], open.map(openRow)),
+    warnings.length === 0 ? '' : `**Needs a look**\n\n${warnings.join('\n')}`,
+    met.length === 0
+      ? ''
+      : fold(`${count(met.length, 'requirement')} ${met.length === 1 ? 'is' : 'are'} met`, seenTable(met)),
+    idle.length === 0 ? '' : fold(`${idle.length} not applicable`, seenTable(idle)),
+    fold('Evidence', findings.map(evidence).join('\n\n')),
+    attestations(report),
+    exceptions(report),
+    manifest === ''
+      ? ''
+      : fold(
+          'Rights that would make more of it known, for your administrator',
+          paragraphs(
+            'It is the whole Role, with what provisioning needs, and safe to apply more than once.',
+            block('yaml', manifest),
+          ),
+        ),
+  )
+}
+
+function openRow({ id, verdict, counts, seen, remedy, exception }: Finding): readonly string[] {
+  const holds = counts && (verdict === 'not met' || verdict === 'unknown')
+  const weight = holds
+    ? `**${verdict}**`
+    : exception !== undefined
+      ? `${verdict}, until ${exception.until}`
+      : `${verdict}, does not count`
+  return [code(id), weight, escape(seen), escape(remedy)]
+}
+
+function seenTable(findings: readonly Finding[]): string {
+  return table(
+    ['requirement', 'wanted', 'seen'],
+    findings.map(({ id, wanted, seen }) => [code(id), escape(wanted), escape(seen)]),
+  )
+}
+
+function evidence({ id, title, source, evidence }: Finding): string {
+  const lines = evidence.map(({ query, answer, at }) => `- ${code(query)} → ${escape(answer)} (${utc(at)})`)
+  const from = `${code(id)} ${escape(title)}. From: [${escape(source.text)}](${source.url})`
+  return [from, '', ...(lines.length === 0 ? ['- nothing to look at'] : lines)].join('\n')
+}
+
+/** The block to paste for everything unknown that a person may vouch for. */
+function attestations({ findings, file, at }: GateReport): string {
+  const open = findings.filter(({ verdict, attestable }) => verdict === 'unknown' && attestable)
+  if (open.length === 0) return ''
+  const until = new Date(at.getTime() + suggestedDays * 24 * 3600 * 1000).toISOString().slice(0, 10)
+  const entries = open.flatMap(({ id }, index) => [
+    `  - requirement: ${id}`,
+    `    statement: ""${index === 0 ? '         # what you checked, and where' : ''}`,
+    '    by: ""',
+    `    valid-until: ${until}`,
+  ])
+  return paragraphs(
+    `**To attest, commit this** (${code(file)}) **and fill in the blanks:**`,
+    block('yaml', ['attestations:', ...entries].join('\n')),
+  )
+}
+
+/** What cannot be attested: that it can be seen, and what can be done instead. */
+function exceptions({ findings }: GateReport): string {
+  const rest = holdingBack(findings).filter(({ attestable }) => !attestable)
+  if (rest.length === 0) return ''
+  const [is, it] = rest.length === 1 ? ['it can be seen', 'It'] : ['they can be seen', 'They']
+  return `${sentence(rest.map(({ id }) => code(id)))} cannot be attested, because ${is}. ${it} can be waived: owner, reason and end date.`
+}

@@ -1,0 +1,85 @@
+import pg from 'pg'
+import { startDeadline, type Deadline } from './deadline.ts'
+import { asFailure, Failure } from './failure.ts'
+import { readGoLiveFile } from './go-live/file.ts'
+import { passGate } from './go-live/gate.ts'
+import { Journal } from './journal.ts'
+import type { Api } from './kubernetes/api.ts'
+import type { Outcome } from './outcome.ts'
+import type { Wanted } from './postgres/decide.ts'
+import { postgresFailure } from './postgres/failure.ts'
+import { Sessions } from './postgres/sessions.ts'
+import { provision, StartAgain } from './provision.ts'
+import type { Reporter } from './reporter.ts'
+import type { ProvisionRequest } from './request.ts'
+import { connect, type Cluster } from './target.ts'
+
+/** What every step of a run needs. */
+export interface Run {
+  readonly request: ProvisionRequest
+  readonly cluster: Cluster
+  readonly sessions: Sessions
+  readonly journal: Journal
+  readonly deadline: Deadline
+  readonly wanted: Wanted
+}
+
+/**
+ * The whole story: finds the cluster, provisions the application user, and judges whether the database may carry
+ * production; each of the last two where it is asked for.
+ *
+ * Never throws: what went wrong is the outcome's `failure`, beside everything that is known about what stands.
+ */
+export async function run(
+  request: ProvisionRequest,
+  reporter: Reporter,
+  cancelled: AbortSignal,
+): Promise<Outcome> {
+  const deadline = startDeadline(request.timeoutMs, cancelled, (phase) => reporter.enter?.(phase))
+  const journal = new Journal(reporter)
+  const { goLive } = request
+  let api: Api | undefined
+  let sessions: Sessions | undefined
+  let failure: Failure | undefined
+  try {
+    // Read before anything is changed: what is wrong with it is as easily mended as a wrong input.
+    const file = goLive && (await readGoLiveFile(goLive.file, goLive.fileNamed))
+    const cluster = await connect(request, journal, deadline, (opened) => (api = opened))
+    const ca = request.sslRootCert ?? cluster.access.ca
+    sessions = new Sessions(cluster.server, { ...cluster.access, ca })
+    const story: Run = { request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) }
+    const admin = request.provision === false ? undefined : await provision(story)
+    if (goLive !== undefined) await passGate(story, goLive, file, admin)
+  } catch (error) {
+    failure = toFailure(error, deadline)
+  }
+  deadline.stop()
+  await sessions?.endAll()
+  api?.close()
+  return journal.outcome(request, failure)
+}
+
+function wantedOf(request: ProvisionRequest, cluster: Cluster): Wanted {
+  return {
+    username: request.appUsername,
+    database: request.appDatabase,
+    secret: `${cluster.namespace}/${request.appSecret}`,
+    databaseOwner: request.databaseOwner,
+    extensions: request.extensions,
+    connectRoles: request.connectRoles,
+    existing: request.existing,
+  }
+}
+
+/** Turns whatever stopped the run into the Failure to show. */
+function toFailure(error: unknown, deadline: Deadline): Failure {
+  // Whatever broke after the end of the time broke because of it.
+  if (deadline.signal.aborted) return deadline.signal.reason as Failure
+  if (error instanceof pg.DatabaseError) return postgresFailure(error)
+  if (error instanceof StartAgain) {
+    return new Failure('timeout', `No time is left to look again: ${error.message}.`, [
+      'Somebody else keeps changing the same role, database or Secret. Give it more time: input "timeout".',
+    ])
+  }
+  return asFailure(error)
+}

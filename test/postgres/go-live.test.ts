@@ -1,0 +1,510 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ObjectInput } from '../../sandbox/api.ts'
+import type { PostgresServer } from '../../sandbox/postgres.ts'
+import type { Finding, GateReport } from '../../src/go-live/finding.ts'
+import type { RequirementId } from '../../src/go-live/requirement.ts'
+import type { GoLiveRequest, ProvisionRequest } from '../../src/request.ts'
+import { useBench, type Application, type Run } from '../support/bench.ts'
+
+const bench = useBench({
+  postgres: {
+    settings: {
+      archive_mode: 'on',
+      archive_command: '/bin/false',
+      archive_timeout: '300',
+      wal_level: 'replica',
+    },
+  },
+})
+
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'go-live-'))
+  await chmod(folder, 0o777)
+})
+
+afterAll(async () => {
+  await rm(folder, { recursive: true })
+})
+
+/** Gives a request for the gate, with a go-live file of this content. */
+async function gate(content = '', more: Partial<GoLiveRequest> = {}): Promise<GoLiveRequest> {
+  const file = join(folder, `${bench.name('file')}.yaml`)
+  await writeFile(file, content)
+  return {
+    enforcement: { enforced: false, why: 'because a test says so' },
+    profile: 'standard',
+    file,
+    fileNamed: true,
+    ...more,
+  }
+}
+
+/** Judges one application by the gate alone. */
+async function judged(
+  application: Application,
+  content = '',
+  more: Partial<GoLiveRequest> = {},
+  overrides: Partial<ProvisionRequest> = {},
+): Promise<Run & { report: GateReport }> {
+  const goLive = await gate(content, more)
+  const run = await bench.run({ ...application.request, ...overrides, provision: false, goLive })
+  const { goLive: report } = run.outcome
+  if (report === undefined) throw run.outcome.failure ?? new Error('there is no report')
+  return { ...run, report }
+}
+
+function find(report: GateReport, id: RequirementId): Finding {
+  const found = report.findings.find((finding) => finding.id === id)
+  if (found === undefined) throw new Error(`${id} was not judged`)
+  return found
+}
+
+async function finding(id: RequirementId, content = ''): Promise<Finding> {
+  return find((await judged(application, content)).report, id)
+}
+
+/** Sets server settings that take effect without a restart. */
+async function set(settings: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, value] of Object.entries(settings))
+    await bench.sql(`ALTER SYSTEM SET ${name} = '${value}'`)
+  await bench.sql('select pg_reload_conf()')
+  await until(async () => {
+    const rows = await bench.sql<{ name: string; setting: string }>(
+      'select name, setting from pg_settings where name = any ($1)',
+      [Object.keys(settings)],
+    )
+    return rows.every(({ name, setting }) => setting === settings[name])
+  })
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if (await condition()) return
+    await sleep(50)
+  }
+  throw new Error('it did not come to be')
+}
+
+async function archiver(): Promise<{
+  failed_count: string
+  last_archived_wal: string | null
+  failing: boolean
+}> {
+  const [row] = await bench.sql<{ failed_count: string; last_archived_wal: string | null; failing: boolean }>(
+    `select failed_count, last_archived_wal,
+       last_failed_time is not null and (last_archived_time is null or last_failed_time > last_archived_time) as failing
+     from pg_stat_archiver`,
+  )
+  if (row === undefined) throw new Error('pg_stat_archiver has one row')
+  return row
+}
+
+async function switchSegment(): Promise<void> {
+  await bench.sql("select pg_logical_emit_message(true, 'test', 'something to archive')")
+  await bench.sql('select pg_switch_wal()')
+}
+
+let application: Application
+
+beforeAll(async () => {
+  application = await bench.established()
+})
+
+describe('archiving', () => {
+  test('that was never seen to work is unknown', async () => {
+    // Under way for as long as the test looks: neither a success nor a failure has been counted yet.
+    await set({ archive_command: '/bin/sleep 4' })
+    await switchSegment()
+    await bench.sql("select pg_stat_reset_shared('archiver')")
+    const seen = await finding('archiving')
+    expect(seen).toMatchObject({ verdict: 'unknown', remedy: expect.stringContaining('rpo-probe') })
+  })
+
+  test('that is broken is not met, and met once it is mended', async () => {
+    await set({ archive_command: '/bin/false' })
+    await switchSegment()
+    await until(async () => (await archiver()).failing)
+    const broken = await judged(application)
+    expect(find(broken.report, 'archiving')).toMatchObject({
+      verdict: 'not met',
+      seen: expect.stringContaining('failing:'),
+    })
+    expect(find(broken.report, 'rpo').verdict).toBe('not met')
+
+    await set({ archive_command: `cp %p ${join(folder, '%f')}` })
+    await switchSegment()
+    await until(async () => !(await archiver()).failing)
+    const mended = await judged(application)
+    expect(find(mended.report, 'archiving')).toMatchObject({
+      verdict: 'met',
+      warnings: [expect.stringContaining('failure')],
+    })
+    expect(find(mended.report, 'rpo')).toMatchObject({
+      verdict: 'met',
+      seen: expect.stringContaining('archive_timeout is 300 s'),
+    })
+  })
+
+  test.each(['/bin/true', ''])('by the command "%s" is not met', async (command) => {
+    await set({ archive_command: command })
+    expect((await finding('archiving')).verdict).toBe('not met')
+    await set({ archive_command: `cp %p ${join(folder, '%f')}` })
+  })
+
+  test('never shows the command, which may hold a credential', async () => {
+    const secret = 'archive-key-4711-zebra'
+    await set({ archive_command: `KEY=${secret} cp %p ${join(folder, '%f')}` })
+    const { report, log } = await judged(application)
+    expect(find(report, 'archiving').verdict).toBe('met')
+    expect(JSON.stringify(report) + log).not.toContain(secret)
+    await set({ archive_command: `cp %p ${join(folder, '%f')}` })
+  })
+})
+
+describe('the recovery point', () => {
+  test('is not met with archive_timeout 1800, and met with 300', async () => {
+    await set({ archive_timeout: '1800' })
+    expect(await finding('rpo')).toMatchObject({ verdict: 'not met', seen: 'archive_timeout is 1800 s' })
+    expect((await finding('rpo', 'rpo: 30m\n')).verdict).toBe('met')
+    await set({ archive_timeout: '300' })
+    await switchSegment()
+    expect((await finding('rpo')).verdict).toBe('met')
+  })
+
+  test('of an idle server is met: it has nothing to archive', async () => {
+    await switchSegment()
+    await until(async () => !(await archiver()).failing)
+    await sleep(1_500)
+    const seen = await finding('rpo', 'rpo: 1s\n')
+    // Only the time is looked at here: archive_timeout is far above one second.
+    expect(seen.verdict).toBe('not met')
+    await set({ archive_timeout: '1' })
+    await until(async () => {
+      const { seen: words } = await finding('rpo', 'rpo: 1s\n')
+      return words.includes('idle since')
+    })
+    expect((await finding('rpo', 'rpo: 1s\n')).verdict).toBe('met')
+    await set({ archive_timeout: '300' })
+  })
+
+  test('is probed where the file asks for it, and nothing is left behind', async () => {
+    await set({ archive_timeout: '1' })
+    const mark = await bench.postgres.logSize()
+    const { report } = await judged(application, 'rpo-probe: true\n')
+    expect(find(report, 'rpo')).toMatchObject({
+      verdict: 'met',
+      seen: expect.stringContaining('a row was archived'),
+    })
+    const statements = await bench.statementsSince(mark)
+    const writing = statements.filter((statement) =>
+      /^(create|insert|drop|alter|grant|revoke|comment)/i.test(statement),
+    )
+    expect(writing.map((statement) => statement.split(' ')[0])).toEqual(['CREATE', 'INSERT', 'DROP'])
+    const left = await bench.sql(
+      "select 1 from pg_class where relname like 'pg_app_user%'",
+      [],
+      application.database,
+    )
+    expect(left).toEqual([])
+    await set({ archive_timeout: '300' })
+  })
+
+  test('that a probe does not see in time is unknown or not met', async () => {
+    const { report } = await judged(application, 'rpo-probe: true\nrpo: 2s\nmin-instances: 1\n')
+    expect(find(report, 'rpo')).toMatchObject({ verdict: 'not met' })
+  })
+})
+
+describe('a gate alone', () => {
+  test('writes nothing: no statement that changes anything, no transaction id, no write to the API server', async () => {
+    const { api } = bench.sandbox
+    const next = async (): Promise<string> =>
+      (await bench.sql<{ next: string }>('select pg_snapshot_xmax(pg_current_snapshot())::text as next'))[0]
+        ?.next ?? ''
+    const before = { next: await next(), requests: api.requests.length, version: application.resourceVersion }
+    const mark = await bench.postgres.logSize()
+    await judged(application)
+    const statements = await bench.statementsSince(mark)
+    expect(statements.length).toBeGreaterThan(0)
+    expect(statements.filter((statement) => !/^(select|with|set|begin|rollback)/i.test(statement))).toEqual(
+      [],
+    )
+    expect(await next()).toBe(before.next)
+    expect(api.requests.slice(before.requests).filter(({ write }) => write)).toEqual([])
+    expect(application.resourceVersion).toBe(before.version)
+  })
+
+  test('needs no right to write Secrets', async () => {
+    const { api, appNamespace } = bench.sandbox
+    const role = api.get('Role', appNamespace, 'pg-app-user')
+    const rules = [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }]
+    api.put({ kind: 'Role', metadata: { name: 'pg-app-user', namespace: appNamespace }, rules })
+    const { outcome } = await judged(application)
+    expect(outcome.failure).toBeUndefined()
+    api.put({
+      ...role,
+      kind: 'Role',
+      metadata: { name: 'pg-app-user', namespace: appNamespace },
+    })
+  })
+
+  test('of an application that is not there names what is missing', async () => {
+    const absent = bench.application()
+    const { report } = await judged(absent)
+    for (const id of ['app-user', 'role-attributes', 'public-connect', 'tls'] as const) {
+      expect([id, find(report, id).verdict]).toEqual([id, 'not met'])
+    }
+  })
+
+  test('that enforces fails with its code, and says that nothing was changed', async () => {
+    const enforcement = { enforced: true, why: 'because `refs/heads/main` matches `main`' }
+    const { code, outcome, log } = await judged(application, '', { enforcement })
+    expect(code).toBe('go-live-held-back')
+    expect(outcome.changes).toEqual([])
+    expect(log).toContain('standard · enforced because refs/heads/main matches main')
+    expect(log).toContain('Nothing was changed.')
+  })
+
+  test('with a file that is wrong stops before anything is read', async () => {
+    const requests = bench.sandbox.api.requests.length
+    const goLive = await gate('min-instances: two\n')
+    const { code } = await bench.run({ ...application.request, provision: false, goLive })
+    expect(code).toBe('go-live-file-invalid')
+    expect(bench.sandbox.api.requests).toHaveLength(requests)
+  })
+})
+
+test('after provisioning, the gate judges what there is now; the Pods are not judged in that run', async () => {
+  const fresh = bench.application()
+  const { outcome } = await bench.run({ ...fresh.request, goLive: await gate() })
+  expect(outcome.failure).toBeUndefined()
+  expect(outcome.changes.map(({ object }) => object)).toContain('secret')
+  const { goLive: report } = outcome
+  if (report === undefined) throw new Error('there is no report')
+  expect(find(report, 'app-user').verdict).toBe('met')
+  expect(find(report, 'app-restarted')).toMatchObject({
+    verdict: 'not applicable',
+    seen: expect.stringContaining('this very run'),
+  })
+})
+
+describe('standbys', () => {
+  let standby: PostgresServer
+
+  beforeAll(async () => {
+    standby = await bench.postgres.standby()
+  })
+
+  afterAll(async () => {
+    await standby.stop()
+  })
+
+  const alone = 'min-nodes: 1\n'
+
+  test('that stream are seen through their slots without pg_monitor, and by their state with it', async () => {
+    await until(
+      async () =>
+        (await bench.sql("select 1 from pg_stat_replication where state = 'streaming'")).length === 1,
+    )
+    const hidden = find((await judged(application, alone)).report, 'streaming')
+    expect(hidden).toMatchObject({ verdict: 'met', seen: '1 streaming' })
+    expect(hidden.warnings.join()).toContain('state and lag are hidden')
+    await bench.sql(`GRANT pg_monitor TO ${bench.admin.user}`)
+    const open = find((await judged(application, alone)).report, 'streaming')
+    expect(open).toMatchObject({ verdict: 'met', warnings: [] })
+    expect(open.evidence[0]?.answer).toContain('standby1: streaming')
+    await bench.sql(`REVOKE pg_monitor FROM ${bench.admin.user}`)
+  })
+
+  test('without a slot and without pg_monitor are unknown', async () => {
+    const [slot] = await bench.sql<{ pid: number }>(
+      'select active_pid as pid from pg_replication_slots where active',
+    )
+    expect(slot).toBeDefined()
+    await standby.restart({ primary_slot_name: '' })
+    await until(
+      async () =>
+        (await bench.sql("select 1 from pg_stat_replication where state = 'streaming'")).length === 1,
+    )
+    expect(await finding('streaming', alone)).toMatchObject({
+      verdict: 'unknown',
+      remedy: expect.stringContaining('pg_monitor'),
+    })
+    await standby.restart({ primary_slot_name: 'standby1' })
+    await until(
+      async () =>
+        (await bench.sql("select 1 from pg_stat_replication where state = 'streaming'")).length === 1,
+    )
+  })
+
+  test('that are stopped are gone at once, and back when started', async () => {
+    await standby.halt()
+    await until(async () => (await bench.sql('select 1 from pg_stat_replication')).length === 0)
+    expect(await finding('streaming', alone)).toMatchObject({ verdict: 'not met', seen: '0 streaming' })
+    await standby.start()
+    await until(
+      async () =>
+        (await bench.sql("select 1 from pg_stat_replication where state = 'streaming'")).length === 1,
+    )
+    expect((await finding('streaming', alone)).verdict).toBe('met')
+  })
+
+  test('behind the Service make the primary not met', async () => {
+    const accessSecret = bench.access({ target: standby })
+    const { report } = await judged(application, '', {}, { accessSecret })
+    expect(find(report, 'primary')).toMatchObject({
+      verdict: 'not met',
+      seen: 'a standby, which takes no writes',
+    })
+    expect(find(report, 'archiving').verdict).toBe('unknown')
+    expect(find(report, 'rpo').verdict).toBe('unknown')
+  })
+})
+
+describe('role, database and TLS', () => {
+  test('that drifted are not met', async () => {
+    const drifting = await bench.established()
+    await bench.sql(`ALTER ROLE ${drifting.role} CREATEDB`)
+    await bench.sql(`GRANT CONNECT ON DATABASE ${drifting.database} TO PUBLIC`)
+    drifting.putSecret({ PGSSLMODE: 'prefer' }, 'on top')
+    const { report } = await judged(drifting)
+    expect(find(report, 'role-attributes')).toMatchObject({
+      verdict: 'not met',
+      seen: expect.stringContaining('CREATEDB'),
+    })
+    expect(find(report, 'public-connect').verdict).toBe('not met')
+    expect(find(report, 'tls')).toMatchObject({ verdict: 'not met', seen: expect.stringContaining('prefer') })
+  })
+
+  test('as provisioned are met', async () => {
+    const { report } = await judged(application)
+    for (const id of [
+      'primary',
+      'app-user',
+      'role-attributes',
+      'public-connect',
+      'tls',
+      'supported-version',
+    ] as const) {
+      expect([id, find(report, id).verdict]).toEqual([
+        id,
+        bench.postgres.major < 15 && id === 'supported-version' ? 'not met' : 'met',
+      ])
+    }
+    expect(find(report, 'role-attributes').evidence.at(-1)?.answer).toBe('works, scram-sha-256')
+  })
+
+  test('an admin that is used elsewhere needs a look', async () => {
+    const client = await bench.connect(bench.admin.user, bench.admin.password, 'postgres')
+    expect((await finding('app-user')).warnings).toEqual(['1 other session of the admin is open: "bench"'])
+    await client.end()
+  })
+})
+
+describe('the application in its namespace', () => {
+  const lists = [
+    { apiGroups: ['apps'], resources: ['deployments', 'statefulsets'], verbs: ['list'] },
+    { apiGroups: [''], resources: ['pods'], verbs: ['list'] },
+    { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create', 'patch'] },
+  ]
+  const withoutLists = lists.slice(2)
+
+  function allow(rules: readonly object[]): void {
+    const { api, appNamespace: namespace } = bench.sandbox
+    api.put({ kind: 'Role', metadata: { name: 'pg-app-user', namespace }, rules })
+  }
+
+  function deploy(
+    kind: string,
+    name: string,
+    container: object,
+    replicas = 2,
+    nodes = ['node-1', 'node-2'],
+  ): void {
+    const { api, appNamespace: namespace } = bench.sandbox
+    const labels = { app: name }
+    api.put({
+      kind,
+      metadata: { name, namespace },
+      spec: {
+        replicas,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [container] } },
+      },
+      status: { readyReplicas: replicas },
+    })
+    for (const [index, nodeName] of nodes.slice(0, replicas).entries()) {
+      api.put({
+        kind: 'Pod',
+        metadata: { name: `${name}-${index}`, namespace, labels },
+        spec: { nodeName },
+        status: { phase: 'Running' },
+      })
+    }
+  }
+
+  const resources = { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '128Mi' } }
+  const ids = ['app-replicas', 'app-spread', 'app-resources', 'app-restarted'] as const
+
+  afterAll(() => {
+    allow(withoutLists)
+  })
+
+  test('that may not be read is unknown, and the Role for it is printed whole', async () => {
+    allow(withoutLists)
+    const { report } = await judged(application)
+    for (const id of ids) expect([id, find(report, id).verdict]).toEqual([id, 'unknown'])
+    expect(find(report, 'app-replicas').remedy).toContain('the right to list deployments (apps)')
+    expect(report.manifest).toContain('resources: [deployments]')
+    expect(report.manifest).toContain('resources: [secrets]')
+  })
+
+  test('that does not use the Secret is not applicable', async () => {
+    allow(lists)
+    const { report } = await judged(application)
+    for (const id of ids) expect([id, find(report, id).verdict]).toEqual([id, 'not applicable'])
+  })
+
+  test.each([
+    ['envFrom', (name: string) => ({ envFrom: [{ secretRef: { name } }] })],
+    [
+      'env',
+      (name: string) => ({ env: [{ name: 'URL', valueFrom: { secretKeyRef: { name, key: 'PGHOST' } } }] }),
+    ],
+  ])('that uses it by %s is met', async (_, use) => {
+    allow(lists)
+    const own = await bench.established()
+    deploy('Deployment', own.role, { name: 'app', resources, ...use(own.request.appSecret) })
+    const { report } = await judged(own)
+    for (const id of ids) expect([id, find(report, id).verdict]).toEqual([id, 'met'])
+    expect(find(report, 'app-replicas').warnings.join()).toContain('nothing seems to connect')
+  })
+
+  test('that is alone, on one Node, unlimited and old is not met', async () => {
+    allow(lists)
+    const own = await bench.established()
+    const use = { envFrom: [{ secretRef: { name: own.request.appSecret } }] }
+    deploy('StatefulSet', own.role, { name: 'app', ...use }, 1)
+    const { api, appNamespace: namespace } = bench.sandbox
+    await sleep(1_100)
+    own.putSecret({}, 'on top', {
+      metadata: {
+        name: own.request.appSecret,
+        namespace,
+        annotations: { 'pg-app-user.elastisys.io/credential-changed': new Date().toISOString() },
+      },
+    })
+    const { report } = await judged(own)
+    for (const id of ids) expect([id, find(report, id).verdict]).toEqual([id, 'not met'])
+    expect(find(report, 'app-resources').seen).toContain(
+      'app has no cpu request, no memory request, no memory limit',
+    )
+    api.remove('StatefulSet', namespace, own.role)
+  })
+})

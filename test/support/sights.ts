@@ -1,0 +1,229 @@
+import type { ApplicationSecret } from '../../src/kubernetes/application-secret.ts'
+import type { ServerState } from '../../src/postgres/state.ts'
+import { emptyFile, type GoLiveFile } from '../../src/go-live/file.ts'
+import { holdingBack, type Evidence, type Finding, type GateReport } from '../../src/go-live/finding.ts'
+import { judge, pictureOf, type Observations, type Rules } from '../../src/go-live/judge.ts'
+import type { ApplicationSight, Workload } from '../../src/go-live/observe-application.ts'
+import type { ClusterSight } from '../../src/go-live/observe-cluster.ts'
+import type { SqlSight } from '../../src/go-live/observe-sql.ts'
+import { thresholdsOf, type Profile, type RequirementId } from '../../src/go-live/requirement.ts'
+
+/** The moment at which everything below was seen: a Sunday in winter, outside every backup window. */
+export const now = new Date('2026-11-22T14:03:11Z')
+
+const evidence: readonly Evidence[] = [{ query: 'GET /apis', answer: 'as a test says', at: now }]
+
+export function minutesAgo(minutes: number): Date {
+  return new Date(now.getTime() - minutes * 60_000)
+}
+
+/** A primary with two standbys that archives well. */
+export const sql: SqlSight = {
+  at: now,
+  standby: false,
+  readOnly: false,
+  version: '16.6',
+  versionNumber: 160_006,
+  seesStatistics: true,
+  senders: [
+    { name: 'postgresql1-1', state: 'streaming', lagSeconds: 0.2 },
+    { name: 'postgresql1-2', state: 'streaming', lagSeconds: null },
+  ],
+  slots: [
+    { name: 'postgresql1_1', active: true },
+    { name: 'postgresql1_2', active: true },
+  ],
+  archiveMode: 'on',
+  archiveBy: 'something',
+  archiveTimeoutSeconds: 300,
+  archiver: {
+    archivedCount: 4711,
+    lastArchived: '0000000300000012000000A1',
+    lastArchivedAt: minutesAgo(3),
+    failedCount: 0,
+    lastFailed: null,
+    lastFailedAt: null,
+    statsReset: minutesAgo(50_000),
+  },
+  currentSegment: '0000000300000012000000A2',
+  usedBytes: 300_000,
+  segmentBytes: 16 * 1024 * 1024,
+  tls: true,
+  adminSessions: [],
+  applicationSessions: 4,
+  monitor: undefined,
+}
+
+/** Three instances on three Nodes, with a logical backup every night. */
+export const cluster: ClusterSight = {
+  pods: [
+    { name: 'postgresql1-0', ready: true, role: 'primary', state: 'running', node: 'node-1' },
+    { name: 'postgresql1-1', ready: true, role: 'standby', state: 'streaming', node: 'node-2' },
+    { name: 'postgresql1-2', ready: true, role: 'standby', state: 'streaming', node: 'node-3' },
+  ],
+  zones: new Map(),
+  operator: {
+    what: 'postgresqls.acid.zalan.do postgresql1',
+    wantedInstances: 3,
+    readyInstances: undefined,
+    status: 'Running',
+    retentionDays: undefined,
+  },
+  schedules: [{ what: 'CronJob logical-backup-postgresql1', cron: '0 1 * * *', zone: 'UTC' }],
+  backups: [20, 21, 22].map((day) => ({
+    what: `Pod logical-backup-postgresql1-${day}`,
+    started: new Date(`2026-11-${day}T01:00:04Z`),
+    finished: new Date(`2026-11-${day}T01:21:40Z`),
+    succeeded: true,
+  })),
+  logicalRetention: '30 days',
+  physicalBackupsKept: 8,
+  evidence: { pods: evidence, zones: [], operator: evidence, schedule: evidence, backups: evidence },
+  missing: { pods: [], zones: [], operator: [], schedule: [], backups: [] },
+  rights: [],
+}
+
+export const workload: Workload = {
+  what: 'Deployment shop',
+  replicas: 2,
+  ready: 2,
+  unlimited: [],
+  keptApart: true,
+  pods: [
+    { name: 'shop-5d9-abcde', node: 'node-4', created: minutesAgo(100) },
+    { name: 'shop-5d9-fghij', node: 'node-5', created: minutesAgo(100) },
+  ],
+}
+
+export const application: ApplicationSight = { workloads: [workload], evidence, missing: [], rights: [] }
+
+const server: ServerState = {
+  version: '16.6',
+  versionNumber: 160_006,
+  standby: false,
+  backendPid: 1,
+  admin: { name: 'postgresql1_admin', superuser: false, createRole: true, createDatabase: true },
+  role: {
+    canLogin: true,
+    expired: false,
+    dangers: [],
+    alterable: true,
+    held: false,
+    marker: undefined,
+    sessions: 4,
+  },
+  database: {
+    owner: 'postgresql1_admin',
+    adminOwns: true,
+    acceptsConnections: true,
+    publicConnects: false,
+    publicTemporary: false,
+    granted: true,
+    grantedOrPublic: true,
+    withoutConnect: [],
+    shutOut: [],
+  },
+  claims: [],
+  unknownRoles: [],
+  unavailableExtensions: [],
+  untrustedExtensions: [],
+}
+
+const secret: ApplicationSecret = {
+  namespace: 'shop',
+  name: 'app-postgresql-secret',
+  uid: 'u',
+  resourceVersion: '1043',
+  immutable: false,
+  values: {
+    PGHOST: 'postgresql1.postgres-system.svc.cluster.local',
+    PGUSER: 'shop',
+    PGDATABASE: 'shop',
+    PGSSLMODE: 'require',
+  },
+  credentialChanged: minutesAgo(5000),
+}
+
+/** Everything as it should be on the premium plan. */
+export const good: Observations = {
+  at: now,
+  sql,
+  server,
+  cluster,
+  application,
+  secret,
+  secretRef: 'shop/app-postgresql-secret',
+  secretChangedNow: false,
+  username: 'shop',
+  database: 'shop',
+  login: { query: 'log in as shop', answer: 'works, scram-sha-256', at: now },
+  probe: undefined,
+}
+
+/** Gives the rules of a profile, with what a go-live file says. */
+export function rulesOf(profile: Profile, file: Partial<GoLiveFile> = {}): Rules {
+  return {
+    profile,
+    thresholds: thresholdsOf(profile, file.thresholds),
+    file: { ...emptyFile, ...file },
+  }
+}
+
+/** Judges one requirement. */
+export function findingOf(
+  id: RequirementId,
+  seen: Partial<Observations>,
+  profile: Profile = 'premium',
+  file: Partial<GoLiveFile> = {},
+): Finding {
+  const observations = { ...good, ...seen }
+  // To go through a year of windows takes its time, and concerns one requirement only.
+  const schedules = id === 'backup-schedule' ? observations.cluster.schedules : []
+  const quick = { ...observations, cluster: { ...observations.cluster, schedules } }
+  const found = judge(quick, rulesOf(profile, file)).find((finding) => finding.id === id)
+  if (found === undefined) throw new Error(`${id} was not judged`)
+  return found
+}
+
+/** Gives the report of a gate that saw this. */
+export function reportOf(
+  seen: Partial<Observations>,
+  rules: Rules,
+  more: Partial<GateReport> = {},
+): GateReport {
+  const observations = { ...good, ...seen }
+  const findings = judge(observations, rules)
+  return {
+    verdict: holdingBack(findings).length === 0 ? 'met' : 'held-back',
+    enforced: true,
+    why: 'because `refs/heads/release/2.4` matches `release/**`',
+    profile: rules.profile,
+    file: '.pg-app-user/go-live.yaml',
+    fileRead: true,
+    at: observations.at,
+    findings,
+    picture: pictureOf(observations, rules),
+    manifest: '',
+    ...more,
+  }
+}
+
+/** What has to be attested, because nothing shows it. */
+export const vouched: Partial<GoLiveFile> = {
+  attestations: (
+    [
+      'off-site',
+      'load-test',
+      'load-test-update',
+      'load-test-reboot',
+      'load-test-zone',
+      'recovery-test',
+      'redeployment-test',
+    ] as const
+  ).map((requirement) => ({
+    requirement,
+    statement: 'ticket 4711',
+    by: 'Kim Berg',
+    validUntil: '2027-02-20',
+  })),
+}

@@ -1,0 +1,924 @@
+import { describe, expect, test } from '@jest/globals'
+import { holdingBack, type OptionalRight } from '../../../src/go-live/finding.ts'
+import { judge } from '../../../src/go-live/judge.ts'
+import { familyOf } from '../../../src/go-live/observe-cluster.ts'
+import { requirements, type RequirementId } from '../../../src/go-live/requirement.ts'
+import { isAtOrAfter, segmentNumber } from '../../../src/go-live/wal.ts'
+import { parseWindow } from '../../../src/go-live/window.ts'
+import {
+  application,
+  cluster,
+  findingOf,
+  good,
+  minutesAgo,
+  now,
+  rulesOf,
+  sql,
+  vouched,
+  workload,
+} from '../../support/sights.ts'
+
+const right: OptionalRight = {
+  namespace: 'postgres-system',
+  verb: 'list',
+  group: 'batch',
+  resource: 'jobs',
+  purpose: 'the go-live gate',
+  asked: false,
+}
+const hidden = { ...cluster.missing, schedule: [right], backups: [right] }
+const night = (day: number, hour: number, minute = 0): Date => new Date(Date.UTC(2026, 10, day, hour, minute))
+const run = (started: Date, succeeded = true): object => ({
+  what: 'Pod b',
+  started,
+  finished: new Date(started.getTime() + 600_000),
+  succeeded,
+})
+const archiver = sql.archiver
+const secret = good.secret
+const role = good.server.role
+const database = good.server.database
+if (secret === undefined || role === undefined || database === undefined)
+  throw new Error('they are all there')
+
+type Row = readonly [id: RequirementId, what: string, seen: object, verdict: string, words: string]
+
+const rows: readonly Row[] = [
+  ['primary', 'a primary', {}, 'met', 'PostgreSQL 16.6'],
+  ['primary', 'a standby', { sql: { ...sql, standby: true } }, 'not met', 'a standby'],
+  ['primary', 'a read-only primary', { sql: { ...sql, readOnly: true } }, 'not met', 'read-only'],
+  [
+    'instances',
+    'three that are ready',
+    {},
+    'met',
+    '3 ready: postgresql1-0 (primary), postgresql1-1 (standby), postgresql1-2 (standby); SQL agrees',
+  ],
+  ['instances', 'two', { cluster: { ...cluster, pods: cluster.pods?.slice(0, 2) } }, 'not met', '2 ready'],
+  [
+    'instances',
+    'one that starts',
+    {
+      cluster: {
+        ...cluster,
+        pods: cluster.pods?.map((pod, index) => (index === 2 ? { ...pod, state: 'starting' } : pod)),
+      },
+    },
+    'not met',
+    '2 ready',
+  ],
+  [
+    'instances',
+    'no Pods in sight',
+    { cluster: { ...cluster, pods: undefined, operator: undefined } },
+    'met',
+    '3 ready (SQL)',
+  ],
+  [
+    'instances',
+    'neither Pods nor state',
+    {
+      cluster: { ...cluster, pods: undefined, operator: undefined },
+      sql: {
+        ...sql,
+        seesStatistics: false,
+        slots: [],
+        senders: sql.senders.map((sender) => ({ ...sender, state: null })),
+      },
+    },
+    'unknown',
+    'cannot be told apart',
+  ],
+  ['streaming', 'two that stream', {}, 'met', '2 streaming'],
+  [
+    'streaming',
+    'one that catches up',
+    { sql: { ...sql, senders: [sql.senders[0], { name: 'b', state: 'catchup', lagSeconds: 90 }] } },
+    'not met',
+    '1 streaming',
+  ],
+  [
+    'streaming',
+    'one that lags',
+    { sql: { ...sql, senders: [sql.senders[0], { name: 'b', state: 'streaming', lagSeconds: 900 }] } },
+    'not met',
+    '1 streaming',
+  ],
+  [
+    'streaming',
+    'a receiver of WAL, which is no standby',
+    {
+      sql: {
+        ...sql,
+        senders: [sql.senders[0], { name: 'pg_receivewal', state: 'streaming', lagSeconds: null }],
+      },
+    },
+    'not met',
+    '1 streaming',
+  ],
+  [
+    'streaming',
+    'hidden state, active slots',
+    { cluster: { ...cluster, pods: [] }, sql: { ...sql, seesStatistics: false } },
+    'met',
+    '2 streaming',
+  ],
+  [
+    'streaming',
+    'hidden state, no slots',
+    { cluster: { ...cluster, pods: [] }, sql: { ...sql, seesStatistics: false, slots: [] } },
+    'unknown',
+    '2 walsenders, whose state may not be read',
+  ],
+  [
+    'streaming',
+    'hidden state, no slots, and Patroni',
+    { sql: { ...sql, seesStatistics: false, slots: [] } },
+    'met',
+    'says Patroni',
+  ],
+  [
+    'streaming',
+    'hidden state, nobody connected',
+    { cluster: { ...cluster, pods: [] }, sql: { ...sql, seesStatistics: false, slots: [], senders: [] } },
+    'not met',
+    '0 streaming',
+  ],
+  ['spread', 'three Nodes', {}, 'met', '3 Nodes'],
+  [
+    'spread',
+    'two on one Node',
+    {
+      cluster: {
+        ...cluster,
+        pods: cluster.pods?.map((pod) => ({ ...pod, node: pod.node === 'node-3' ? 'node-2' : pod.node })),
+      },
+    },
+    'not met',
+    '2 Nodes',
+  ],
+  [
+    'spread',
+    'no Pods in sight',
+    { cluster: { ...cluster, pods: undefined } },
+    'unknown',
+    'cannot be told apart',
+  ],
+  ['archiving', 'archiving', {}, 'met', 'last archived 2026-11-22 14:00:11 UTC'],
+  ['archiving', 'off', { sql: { ...sql, archiveMode: 'off' } }, 'not met', 'archive_mode is off'],
+  [
+    'archiving',
+    'a command that only says yes',
+    { sql: { ...sql, archiveBy: 'pretence' } },
+    'not met',
+    'only says yes',
+  ],
+  ['archiving', 'no command', { sql: { ...sql, archiveBy: 'nothing' } }, 'not met', 'no command or library'],
+  [
+    'archiving',
+    'failing now',
+    {
+      sql: {
+        ...sql,
+        archiver: { ...archiver, failedCount: 3, lastFailed: 'A', lastFailedAt: minutesAgo(1) },
+      },
+    },
+    'not met',
+    'failing: A at',
+  ],
+  [
+    'archiving',
+    'failed before',
+    {
+      sql: {
+        ...sql,
+        archiver: { ...archiver, failedCount: 3, lastFailed: 'A', lastFailedAt: minutesAgo(60) },
+      },
+    },
+    'met',
+    'on; last archived',
+  ],
+  [
+    'archiving',
+    'nothing archived yet',
+    {
+      sql: { ...sql, archiver: { ...archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null } },
+    },
+    'unknown',
+    'nothing was archived since the statistics began',
+  ],
+  ['rpo', 'within 5 minutes', {}, 'met', 'archive_timeout is 300 s'],
+  [
+    'rpo',
+    "Spilo's default",
+    { sql: { ...sql, archiveTimeoutSeconds: 1800 } },
+    'not met',
+    'archive_timeout is 1800 s',
+  ],
+  ['rpo', 'no timeout', { sql: { ...sql, archiveTimeoutSeconds: 0 } }, 'not met', 'which means never'],
+  [
+    'rpo',
+    'idle for a day',
+    { sql: { ...sql, usedBytes: 400, archiver: { ...archiver, lastArchivedAt: minutesAgo(1440) } } },
+    'met',
+    'idle since',
+  ],
+  [
+    'rpo',
+    'busy again after a day',
+    { sql: { ...sql, usedBytes: 4_000_000, archiver: { ...archiver, lastArchivedAt: minutesAgo(1440) } } },
+    'unknown',
+    'just become busy',
+  ],
+  [
+    'rpo',
+    'two finished segments that wait',
+    {
+      sql: {
+        ...sql,
+        currentSegment: '0000000300000012000000A4',
+        archiver: { ...archiver, lastArchivedAt: minutesAgo(9) },
+      },
+    },
+    'not met',
+    '2 finished segments not archived',
+  ],
+  [
+    'rpo',
+    'one that waits, seen in the directory',
+    { sql: { ...sql, monitor: { waiting: 1, oldestWaiting: minutesAgo(9), lastBackupEnd: null } } },
+    'not met',
+    '1 segment waiting',
+  ],
+  [
+    'rpo',
+    'a segment of an older timeline',
+    {
+      sql: {
+        ...sql,
+        currentSegment: '0000000400000012000000A2',
+        usedBytes: 200,
+        archiver: { ...archiver, lastArchivedAt: minutesAgo(60) },
+      },
+    },
+    'met',
+    'idle since',
+  ],
+  [
+    'rpo',
+    'nothing but a history file',
+    {
+      sql: {
+        ...sql,
+        archiver: { ...archiver, lastArchived: '00000003.history', lastArchivedAt: minutesAgo(60) },
+      },
+    },
+    'unknown',
+    'says nothing about WAL',
+  ],
+  [
+    'rpo',
+    'a probe that came through',
+    { probe: { segment: 'A', seconds: 41, waitedSeconds: 41, at: now } },
+    'met',
+    'archived 41 s after it was written',
+  ],
+  [
+    'rpo',
+    'a probe that did not',
+    { probe: { segment: 'A', seconds: undefined, waitedSeconds: 301, at: now } },
+    'not met',
+    'not archived within 301 s',
+  ],
+  [
+    'rpo',
+    'a probe that had no time',
+    { probe: { segment: 'A', seconds: undefined, waitedSeconds: 20, at: now } },
+    'unknown',
+    'when the time of the run was over',
+  ],
+  ['backup-schedule', 'one at night', {}, 'met', 'CronJob logical-backup-postgresql1: "0 1 * * *" (UTC)'],
+  [
+    'backup-schedule',
+    'one at noon',
+    { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 12 * * *', zone: 'UTC' }] } },
+    'not met',
+    '366 of 366 windows',
+  ],
+  [
+    'backup-schedule',
+    'six fields, seconds first',
+    { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 30 1 * * *', zone: 'UTC' }] } },
+    'met',
+    '0 30 1 * * *',
+  ],
+  [
+    'backup-schedule',
+    'one that is suspended',
+    {
+      cluster: {
+        ...cluster,
+        schedules: [{ what: 'c', cron: '0 1 * * *', zone: 'UTC', off: 'it is suspended' }],
+      },
+    },
+    'not met',
+    'but it is suspended',
+  ],
+  [
+    'backup-schedule',
+    'one that cannot be read',
+    { cluster: { ...cluster, schedules: [{ what: 'c', cron: 'nightly', zone: 'UTC' }] } },
+    'not met',
+    'neither five nor six fields',
+  ],
+  [
+    'backup-schedule',
+    'one at noon, others hidden',
+    { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 12 * * *', zone: 'UTC' }], missing: hidden } },
+    'unknown',
+    'jobs may not be read',
+  ],
+  [
+    'backup-schedule',
+    'none in sight',
+    { cluster: { ...cluster, schedules: [] } },
+    'unknown',
+    'no schedule is in sight',
+  ],
+  [
+    'backup-schedule',
+    'a good one beside one at noon',
+    {
+      cluster: {
+        ...cluster,
+        schedules: [...cluster.schedules, { what: 'c', cron: '0 12 * * *', zone: 'UTC' }],
+      },
+    },
+    'met',
+    '0 1 * * *',
+  ],
+  ['last-backup', 'one last night', {}, 'met', 'started 2026-11-22 01:00:04 UTC'],
+  [
+    'last-backup',
+    'one two nights ago',
+    { cluster: { ...cluster, backups: [run(night(21, 1))] } },
+    'not met',
+    'too old',
+  ],
+  [
+    'last-backup',
+    'one at noon',
+    { cluster: { ...cluster, backups: [run(night(22, 12))] } },
+    'not met',
+    'outside the window',
+  ],
+  [
+    'last-backup',
+    'one at noon and one at night',
+    { cluster: { ...cluster, backups: [run(night(22, 12)), run(night(22, 1))] } },
+    'met',
+    '2026-11-22 01:00:00',
+  ],
+  [
+    'last-backup',
+    'one that failed',
+    { cluster: { ...cluster, backups: [run(night(22, 1), false)] } },
+    'not met',
+    'none has succeeded',
+  ],
+  [
+    'last-backup',
+    'none',
+    { cluster: { ...cluster, backups: [] } },
+    'unknown',
+    'no trace of a backup is left',
+  ],
+  [
+    'last-backup',
+    'none, and rights missing',
+    { cluster: { ...cluster, backups: [], missing: hidden } },
+    'unknown',
+    'jobs may not be read',
+  ],
+  [
+    'last-backup',
+    'a physical one, by its history file',
+    {
+      cluster: { ...cluster, backups: [] },
+      sql: {
+        ...sql,
+        archiver: {
+          ...archiver,
+          lastArchived: '0000000300000012000000A1.00000028.backup',
+          lastArchivedAt: night(22, 2),
+        },
+      },
+    },
+    'met',
+    'physical backup',
+  ],
+  [
+    'last-backup',
+    'an old one of this node, which may have been another one since',
+    {
+      cluster: { ...cluster, backups: [] },
+      sql: { ...sql, monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: night(18, 2) } },
+    },
+    'unknown',
+    'too old',
+  ],
+  ['retention', '30 days', {}, 'met', '30 days'],
+  ['retention', '14 days', { cluster: { ...cluster, logicalRetention: '2 weeks' } }, 'not met', '14 days'],
+  [
+    'retention',
+    'nothing in sight',
+    { cluster: { ...cluster, logicalRetention: undefined } },
+    'unknown',
+    'nothing in sight',
+  ],
+  ['pitr', 'eight daily backups', {}, 'met', '8 daily backups'],
+  [
+    'pitr',
+    'five daily backups',
+    { cluster: { ...cluster, physicalBackupsKept: 5 } },
+    'unknown',
+    'BACKUP_NUM_TO_RETAIN is 5',
+  ],
+  ['pitr', 'no archiving', { sql: { ...sql, archiveMode: 'off' } }, 'not met', 'archive_mode is off'],
+  ['off-site', 'nothing shows it', {}, 'unknown', 'nothing in the cluster shows it'],
+  ['app-user', 'a role of its own', {}, 'met', 'it uses "shop"'],
+  [
+    'app-user',
+    'the admin',
+    { secret: { ...secret, values: { ...secret.values, PGUSER: 'postgresql1_admin' } } },
+    'not met',
+    'holds the admin',
+  ],
+  ['app-user', 'no Secret', { secret: undefined }, 'not met', 'does not exist'],
+  ['role-attributes', 'none', {}, 'met', 'nothing more'],
+  [
+    'role-attributes',
+    'CREATEDB',
+    { server: { ...good.server, role: { ...role, dangers: ['CREATEDB'] } } },
+    'not met',
+    'CREATEDB',
+  ],
+  [
+    'role-attributes',
+    'no role',
+    { server: { ...good.server, role: undefined } },
+    'not met',
+    'does not exist',
+  ],
+  [
+    'role-attributes',
+    'no login',
+    { server: { ...good.server, role: { ...role, canLogin: false } } },
+    'not met',
+    'may not log in',
+  ],
+  ['public-connect', 'closed', {}, 'met', 'only roles with a grant'],
+  [
+    'public-connect',
+    'open',
+    { server: { ...good.server, database: { ...database, publicConnects: true } } },
+    'not met',
+    'every role may connect',
+  ],
+  [
+    'public-connect',
+    'no database',
+    { server: { ...good.server, database: undefined } },
+    'not met',
+    'does not exist',
+  ],
+  ['tls', 'require', {}, 'met', 'require'],
+  [
+    'tls',
+    'prefer',
+    { secret: { ...secret, values: { ...secret.values, PGSSLMODE: 'prefer' } } },
+    'not met',
+    'may go on without TLS',
+  ],
+  ['tls', 'a server without', { sql: { ...sql, tls: false } }, 'not met', 'the server offers no TLS'],
+  ['supported-version', '16', {}, 'met', 'mended until 2028-11-09'],
+  [
+    'supported-version',
+    '14, ten days too late',
+    { sql: { ...sql, version: '14.23', versionNumber: 140_023 } },
+    'not met',
+    'got its last fix on 2026-11-12',
+  ],
+  [
+    'supported-version',
+    '12',
+    { sql: { ...sql, version: '12.1', versionNumber: 120_001 } },
+    'not met',
+    'long ago',
+  ],
+  [
+    'supported-version',
+    '42',
+    { sql: { ...sql, version: '42.0', versionNumber: 420_000 } },
+    'unknown',
+    'newer than what this release knows',
+  ],
+  ['app-replicas', 'two of two', {}, 'met', 'Deployment shop: 2 of 2 ready'],
+  [
+    'app-replicas',
+    'one',
+    { application: { ...application, workloads: [{ ...workload, replicas: 1, ready: 1 }] } },
+    'not met',
+    '1 of 1 ready',
+  ],
+  [
+    'app-replicas',
+    'one of two ready',
+    { application: { ...application, workloads: [{ ...workload, ready: 1 }] } },
+    'not met',
+    '1 of 2 ready',
+  ],
+  [
+    'app-replicas',
+    'nothing uses the Secret',
+    { application: { ...application, workloads: [] } },
+    'not applicable',
+    'uses shop/app-postgresql-secret yet',
+  ],
+  [
+    'app-replicas',
+    'nothing uses it, as far as may be seen',
+    { application: { ...application, workloads: [], missing: [right] } },
+    'unknown',
+    'jobs may not be read',
+  ],
+  [
+    'app-replicas',
+    'nothing may be seen',
+    { application: { ...application, workloads: undefined, missing: [right] } },
+    'unknown',
+    'jobs may not be read',
+  ],
+  ['app-spread', 'two Nodes', {}, 'met', '2 Nodes'],
+  [
+    'app-spread',
+    'one Node',
+    {
+      application: {
+        ...application,
+        workloads: [{ ...workload, pods: workload.pods?.map((pod) => ({ ...pod, node: 'node-4' })) }],
+      },
+    },
+    'not met',
+    '1 Node',
+  ],
+  [
+    'app-spread',
+    'Pods hidden, a rule in sight',
+    { application: { ...application, workloads: [{ ...workload, pods: undefined }] } },
+    'met',
+    'kept apart by a rule',
+  ],
+  [
+    'app-spread',
+    'Pods hidden, no rule',
+    { application: { ...application, workloads: [{ ...workload, pods: undefined, keptApart: false }] } },
+    'unknown',
+    'may not be listed',
+  ],
+  ['app-resources', 'all of them', {}, 'met', 'every container has them'],
+  [
+    'app-resources',
+    'no limit',
+    { application: { ...application, workloads: [{ ...workload, unlimited: ['app has no memory limit'] }] } },
+    'not met',
+    'app has no memory limit',
+  ],
+  ['app-restarted', 'younger Pods', {}, 'met', 'all younger'],
+  [
+    'app-restarted',
+    'an older Pod',
+    { secret: { ...secret, credentialChanged: minutesAgo(50) } },
+    'not met',
+    'shop-5d9-abcde and shop-5d9-fghij',
+  ],
+  [
+    'app-restarted',
+    'the run that wrote the Secret',
+    { secretChangedNow: true, secret: { ...secret, credentialChanged: now } },
+    'not applicable',
+    'this very run',
+  ],
+  [
+    'app-restarted',
+    'no time',
+    { secret: { ...secret, credentialChanged: undefined } },
+    'unknown',
+    'does not tell',
+  ],
+  ['load-test', 'nobody vouches', {}, 'unknown', 'only people can do this'],
+]
+
+describe('each requirement', () => {
+  test.each(rows)('%s: %s', (id, _, seen, verdict, words) => {
+    const finding = findingOf(id, seen)
+    expect([finding.verdict, finding.seen]).toEqual([verdict, expect.stringContaining(words)])
+    if (verdict === 'not met' || verdict === 'unknown') expect(finding.remedy).not.toBe('')
+  })
+
+  test('is in the table above as met or not applicable, not met, and unknown where it can be', () => {
+    const always = [
+      'off-site',
+      'load-test',
+      'load-test-update',
+      'load-test-reboot',
+      'load-test-zone',
+      'recovery-test',
+      'redeployment-test',
+      'backup-window-now',
+    ]
+    for (const { id } of requirements.filter((each) => !always.includes(each.id))) {
+      const verdicts = rows.filter(([name]) => name === id).map(([, , , verdict]) => verdict)
+      expect([id, verdicts.includes('met'), verdicts.includes('not met')]).toEqual([id, true, true])
+    }
+  })
+})
+
+describe('profiles', () => {
+  test.each([
+    ['standard', 2],
+    ['premium', 3],
+  ] as const)('%s wants %d instances', (profile, wanted) => {
+    expect(findingOf('instances', {}, profile).wanted).toBe(`${wanted} ready`)
+    expect(findingOf('streaming', {}, profile).wanted).toBe(
+      `${wanted - 1} standby${wanted > 2 ? 's' : ''} streaming`,
+    )
+  })
+
+  test('a value of the file wins, and what follows from it', () => {
+    const file = { thresholds: { minInstances: 1 } }
+    expect(findingOf('instances', {}, 'premium', file).wanted).toBe('1 ready')
+    expect(findingOf('streaming', {}, 'premium', file).wanted).toBe('0 standbys streaming')
+    expect(findingOf('spread', {}, 'premium', file).wanted).toBe('1 Node')
+  })
+
+  test('the checklist counts in premium, and warns in standard', () => {
+    expect(findingOf('load-test', {}, 'premium').counts).toBe(true)
+    expect(findingOf('load-test', {}, 'standard').counts).toBe(false)
+    const holding = holdingBack(judge(good, rulesOf('standard'))).map(({ id }) => id)
+    expect(holding).toEqual(['off-site'])
+  })
+
+  test('everything seen and vouched for is met', () => {
+    expect(holdingBack(judge(good, rulesOf('premium', vouched)))).toEqual([])
+  })
+})
+
+describe('zones, where the file asks for them', () => {
+  const file = { thresholds: { minZones: 2 } }
+  const zones = (names: readonly string[]): object => ({
+    cluster: { ...cluster, zones: new Map(names.map((name, index) => [`node-${index + 1}`, name])) },
+  })
+
+  test.each([
+    [['a', 'b', 'c'], 'met'],
+    [['a', 'a', 'a'], 'not met'],
+    [[], 'unknown'],
+  ] as const)('%j is %s', (names, verdict) => {
+    expect(findingOf('spread', zones(names), 'premium', file).verdict).toBe(verdict)
+  })
+})
+
+describe('the backup window, where the file asks for it', () => {
+  const file = { holdBackInBackupWindow: true }
+
+  test('is left out otherwise', () => {
+    expect(judge(good, rulesOf('premium')).some(({ id }) => id === 'backup-window-now')).toBe(false)
+  })
+
+  test.each([
+    [now, 'met', '2026-11-22 14:03:11 UTC'],
+    [night(22, 2), 'not met', 'is within it'],
+    [new Date('2026-07-15T04:30:00Z'), 'not met', '(CET all year (UTC+1))'],
+  ])('%s is %s', (at, verdict, words) => {
+    const finding = findingOf('backup-window-now', { at }, 'premium', file)
+    expect([finding.verdict, finding.seen]).toEqual([verdict, expect.stringContaining(words)])
+  })
+
+  test('says when it ends', () => {
+    const finding = findingOf('backup-window-now', { at: night(22, 2) }, 'premium', file)
+    expect(finding.remedy).toBe('run again after 2026-11-22 05:00:00 UTC')
+  })
+})
+
+describe('only one reading of CET', () => {
+  test('of a schedule warns', () => {
+    const schedules = [{ what: 'c', cron: '30 4 * * *', zone: 'UTC' }]
+    const finding = findingOf('backup-schedule', { cluster: { ...cluster, schedules } })
+    expect(finding.verdict).toBe('met')
+    expect(finding.warnings.join()).toContain(
+      'right for CET all year (UTC+1), wrong for CET with summer time',
+    )
+  })
+
+  test('of a backup warns', () => {
+    const at = new Date('2026-07-15T12:00:00Z')
+    const backups = [run(new Date('2026-07-15T04:30:00Z'))]
+    const finding = findingOf('last-backup', { at, cluster: { ...cluster, backups } } as object)
+    expect(finding.verdict).toBe('met')
+    expect(finding.warnings).toEqual(['it is inside one reading of the zone only: CET all year (UTC+1)'])
+  })
+
+  test('is not asked about a window that says which it means', () => {
+    const window = parseWindow('00:00-06:00 Europe/Stockholm')
+    if ('problem' in window) throw new Error(window.problem)
+    const schedules = [{ what: 'c', cron: '30 4 * * *', zone: 'UTC' }]
+    const finding = findingOf('backup-schedule', { cluster: { ...cluster, schedules } }, 'premium', {
+      thresholds: { backupWindow: window },
+    })
+    expect(finding.verdict).toBe('not met')
+  })
+})
+
+describe('what is wrong beside the verdict', () => {
+  test.each<[RequirementId, object, string]>([
+    ['instances', { cluster: { ...cluster, pods: cluster.pods?.slice(0, 2) } }, 'the Pods say 2, SQL says 3'],
+    [
+      'instances',
+      { cluster: { ...cluster, operator: { ...cluster.operator, wantedInstances: 2 } } },
+      'asks for 2 only',
+    ],
+    [
+      'streaming',
+      { cluster: { ...cluster, pods: [] }, sql: { ...sql, seesStatistics: false } },
+      'state and lag are hidden',
+    ],
+    [
+      'backup-schedule',
+      { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 1,13 * * *', zone: 'UTC' }] } },
+      'also runs outside the window, next 2026-11-23 13:00:00 UTC',
+    ],
+    [
+      'backup-schedule',
+      { cluster: { ...cluster, schedules: [{ what: 'c', cron: '30 2 * * *', zone: 'Europe/Stockholm' }] } },
+      'the clock leaps over the time',
+    ],
+    [
+      'last-backup',
+      { cluster: { ...cluster, backups: [...cluster.backups, run(night(22, 3), false)] } },
+      'the newest one did not succeed',
+    ],
+    [
+      'app-user',
+      { sql: { ...sql, adminSessions: ['psql'] } },
+      '1 other session of the admin is open: "psql"',
+    ],
+    ['app-replicas', { sql: { ...sql, applicationSessions: 0 } }, 'no session of "shop" is open'],
+    [
+      'supported-version',
+      { sql: { ...sql, version: '15.18', versionNumber: 150_018 }, at: new Date('2027-10-01T12:00:00Z') },
+      'gets its last fix in 41 days',
+    ],
+    ['rpo', { probe: { reason: 'this is a dry run' } }, 'no live probe: this is a dry run'],
+  ])('%s', (id, seen, warning) => {
+    expect(findingOf(id, seen).warnings.join('; ')).toContain(warning)
+  })
+})
+
+describe('attestations and waivers', () => {
+  const attested = (validUntil: string, requirement: RequirementId = 'recovery-test'): object => ({
+    attestations: [{ requirement, statement: 'restored on 2026-09-01', by: 'Kim Berg', validUntil }],
+  })
+  const waived = (validUntil: string, requirement: RequirementId = 'instances'): object => ({
+    waivers: [{ requirement, reason: 'ordered, comes in January', owner: 'Alex Lund', validUntil }],
+  })
+  const two = { cluster: { ...cluster, pods: cluster.pods?.slice(0, 2) } }
+
+  test('hold until their last day', () => {
+    const finding = findingOf('recovery-test', {}, 'premium', attested('2026-11-22'))
+    expect([finding.verdict, finding.seen]).toEqual([
+      'attested',
+      'by Kim Berg, ends today: restored on 2026-09-01',
+    ])
+    expect(finding.warnings).toEqual(['the attestation ends today, on 2026-11-22'])
+  })
+
+  test('count as absent from the day after', () => {
+    const finding = findingOf('recovery-test', {}, 'premium', attested('2026-11-21'))
+    expect([finding.verdict, finding.seen]).toEqual([
+      'unknown',
+      'the attestation of Kim Berg ended on 2026-11-21',
+    ])
+    expect(finding.attestable).toBe(true)
+  })
+
+  test.each([
+    ['2026-12-06', ['the attestation ends in 14 days, on 2026-12-06']],
+    ['2026-12-07', []],
+  ])('that end on %s warn: %j', (until, warnings) => {
+    expect(findingOf('recovery-test', {}, 'premium', attested(until)).warnings).toEqual(warnings)
+  })
+
+  test('what can be seen cannot be attested', () => {
+    const noon = { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 12 * * *', zone: 'UTC' }] } }
+    const finding = findingOf('backup-schedule', noon, 'premium', attested('2027-01-01', 'backup-schedule'))
+    expect([finding.verdict, finding.attestable]).toEqual(['not met', false])
+    expect(finding.warnings).toContain('it was seen, so the attestation has no effect')
+  })
+
+  test('what can be seen can be waived, and shows what was seen', () => {
+    const finding = findingOf('instances', two, 'premium', waived('2027-01-31'))
+    expect(finding.verdict).toBe('waived')
+    expect(finding.seen).toContain('2 ready')
+    expect(finding.exception).toEqual({
+      by: 'Alex Lund',
+      until: '2027-01-31',
+      text: 'ordered, comes in January',
+    })
+  })
+
+  test('an expired waiver counts as absent', () => {
+    const finding = findingOf('instances', two, 'premium', waived('2026-11-01'))
+    expect([finding.verdict, finding.seen]).toEqual([
+      'not met',
+      expect.stringContaining('the waiver of Alex Lund ended on 2026-11-01'),
+    ])
+  })
+
+  test('a waiver that is not needed can go', () => {
+    const finding = findingOf('instances', {}, 'premium', waived('2027-01-31'))
+    expect([finding.verdict, finding.warnings]).toEqual([
+      'met',
+      ['it needs no waiver: it can be taken out of the file'],
+    ])
+  })
+
+  test('the one that lasts longest holds', () => {
+    const entries = {
+      attestations: ['2026-10-01', '2027-01-01', '2026-12-01'].map((validUntil) => ({
+        requirement: 'recovery-test' as const,
+        statement: 's',
+        by: 'Kim',
+        validUntil,
+      })),
+    }
+    expect(findingOf('recovery-test', {}, 'premium', entries).exception?.until).toBe('2027-01-01')
+  })
+})
+
+test('what holds back comes first, what is met last', () => {
+  const two = { ...good, cluster: { ...cluster, pods: cluster.pods?.slice(0, 1), backups: [] } }
+  const order = judge(two, rulesOf('standard', vouched)).map(({ verdict }) => verdict)
+  expect(order[0]).toBe('not met')
+  expect(order.indexOf('unknown')).toBeLessThan(order.indexOf('attested'))
+  expect(order.indexOf('attested')).toBeLessThan(order.indexOf('met'))
+})
+
+describe('names of WAL segments', () => {
+  const size = 16 * 1024 * 1024
+  test.each([
+    ['0000000300000012000000A1', 0x12 * 256 + 0xa1],
+    ['0000000400000012000000A1', 0x12 * 256 + 0xa1],
+    ['0000000300000012000000A1.partial', 0x12 * 256 + 0xa1],
+    ['0000000300000012000000A1.00000028.backup', 0x12 * 256 + 0xa1],
+    ['00000003.history', undefined],
+  ])('%s is number %s', (name, number) => {
+    expect(segmentNumber(name, size)).toBe(number)
+  })
+
+  test('are ordered whatever their timelines', () => {
+    expect(isAtOrAfter('000000040000001200000001', '0000000300000011000000FF')).toBe(true)
+    expect(isAtOrAfter('000000040000001200000001', '000000030000001200000002')).toBe(false)
+    expect(isAtOrAfter('00000004.history', '000000030000001200000002')).toBe(false)
+  })
+})
+
+describe('which cluster a Pod belongs to', () => {
+  test.each([
+    [
+      { application: 'spilo', 'cluster-name': 'pg1', 'spilo-role': 'master' },
+      undefined,
+      'zalando',
+      { application: 'spilo', 'cluster-name': 'pg1' },
+    ],
+    [
+      { 'cnpg.io/cluster': 'pg1', 'cnpg.io/instanceRole': 'primary' },
+      undefined,
+      'cloudnativepg',
+      { 'cnpg.io/cluster': 'pg1' },
+    ],
+    [
+      { 'postgres-operator.crunchydata.com/cluster': 'pg1' },
+      undefined,
+      'crunchy',
+      { 'postgres-operator.crunchydata.com/cluster': 'pg1' },
+    ],
+    [{ app: 'db' }, { app: 'db', role: 'master' }, 'none', { app: 'db' }],
+  ])('%j', (labels, selector, operator, wanted) => {
+    expect(familyOf(labels, selector)).toMatchObject({ operator, selector: wanted })
+  })
+
+  test('is not guessed', () => {
+    expect(familyOf({ app: 'db' }, undefined)).toBeUndefined()
+  })
+})

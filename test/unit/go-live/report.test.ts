@@ -1,0 +1,304 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { create } from 'xmlbuilder2'
+import { parse } from 'yaml'
+import { Failure } from '../../../src/failure.ts'
+import { parseGoLiveFile } from '../../../src/go-live/file.ts'
+import type { GateReport, OptionalRight } from '../../../src/go-live/finding.ts'
+import type { Observations } from '../../../src/go-live/judge.ts'
+import { lastLine, standing, type Outcome } from '../../../src/outcome.ts'
+import { annotationsOf } from '../../../src/report/annotations.ts'
+import { gateHtml } from '../../../src/report/gate-html.ts'
+import { gateJson, subjectOf } from '../../../src/report/gate-json.ts'
+import { gateJunit } from '../../../src/report/gate-junit.ts'
+import { Redactor } from '../../../src/report/redactor.ts'
+import { writeReports } from '../../../src/report/report-files.ts'
+import { formatSummary } from '../../../src/report/summary.ts'
+import { browse, chromium } from '../../support/browser.ts'
+import { inPlace, provisioned } from '../../support/outcomes.ts'
+import { cluster, good, minutesAgo, reportOf, rulesOf, sql, vouched } from '../../support/sights.ts'
+
+const right: OptionalRight = {
+  namespace: 'postgres-system',
+  verb: 'get',
+  group: 'batch',
+  resource: 'cronjobs',
+  name: 'logical-backup-postgresql1',
+  purpose: 'the go-live gate',
+  asked: false,
+}
+const attestations = (vouched.attestations ?? []).map((entry) =>
+  entry.requirement === 'recovery-test'
+    ? { ...entry, validUntil: '2026-10-31' }
+    : entry.requirement === 'load-test'
+      ? { ...entry, validUntil: '2026-12-01' }
+      : entry,
+)
+const premium = rulesOf('premium', { ...vouched, attestations })
+
+/** As in the words that the design gives for such a run. */
+const seen: Partial<Observations> = {
+  sql: { ...sql, senders: sql.senders.slice(0, 1), slots: sql.slots.slice(0, 1) },
+  cluster: {
+    ...cluster,
+    pods: cluster.pods?.slice(0, 2),
+    backups: [
+      {
+        what: 'Pod <b>logical-backup</b>',
+        started: new Date('2026-11-21T01:00:04Z'),
+        finished: new Date('2026-11-21T03:40:00Z'),
+        succeeded: true,
+      },
+      {
+        what: 'Pod logical-backup-2',
+        started: new Date('2026-11-22T01:00:04Z'),
+        finished: new Date('2026-11-22T01:02:00Z'),
+        succeeded: false,
+      },
+    ],
+    missing: { ...cluster.missing, backups: [right] },
+  },
+}
+const held = reportOf(seen, premium)
+const met = reportOf({}, rulesOf('premium', vouched))
+const heldBack = new Failure('go-live-held-back', 'Release held back: 4 not met, 1 unknown.', [])
+
+function outcomeOf(report: GateReport, more: Partial<Outcome> = {}): Outcome {
+  return { ...inPlace, gated: true, goLive: report, ...more }
+}
+
+describe('the summary', () => {
+  const summary = formatSummary(outcomeOf(held, { failure: heldBack }))
+
+  test('begins with the verdict, and why it is enforced', () => {
+    const [heading, , mode] = summary.split('\n')
+    expect(heading).toBe('### ⛔ Release held back: 3 not met, 2 unknown')
+    expect(mode).toContain('Premium profile, enforced because `refs/heads/release/2.4` matches `release/**`.')
+    expect(mode).toContain('Seen 2026-11-22 14:03:11 UTC.')
+    expect(mode).toContain('Nothing was changed. The application user is in place; only the release is held.')
+  })
+
+  test('has a row for everything that is not simply met', () => {
+    expect(summary).toContain(
+      '| `instances` | **not met** | 2 ready: postgresql1-0 (primary), postgresql1-1 (standby); SQL agrees | 3 are in the premium plan: ask the administrator |',
+    )
+    expect(summary).toContain(
+      '| `recovery-test` | **unknown** | the attestation of Kim Berg ended on 2026-10-31 |',
+    )
+    expect(summary).toContain(
+      '| `load-test` | attested, until 2026-12-01 | by Kim Berg, ends in 9 days: ticket 4711 |',
+    )
+    expect(summary).not.toContain('| `tls` | met')
+  })
+
+  test('offers a block to paste that the file takes once it is filled in', () => {
+    const block = /```yaml\n(attestations:[^]*?)```/.exec(summary)?.[1] ?? ''
+    const { attestations: offered } = parse(block) as {
+      attestations: { requirement: string; 'valid-until': string }[]
+    }
+    expect(offered.map(({ requirement }) => requirement)).toEqual(['last-backup', 'recovery-test'])
+    expect(offered[0]?.['valid-until']).toBe('2027-02-20')
+    expect(() => parseGoLiveFile(block, 'f')).toThrow()
+    expect(parseGoLiveFile(block.replaceAll('""', '"x"'), 'f').attestations).toHaveLength(2)
+    expect(summary).toContain(
+      '`instances`, `streaming` and `spread` cannot be attested, because they can be seen. They can be waived',
+    )
+  })
+
+  test('folds the evidence away, with the source of each requirement', () => {
+    expect(summary).toMatch(/<details><summary>Evidence<\/summary>[^]*Terms of service, appendix 3/)
+  })
+
+  test('under warn says that it would be held back, and the job passes', () => {
+    const outcome = outcomeOf({
+      ...held,
+      enforced: false,
+      why: 'because `refs/heads/dev` matches none of `main`',
+    })
+    expect(formatSummary(outcome)).toMatch(/^### ⚠️ Would be held back: 3 not met, 2 unknown\n/)
+    expect(lastLine(outcome)).toMatch(/works\. Would be held back: 3 not met, 2 unknown\. 0\.31 s$/)
+  })
+
+  test('of a gate that is met follows what was provisioned', () => {
+    const summary = formatSummary(
+      outcomeOf(
+        met,
+        provisioned.changes.length > 0 ? { changes: provisioned.changes, rows: provisioned.rows } : {},
+      ),
+    )
+    expect(summary).toMatch(/^### ✅ `shop` is provisioned\n/)
+    expect(summary).toContain('#### Ready to go live: 19 met, 7 attested')
+  })
+
+  test('of a gate alone is the gate', () => {
+    const outcome = outcomeOf(met, { provisioned: false })
+    expect(formatSummary(outcome)).toMatch(/^### ✅ Ready to go live: 19 met, 7 attested\n/)
+    expect(lastLine(outcome)).toBe('Ready to go live on the premium plan: 19 met, 7 attested. 0.31 s')
+  })
+
+  test('lets foreign text do nothing', () => {
+    expect(summary).not.toContain('<b>')
+  })
+})
+
+test('a gate alone that holds back has changed nothing', () => {
+  expect(standing(outcomeOf(held, { failure: heldBack, provisioned: false }))).toBe('Nothing was changed.')
+})
+
+describe('annotations', () => {
+  test('are ten at most, the most important first', () => {
+    const many = reportOf(
+      { cluster: { ...cluster, pods: [] }, sql: { ...sql, archiveMode: 'off', tls: false } },
+      rulesOf('premium'),
+    )
+    const annotations = annotationsOf(outcomeOf(many, { failure: heldBack, notes: ['a note'] }))
+    expect(annotations).toHaveLength(10)
+    expect(annotations[0]).toMatchObject({ level: 'error', title: 'pg-app-user: go-live-held-back' })
+    expect(annotations[1]?.title).toBe('go-live: instances is not met')
+    expect(annotations[9]?.message).toMatch(/^\d+ more are in the job summary\.$/)
+  })
+
+  test('under warn are warnings', () => {
+    const annotations = annotationsOf(outcomeOf({ ...held, enforced: false }))
+    expect(new Set(annotations.map(({ level }) => level))).toEqual(new Set(['warning']))
+  })
+
+  test('are none where all is well', () => {
+    expect(annotationsOf(outcomeOf(met))).toEqual([])
+  })
+})
+
+describe('the files', () => {
+  const outcome = outcomeOf(held, { failure: heldBack })
+  const subject = subjectOf(outcome)
+  let parent: string
+  let folder: string
+  const secret = 'Tr0ub4dor&3<x>'
+
+  beforeAll(async () => {
+    parent = await mkdtemp(join(tmpdir(), 'reports-'))
+    const redactor = new Redactor()
+    redactor.add(secret)
+    const leaking: Partial<Observations> = {
+      ...seen,
+      login: { query: 'q', answer: `it is ${secret}`, at: good.at },
+    }
+    folder = await writeReports(reportOf(leaking, premium), outcome, parent, (text) => redactor.redact(text))
+  })
+
+  afterAll(async () => {
+    await rm(parent, { recursive: true })
+  })
+
+  test('are three, for nobody else to read', async () => {
+    expect(await readdir(folder)).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
+    expect((await stat(folder)).mode & 0o777).toBe(0o700)
+    for (const name of await readdir(folder))
+      expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600)
+  })
+
+  test('hold no credential', async () => {
+    for (const name of await readdir(folder)) {
+      const content = await readFile(join(folder, name), 'utf8')
+      expect(content).not.toContain(secret)
+      expect(content).not.toContain('Tr0ub4dor')
+      expect(content).toContain('it is ***')
+    }
+  })
+
+  test('go-live.json says it all', () => {
+    const document = JSON.parse(gateJson(held, subject)) as Record<string, unknown>
+    expect(document).toMatchObject({
+      schema: 'pg-app-user/go-live/1',
+      verdict: 'held-back',
+      enforced: true,
+      why: 'because refs/heads/release/2.4 matches release/**',
+      profile: 'premium',
+      at: '2026-11-22T14:03:11.000Z',
+      subject: {
+        namespace: 'shop',
+        database: 'shop',
+        role: 'shop',
+        secret: 'shop/app-postgresql-secret',
+        postgresql: '16.6',
+      },
+    })
+    const [first] = document['requirements'] as Record<string, unknown>[]
+    expect(first).toMatchObject({
+      id: 'instances',
+      verdict: 'not met',
+      counts: true,
+      source: { url: expect.stringMatching(/^https:/) },
+    })
+  })
+
+  test('go-live.xml counts failures and what is skipped', () => {
+    const odd = reportOf(
+      { ...seen, login: { query: 'a\u0000b\u001b', answer: '<&"\ud800>', at: good.at } },
+      premium,
+    )
+    const { testsuites } = create(gateJunit(odd, subject)).end({ format: 'object' }) as unknown as {
+      testsuites: {
+        '@failures': string
+        '@tests': string
+        testsuite: { testcase: { '@name': string; failure?: object }[] }
+      }
+    }
+    expect([testsuites['@tests'], testsuites['@failures']]).toEqual(['26', '5'])
+    const failed = testsuites.testsuite.testcase.filter(({ failure }) => failure !== undefined)
+    expect(failed.map((test) => test['@name'].split(':')[0])).toEqual([
+      'instances',
+      'streaming',
+      'spread',
+      'last-backup',
+      'recovery-test',
+    ])
+  })
+
+  test('go-live.html is complete in itself and escapes what it shows', () => {
+    const page = gateHtml(held, subject)
+    expect(page).not.toMatch(/<script|<link|src=|@import|url\(/)
+    expect(page).not.toContain('<b>logical-backup')
+    expect(page).toContain('Pod &lt;b&gt;logical-backup')
+    for (const { id, title } of held.findings) {
+      expect(page).toContain(`id="${id}"`)
+      expect(page).toContain(title.replaceAll("'", '&#39;'))
+    }
+  })
+})
+
+const inChromium = chromium === undefined ? describe.skip : describe
+
+inChromium('go-live.html in Chromium (skipped where there is none)', () => {
+  let folder: string
+  let page: string
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'page-'))
+    const outcome = outcomeOf(held, { failure: heldBack })
+    page = join(await writeReports(held, outcome, folder, (text) => text), 'go-live.html')
+  })
+
+  afterAll(async () => {
+    await rm(folder, { recursive: true })
+  })
+
+  test('shows verdict, requirements, evidence and the picture', async () => {
+    const dom = await browse(page, '--dump-dom')
+    expect(dom).toContain('<h1>Release held back: 3 not met, 2 unknown</h1>')
+    expect(dom.match(/<article /g)).toHaveLength(26)
+    expect(dom).toMatch(/<svg class="chart"[^]*logical-backup-2: did not succeed, 2026-11-22 01:00:04 UTC/)
+    expect(dom).toContain(`last archived ${minutesAgo(3).toISOString().slice(0, 10)} 14:00:11 UTC`)
+  })
+
+  test('prints to a few pages', async () => {
+    const pdf = join(folder, 'page.pdf')
+    await browse(page, `--print-to-pdf=${pdf}`, '--no-pdf-header-footer')
+    const content = await readFile(pdf, 'latin1')
+    const pages = content.match(/\/Type\s*\/Page\b/g)?.length ?? 0
+    expect(pages).toBeGreaterThan(2)
+    expect(pages).toBeLessThan(12)
+  })
+})
