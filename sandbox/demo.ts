@@ -165,9 +165,36 @@ async function application(stage: Stage): Promise<void> {
 
 const insufficientPrivilege = '42501'
 
+async function heldBack(stage: Stage): Promise<void> {
+  print('\n4 · A release is held back')
+  const inputs = { 'app-database': database, provision: 'false', 'go-live-profile': 'standard' }
+  const step = await runAction(stage, { ...inputs, 'go-live': 'enforce' }, 1)
+  const instances = parseLog(step.lines).get('instances')
+  const seen = /^not met: 1 ready/.test(instances?.text ?? '')
+  claim(instances?.sign === '✗' && seen, '1 ready', instances?.text ?? 'no such line')
+  print('  ✗ instances       1 ready, the standard plan has 2')
+  const held = step.lines
+    .map((line) => /^✗ Release held back: (.*)\.  \[go-live-held-back\]$/.exec(line)?.[1])
+    .find(Boolean)
+  claim(held !== undefined, 'the release is held back', step.lines.at(-1) ?? 'nothing')
+  claim(
+    step.outputs['go-live-verdict'] === 'held-back',
+    'output go-live-verdict is held-back',
+    String(step.outputs['go-live-verdict']),
+  )
+  claim(step.summary.includes('⛔ Release held back'), 'the summary says so first', step.summary.slice(0, 80))
+  const warned = await runAction(stage, { ...inputs, 'go-live': 'warn' })
+  claim(
+    lastSentence(warned) === `Would be held back: ${held}.`,
+    'the same gate with "warn" passes',
+    lastSentence(warned),
+  )
+  print(`  Held back: ${held}. The same gate with "warn" has let it pass.`)
+}
+
 async function leaks({ sandbox, folder, steps }: Stage): Promise<void> {
   const { admin, appNamespace, kubeconfig, postgres } = sandbox
-  print('\n4 · What leaked')
+  print('\n5 · What leaked')
   const { users } = parse(kubeconfig) as { users: { user: { token: string } }[] }
   const passwordIn = (name: string): string => secretData(sandbox, appNamespace, name)['PGPASSWORD'] ?? ''
   const passwords: readonly Credential[] = [
@@ -199,7 +226,7 @@ async function leaks({ sandbox, folder, steps }: Stage): Promise<void> {
   print(`  for ${what}, raw, base64, URL and JSON form:        0 found in ${size.toFixed(0)} kB`)
 }
 
-async function runAction(stage: Stage, inputs: Inputs): Promise<StepResult> {
+async function runAction(stage: Stage, inputs: Inputs, exitCode = 0): Promise<StepResult> {
   const { folder, sandbox, signal, steps } = stage
   const { accessNamespace, accessSecret, kubeconfig } = sandbox
   const step = await runStep(
@@ -208,7 +235,7 @@ async function runAction(stage: Stage, inputs: Inputs): Promise<StepResult> {
     signal,
   )
   steps.push(step)
-  if (step.exitCode !== 0) {
+  if (step.exitCode !== exitCode) {
     throw new Refuted(`The action ended with exit code ${step.exitCode}:\n${step.lines.join('\n')}`)
   }
   return step
@@ -337,7 +364,7 @@ async function perform(signal: AbortSignal): Promise<void> {
         if (signal.aborted) stop()
         else signal.addEventListener('abort', stop)
       })
-      for (const perform of [introduce, firstRun, secondRun, application, leaks]) {
+      for (const perform of [introduce, firstRun, secondRun, application, heldBack, leaks]) {
         await Promise.race([perform(stage), aborted])
       }
     } finally {

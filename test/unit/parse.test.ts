@@ -55,6 +55,8 @@ describe('what is not given', () => {
       existing: 'refuse',
       unproven: 'refuse',
       dryRun: false,
+      provision: true,
+      goLive: undefined,
       timeoutMs: 300_000,
       runName: 'a run',
     })
@@ -280,5 +282,38 @@ describe('an error', () => {
   test('never quotes the kubeconfig', () => {
     const { message, hint } = failure({ kubeconfig: 'a-credential', timeout: '5' })
     expect([message, ...hint].join('\n')).not.toContain('a-credential')
+  })
+})
+
+describe('the go-live gate', () => {
+  const gate = { 'go-live': 'enforce', 'go-live-profile': 'premium' }
+
+  test('is off unless it is asked for, and alone where nothing is provisioned', () => {
+    expect(parse(gate)).toMatchObject({
+      provision: true,
+      goLive: {
+        enforcement: { enforced: true, why: 'because input "go-live" is enforce' },
+        profile: 'premium',
+        file: '.pg-app-user/go-live.yaml',
+        fileNamed: false,
+      },
+    })
+    expect(parse({ ...gate, provision: 'false', 'go-live-file': 'a.yaml' })).toMatchObject({
+      provision: false,
+      goLive: { file: 'a.yaml', fileNamed: true },
+    })
+  })
+
+  test.each([
+    [{ provision: 'false' }, 'Input "provision" is false and "go-live" is off'],
+    [{ 'go-live': 'auto' }, 'Input "go-live-profile" is required for the go-live gate'],
+    [{ 'go-live': 'enforced', 'go-live-profile': 'premium' }, 'did you mean enforce?'],
+    [{ ...gate, 'go-live-profile': 'gold' }, '"gold" is none of standard, premium'],
+    [{ ...gate, 'release-branches': 'refs/heads/main' }, '"refs/heads/main" is a whole ref: write "main"'],
+    [{ ...gate, 'release-branches': 'refs/tags/v*' }, 'write "tag:v*"'],
+  ])('%j is refused', (inputs, message) => {
+    expect(() => parse(inputs)).toThrow(
+      expect.objectContaining({ message: expect.stringContaining(message) }),
+    )
   })
 })
