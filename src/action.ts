@@ -62,25 +62,26 @@ if (failure !== undefined) {
 } else if (ended !== undefined) {
   await writeSummary(formatSummary(ended))
   reporter.write([lastLine(ended)])
+  annotate(annotationsOf(ended))
 }
-for (const { level, title, message } of ended === undefined
-  ? startAnnotations(failure)
-  : annotationsOf(ended)) {
-  core[level](reporter.redact(message), { title: reporter.redact(title) })
-}
-
 function fail(failure: Failure, stands: string): void {
   reporter.write(formatFailure(failure, stands))
   for (const cause of causesOf(failure)) reporter.debug(cause)
+  annotate(ended === undefined ? startAnnotations(failure) : annotationsOf(ended))
   if (failure.code === 'permission-missing' && outcome?.permissions !== undefined) {
     reporter.detail('Role and RoleBinding for the administrator', outcome.permissions.manifest.split('\n'))
   }
   process.exitCode = 1
 }
 
+function annotate(annotations: readonly Annotation[]): void {
+  for (const { level, title, message } of annotations) {
+    core[level](reporter.redact(message), { title: reporter.redact(title) })
+  }
+}
+
 /** The one annotation of a run that did not get as far as an outcome. */
-function startAnnotations(failure: Failure | undefined): readonly Annotation[] {
-  if (failure === undefined) return []
+function startAnnotations(failure: Failure): readonly Annotation[] {
   return [{ level: 'error', title: `pg-app-user: ${failure.code}`, message: failure.message }]
 }
 

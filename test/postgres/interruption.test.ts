@@ -160,11 +160,12 @@ describe('a run that is ended from outside', () => {
       application.run({}, { signal: cancelled.signal }).then(running.resolve, running.reject)
       await until(async () => (await stateOf(application.request.runName)).includes('CREATE DATABASE'))
       cancelled.abort()
-      // Only since version 14 a server looks after its client while it is busy; the one before makes the database.
+      // Only since version 14 a server looks after its client while it is busy; the one before goes on.
       if (bench.postgres.major >= 14) await running.promise
     })
     const run = await running.promise
-    expect(run).toMatchObject({ code: 'cancelled', done: ['role created'] })
+    expect(run.code).toBe('cancelled')
+    expect(run.done).toContain('role created')
     if (bench.postgres.major >= 14) await expectSaid(application, run)
     await expectConverges(application)
   })

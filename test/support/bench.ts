@@ -54,7 +54,7 @@ export class Bench {
   #logMark = 0
   #count = 0
   #sandbox: Sandbox | undefined
-  #superuser: pg.Client | undefined
+  #superuser: pg.Pool | undefined
 
   constructor(options: SandboxOptions) {
     this.#options = options
@@ -64,7 +64,8 @@ export class Bench {
     const binaries = process.env['PG_APP_USER_TEST_POSTGRES']
     const postgres = { ...(binaries && { binaries }), ...this.#options.postgres }
     this.#sandbox = await startSandbox({ ...this.#options, postgres })
-    this.#superuser = await this.#connectAsSuperuser('postgres')
+    this.#superuser = new pg.Pool(this.#asSuperuser('postgres'))
+    this.#superuser.on('error', () => undefined)
     this.#canaries.plant(this.sandbox.admin.password)
     this.#canaries.plant(this.postgres.superuser.password)
     this.#furnish()
@@ -174,7 +175,9 @@ export class Bench {
 
   /** Gives the work a superuser's session of its own. */
   async inDatabase<Result>(database: string, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-    const client = await this.#connectAsSuperuser(database)
+    const client = new pg.Client(this.#asSuperuser(database))
+    client.on('error', () => undefined)
+    await client.connect()
     try {
       return await work(client)
     } finally {
@@ -360,9 +363,9 @@ export class Bench {
     api.route(namespace, name, 5432, target)
   }
 
-  async #connectAsSuperuser(database: string): Promise<pg.Client> {
+  #asSuperuser(database: string): pg.ClientConfig {
     const { socketDirectory: host, port, superuser } = this.postgres
-    const client = new pg.Client({
+    return {
       ...superuser,
       host,
       port,
@@ -370,10 +373,7 @@ export class Bench {
       ssl: false,
       application_name: 'bench',
       options: '-c log_statement=none -c log_min_error_statement=panic -c log_min_messages=fatal',
-    })
-    client.on('error', () => undefined)
-    await client.connect()
-    return client
+    }
   }
 }
 

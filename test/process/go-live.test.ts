@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import { inputsFor, runAction, type ActionRun } from './action.ts'
+
+let sandbox: Sandbox
+
+beforeAll(async () => {
+  sandbox = await startSandbox()
+})
+
+afterAll(async () => {
+  await sandbox.stop()
+})
+
+/** Runs the built action with a gate, for a ref. */
+async function gate(ref: string | undefined, inputs: object = {}, env: object = {}): Promise<ActionRun> {
+  return await runAction({
+    sandbox,
+    inputs: { ...inputsFor(sandbox, 'shop'), 'go-live': 'auto', 'go-live-profile': 'premium', ...inputs },
+    env: { ...(ref !== undefined && { GITHUB_REF: ref }), ...env },
+  })
+}
+
+test('a release is held back: provisioned, reported, and failed', async () => {
+  const run = await gate('refs/heads/release/2.4')
+  expect(run.code).toBe(1)
+  expect(run.outputs).toMatchObject({ changed: 'true', 'go-live-verdict': 'held-back' })
+  expect(run.log).toContain('premium · enforced because refs/heads/release/2.4 matches release/**')
+  expect(run.log).toContain('The application user is in place; only the release is held.')
+  expect(run.summary).toMatch(/^### ⛔ Release held back: /)
+  expect(Object.keys(run.reports).sort()).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
+  const annotations = run.commands.filter(({ name }) => name === 'error' || name === 'warning')
+  expect(annotations.length).toBeLessThanOrEqual(10)
+  expect(annotations[0]?.data).toMatch(/^Release held back: /)
+})
+
+test('another ref is warned, and passes with the same verdict', async () => {
+  const run = await gate('refs/heads/feature/cart')
+  expect(run.code).toBe(0)
+  expect(run.outputs['go-live-verdict']).toBe('held-back')
+  expect(run.log).toMatch(/Would be held back: \d+ not met, \d+ unknown\. \d/)
+  expect(run.summary).toMatch(/^### ⚠️ Would be held back: /)
+})
+
+test('no gate: the verdict is off, and there is no report', async () => {
+  const run = await gate('refs/heads/main', { 'go-live': 'off', 'go-live-profile': '' })
+  expect(run.code).toBe(0)
+  expect(run.outputs).toMatchObject({ 'go-live-verdict': 'off', 'report-directory': '' })
+  expect(run.reports).toEqual({})
+})
+
+test('a file that an input names and that is not there stops the run before anything is asked', async () => {
+  const before = sandbox.api.requests.length
+  const run = await gate('refs/heads/main', { 'go-live-file': 'deploy/go-live.yaml' })
+  expect(run.code).toBe(1)
+  expect(run.log).toContain('[go-live-file-missing]')
+  expect(run.log).toContain('Was the repository checked out?')
+  expect(sandbox.api.requests).toHaveLength(before)
+})
+
+test('a gate alone that is off is a wrong input', async () => {
+  const run = await gate('refs/heads/main', { 'go-live': 'off', provision: 'false' })
+  expect(run.log).toContain('[input-invalid]')
+})
