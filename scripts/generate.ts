@@ -6,7 +6,7 @@ import { exitCodes } from '../src/exit-code.ts'
 import { variableOf } from '../src/options.ts'
 import { meaning, outputs, parameters, parametersOf, type Face, type Parameter } from '../src/parameters.ts'
 import { formatRights } from '../src/rights.ts'
-import { componentInputs, formatProvisionTemplate } from './gitlab.ts'
+import { componentInputs, formatTemplate } from './gitlab.ts'
 
 /** A file that is made from the table of parameters, in whole or between markers. */
 interface Generated {
@@ -18,7 +18,8 @@ interface Generated {
 /** Everything that is generated, by its path from the root of the repository. */
 const generated: readonly Generated[] = [
   { path: 'action.yml', content: formatAction },
-  { path: 'gitlab/templates/provision.yml', content: formatProvisionTemplate },
+  { path: 'gitlab/templates/provision.yml', content: () => formatTemplate('provision') },
+  { path: 'gitlab/templates/go-live.yml', content: () => formatTemplate('go-live') },
   {
     path: 'gitlab/README.md',
     content: (current) =>
@@ -30,7 +31,12 @@ const generated: readonly Generated[] = [
   },
   {
     path: 'docs/command-line.md',
-    content: (current) => fillAll(current, { options: formatOptions(), 'exit-codes': formatExitCodes() }),
+    content: (current) =>
+      fillAll(current, {
+        absent: formatAbsent('cli'),
+        options: formatOptions(),
+        'exit-codes': formatExitCodes(),
+      }),
   },
   {
     path: 'README.md',
@@ -93,7 +99,7 @@ function formatInputs(rows: readonly Parameter[]): string {
 /** The inputs of the component: those of the table, and those of the job, whose texts are in the template alone. */
 function formatComponentInputs(): string {
   const shared = parametersOf('gitlab')
-  const own = Object.entries(componentInputs('pg-app-user:provision')).filter(
+  const own = Object.entries(componentInputs('provision')).filter(
     ([name]) => !shared.some((parameter) => parameter.name === name),
   )
   return table(

@@ -1,7 +1,9 @@
 import { Document, isMap, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
-import { variableOf } from '../src/options.ts'
-import { parametersOf, type Kind, type Parameter } from '../src/parameters.ts'
+import { goLiveModes } from '../src/go-live/ref.ts'
+import { changingParameters, variableOf } from '../src/options.ts'
+import { parametersOf, type Kind, type Parameter, type ParameterName } from '../src/parameters.ts'
+import { reportFiles } from '../src/report/report-files.ts'
 
 /** One input as the header of a component declares it. Source: https://docs.gitlab.com/ci/yaml/#specinputs */
 interface ComponentInput {
@@ -11,6 +13,15 @@ interface ComponentInput {
   readonly options?: readonly string[]
   readonly regex?: string
 }
+
+/** What the components are for, and what the environment is to them. */
+export const components = {
+  provision: { job: 'pg-app-user:provision', action: 'prepare' },
+  'go-live': { job: 'pg-app-user:go-live', action: 'verify' },
+} as const
+
+/** One of the components, by the name of its file. */
+export type ComponentName = keyof typeof components
 
 const label = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?'
 const variable = '\\$\\w+|\\$\\{\\w+\\}'
@@ -22,13 +33,22 @@ const variable = '\\$\\w+|\\$\\{\\w+\\}'
 const patterns: Partial<Record<Kind, string>> = {
   name: `(?:${label}(?:\\.${label})*|${variable})`,
   duration: '(?:\\d+h)?(?:\\d+m)?(?:\\d+s)?',
+  patterns: '[-\\w.*?/:{}\\[\\],@+ ]*',
+}
+
+/** What a release depends on has to be as constrained as that, text or not. */
+const patternsByName: Partial<Record<ParameterName, string>> = {
+  'expect-server': `(?:[-\\w.:/[\\]]+|${variable})`,
+  'go-live-file': '[\\w.][-\\w./]*',
 }
 
 /**
- * The kinds whose texts are so constrained that they can stand in a script. There nothing overrides them, while a
- * variable of a job gives way to one of the project or of whoever starts the pipeline.
+ * Whether the texts of a parameter are so constrained that they can stand in a script. There nothing overrides them,
+ * while a variable of a job gives way to one of the project or of whoever starts the pipeline.
  */
-const constrained: readonly Kind[] = ['choice', 'flag', 'duration']
+function isConstrained({ kind, name }: Parameter & { readonly name: ParameterName }): boolean {
+  return ['name', 'choice', 'flag', 'duration', 'patterns'].includes(kind) || name in patternsByName
+}
 
 /** What a component has beside the parameters: nothing that a job could not be given by reopening it, but for these. */
 const jobInputs = (job: string): Readonly<Record<string, ComponentInput>> => ({
@@ -54,19 +74,31 @@ const jobInputs = (job: string): Readonly<Record<string, ComponentInput>> => ({
   },
 })
 
-/** Gives the inputs of the component: those of the table, then those of the job. */
-export function componentInputs(job: string): Readonly<Record<string, ComponentInput>> {
-  const table = parametersOf('gitlab').map(
-    (parameter) => [parameter.name, componentInput(parameter)] as const,
-  )
-  return { ...Object.fromEntries(table), ...jobInputs(job) }
+/** Gives the parameters that a component has. The gate alone has no use for those that say what to change. */
+export function componentParameters(
+  component: ComponentName,
+): readonly (Parameter & { readonly name: ParameterName })[] {
+  const all = parametersOf('gitlab')
+  if (component === 'provision') return all
+  return all
+    .filter(({ name }) => !changingParameters.includes(name))
+    .map((parameter) => (parameter.name === 'go-live' ? { ...parameter, ...gateOnly } : parameter))
 }
 
-function componentInput(parameter: Parameter): ComponentInput {
-  const { kind, description, required, options, default: value } = parameter
+/** What the component `go-live` fixes: a gate that is off is no gate. */
+const gateOnly = { options: goLiveModes.filter((mode) => mode !== 'off'), default: 'enforce' }
+
+/** Gives the inputs of a component: those of the table, then those of the job. */
+export function componentInputs(component: ComponentName): Readonly<Record<string, ComponentInput>> {
+  const table = componentParameters(component).map((one) => [one.name, componentInput(one)] as const)
+  return { ...Object.fromEntries(table), ...jobInputs(components[component].job) }
+}
+
+function componentInput(parameter: Parameter & { readonly name: ParameterName }): ComponentInput {
+  const { name, kind, description, required, options, default: value } = parameter
   if (kind === 'flag') return { description, type: 'boolean', default: value === 'true' }
   const optional = required !== true && value === undefined
-  const pattern = patterns[kind]
+  const pattern = patternsByName[name] ?? patterns[kind]
   return {
     description,
     ...(!required && { default: value ?? '' }),
@@ -75,42 +107,58 @@ function componentInput(parameter: Parameter): ComponentInput {
   }
 }
 
-/** Gives the file of the component that provisions. */
-export function formatProvisionTemplate(): string {
-  const job = 'pg-app-user:provision'
-  const table = parametersOf('gitlab')
+/** Gives the file of a component. */
+export function formatTemplate(component: ComponentName): string {
+  const { job, action } = components[component]
+  const table = componentParameters(component)
   const command = [
-    'pg-app-user provision --yes --dotenv pg-app-user.env',
-    ...table
-      .filter(({ kind }) => constrained.includes(kind))
-      .map(({ name }) => `--${name}='$[[ inputs.${name} ]]'`),
+    `pg-app-user ${component}`,
+    ...(component === 'provision' ? ['--yes'] : []),
+    `--dotenv ${dotenv} --report-directory ${reportFolder}`,
+    // In double quotes, because a name may be a variable. None of the patterns has anything else that a shell reads.
+    ...table.filter(isConstrained).map(({ name }) => `--${name}="$[[ inputs.${name} ]]"`),
   ].join(' ')
   const variables = table
-    .filter(({ kind }) => !constrained.includes(kind))
+    .filter((parameter) => !isConstrained(parameter))
     .map(({ name }) => [variableOf(name), `$[[ inputs.${name} ]]`])
-  const header = new Document({ spec: { inputs: componentInputs(job) } })
+  const environment = `.${job}:environment:`
+  const header = new Document({ spec: { inputs: componentInputs(component) } })
   header.commentBefore = ' Made by "npm run generate" from src/parameters.ts.'
   spaceOut(header)
   const body = new Document({
-    ...environmentJobs(job, 'prepare'),
+    // Hidden jobs are not checked as jobs are, so that the first one may have an environment without a name.
+    [`${environment}$[[ inputs.environment ]]`]: {
+      environment: { name: '$[[ inputs.environment ]]', action },
+    },
+    [environment]: { interruptible: false },
+    ...(component === 'provision' && modeJobs(job)),
     '$[[ inputs.job-name ]]': {
-      extends: `.${job}:environment:$[[ inputs.environment ]]`,
+      extends: [
+        ...(component === 'provision' ? [`.${job}:go-live:$[[ inputs.go-live ]]`] : []),
+        `${environment}$[[ inputs.environment ]]`,
+      ],
       stage: '$[[ inputs.stage ]]',
       image: { name: '$[[ inputs.image ]]', entrypoint: [''] },
       rules: '$[[ inputs.rules ]]',
       resource_group: 'pg-app-user/$[[ inputs.access-namespace ]]/$[[ inputs.access-secret ]]',
       dependencies: [],
       cache: [],
-      variables: { GIT_STRATEGY: 'none', ...(Object.fromEntries(variables) as Record<string, string>) },
+      variables: {
+        ...(component === 'go-live' && gated.variables),
+        ...(Object.fromEntries(variables) as Record<string, string>),
+      },
       before_script: [],
       script: [command],
       after_script: [],
-      artifacts: { reports: { dotenv: 'pg-app-user.env' } },
+      ...(component === 'go-live' && { artifacts: gated.artifacts }),
     },
   })
-  comment(body, `.${job}:environment:$[[ inputs.environment ]]`, [
+  comment(body, `${environment}$[[ inputs.environment ]]`, [
     'GitLab knows no job that may or may not have an environment. So the job extends one of these two: with an empty',
     'input both have the same name, and the latter, which has none, takes the place of the first.',
+  ])
+  comment(body, `.${job}:go-live:off`, [
+    'Only the gate reads a file of the project, and only the gate leaves reports.',
   ])
   comment(body, '$[[ inputs.job-name ]]', [
     'Free text travels in variables and never in the script. What stands in the script is constrained by its type,',
@@ -121,14 +169,29 @@ export function formatProvisionTemplate(): string {
   return `${header.toString(options)}---\n${body.toString(options)}`
 }
 
-/** Hidden jobs are not checked as jobs are, so that the first one may have an environment without a name. */
-function environmentJobs(job: string, action: 'prepare' | 'verify'): Record<string, object> {
-  return {
-    [`.${job}:environment:$[[ inputs.environment ]]`]: {
-      environment: { name: '$[[ inputs.environment ]]', action },
-    },
-    [`.${job}:environment:`]: { interruptible: false },
-  }
+const dotenv = 'pg-app-user.env'
+const reportFolder = 'pg-app-user-go-live'
+
+/** A job with the gate: its file has to be there, and its reports are kept also where it holds back. */
+const gated = {
+  variables: { GIT_STRATEGY: 'fetch', GIT_DEPTH: '1' },
+  artifacts: {
+    when: 'always',
+    expose_as: 'go-live report',
+    paths: [`${reportFolder}/`],
+    reports: { junit: `${reportFolder}/${reportFiles.junit}`, dotenv },
+  },
+}
+
+/** What a job that provisions is besides, in each mode of the gate. */
+function modeJobs(job: string): Record<string, object> {
+  const modes = goLiveModes.map((mode) => [
+    `.${job}:go-live:${mode}`,
+    mode === 'off'
+      ? { variables: { GIT_STRATEGY: 'none' }, artifacts: { reports: { dotenv } } }
+      : { extends: `.${job}:gated` },
+  ])
+  return { ...(Object.fromEntries(modes) as Record<string, object>), [`.${job}:gated`]: gated }
 }
 
 /** A text stays a text whatever is put in: in quotes, `yes` is no boolean and `12` no number. */

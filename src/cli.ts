@@ -1,10 +1,10 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import { homedir, hostname, tmpdir } from 'node:os'
+import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
-import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
+import { cancellation, causesOf, formatRunName, headline, takeKubeconfig } from './edge.ts'
 import { exitCodeOf } from './exit-code.ts'
-import { asFailure, Failure } from './failure.ts'
+import { asFailure, Failure, type FailureCode } from './failure.ts'
 import { gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection, inComponent } from './gitlab.ts'
 import {
   answerOf,
@@ -16,16 +16,15 @@ import {
 } from './options.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
 import { parametersOf } from './parameters.ts'
-import { parseRequest, parseValues } from './parse.ts'
+import { parseRequest, parseValues, type RawInputs } from './parse.ts'
 import { formatFailure } from './report/log.ts'
 import { PipelineReporter, type Sink } from './report/pipeline.ts'
-import { writeReports } from './report/report-files.ts'
+import { reportFiles, writeReportsInto } from './report/report-files.ts'
+import { gateJson, subjectOf } from './report/gate-json.ts'
 import { paint, PersonReporter, Screen } from './report/terminal.ts'
-import { titleOf } from './request.ts'
 import { formatRights } from './rights.ts'
 import { run } from './run.ts'
 import { oneLine } from './text.ts'
-import { version } from './version.ts'
 
 const oldestNode = 22
 const inPipeline = isSet(process.env['CI'])
@@ -54,17 +53,17 @@ try {
   }
   const invocation = parseCommandLine(args)
   if (invocation?.command === 'rights') printRights(invocation)
-  if (invocation?.command === 'provision') await runProvision(invocation)
+  else if (invocation !== undefined) await runStory(invocation)
 } catch (thrown) {
   const failure = asFailure(thrown)
   fail(failure, nothingChanged)
-  if (json) printJson({ ...outputsOf(undefined), ...failureFields(failure, nothingChanged) })
+  if (json) printJson({ ...outputsOf(undefined, undefined), ...failureFields(failure, nothingChanged) })
 }
 screen?.close()
 
-async function runProvision(invocation: Invocation): Promise<void> {
+async function runStory(invocation: Invocation): Promise<void> {
   const { inputs, yes, exposed } = invocation
-  const request = parseRequest(inputs, {
+  const request = parseRequest(gatedInputs(invocation), {
     kubeconfig: {
       input: inputs.kubeconfig,
       ...takeKubeconfig(['PG_APP_USER_KUBECONFIG']),
@@ -86,21 +85,27 @@ async function runProvision(invocation: Invocation): Promise<void> {
       'Content goes into the variable KUBECONFIG, or base64 of it into KUBECONFIG_CONTENTS_B64.',
     ])
   }
-  if (!person && !inPipeline && !yes && !request.dryRun && request.provision !== false) {
+  const changes = request.provision !== false && !request.dryRun
+  if (!person && !inPipeline && !yes && changes) {
     throw new Failure('input-invalid', 'There is no terminal at which to ask before the first change.', [
       'Add --yes to go on without a question, or --dry-run to see what would be done.',
     ])
   }
   if (screen !== undefined) reporter = new PersonReporter(screen, log, yes)
-  reporter.write([`pg-app-user ${version} · ${titleOf(request)}`])
+  reporter.write([headline(request)])
   const cancelled = cancellation(() => {
     const text = 'what is under way is rolled back, and the lock is released; a second time ends it at once'
     reporter.step({ sign: 'attention', subject: 'cancelling', text })
   })
   const ended = await run(request, reporter, cancelled)
   screen?.rest()
-  const reportDirectory = await writeReportFiles(ended)
-  const failure = ended.failure ?? writeDotenv(invocation.dotenv, ended, reportDirectory)
+  const folder = ended.goLive && invocation.reportDirectory
+  const failures = [
+    ended.failure,
+    await writeReport(folder, ended),
+    writeDotenv(invocation.dotenv, ended, folder),
+  ]
+  const failure = failures.find((each) => each !== undefined)
   const outcome = { ...ended, failure }
   if (failure === undefined) {
     reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, request))])
@@ -109,26 +114,34 @@ async function runProvision(invocation: Invocation): Promise<void> {
     const manifest = outcome.permissions?.manifest.trimEnd().split('\n') ?? []
     if (failure.code === 'permission-missing') show('Role and RoleBinding for the administrator', manifest)
   }
+  if (folder !== undefined)
+    reporter.write([`The report, with all evidence: ${join(folder, reportFiles.html)}`])
   if (json) {
+    const { seconds, notes, goLive } = outcome
     const stands = failure === undefined ? { failure: null } : failureFields(failure, standing(outcome))
-    printJson({
-      ...outputsOf(outcome, reportDirectory),
-      seconds: outcome.seconds,
-      notes: outcome.notes,
-      ...stands,
-    })
+    const report = goLive && { 'go-live': JSON.parse(gateJson(goLive, subjectOf(outcome))) as object }
+    printJson({ ...outputsOf(outcome, folder), seconds, notes, ...report, ...stands })
   }
 }
 
-/** In a GitLab job the reports have to be below its folder, where artifacts are taken from. */
-async function writeReportFiles(outcome: Outcome): Promise<string | undefined> {
-  if (outcome.goLive === undefined) return undefined
+/** The command `go-live` is the gate alone, and holds back unless something else is asked for. */
+function gatedInputs({ command, inputs }: Invocation): RawInputs {
+  if (command !== 'go-live') return inputs
+  const mode = inputs['go-live'] ?? ''
+  if (mode === 'off') {
+    throw new Failure('input-invalid', 'Option --go-live is off, so that there is nothing to do.', [])
+  }
+  return { ...inputs, provision: 'false', 'go-live': mode === '' ? 'enforce' : mode }
+}
+
+/** Writes the files of the go-live report where somebody wants them, and gives the failure to do so. */
+async function writeReport(folder: string | undefined, outcome: Outcome): Promise<Failure | undefined> {
+  if (folder === undefined || outcome.goLive === undefined) return undefined
   try {
-    const parent = process.env['CI_PROJECT_DIR'] ?? tmpdir()
-    return await writeReports(outcome.goLive, outcome, parent, (text) => reporter.redact(text))
-  } catch (error) {
-    reporter.debug(`the report could not be written: ${String(error)}`)
+    await writeReportsInto(folder, outcome.goLive, outcome, (text) => reporter.redact(text))
     return undefined
+  } catch (error) {
+    return unwritable('report-unwritable', `The report cannot be written into ${oneLine(folder)}`, error)
   }
 }
 
@@ -136,39 +149,39 @@ async function writeReportFiles(outcome: Outcome): Promise<string | undefined> {
 function writeDotenv(
   file: string | undefined,
   outcome: Outcome,
-  reportDirectory: string | undefined,
+  folder: string | undefined,
 ): Failure | undefined {
   if (file === undefined) return undefined
-  const lines = Object.entries(outputsOf(outcome, reportDirectory)).map(
+  const lines = Object.entries(outputsOf(outcome, folder)).map(
     ([name, value]) => `${variableOf(name)}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
   try {
     writeFileSync(file, reporter.redact(lines.filter((line) => !/[\r\n]/.test(line)).join('\n') + '\n'))
     return undefined
   } catch (error) {
-    const hint = 'The folder is not writable, or the disk is full.'
-    return new Failure(
+    return unwritable(
       'outputs-unwritable',
-      `The file of --dotenv, ${oneLine(file)}, cannot be written.`,
-      [hint],
-      {
-        cause: error,
-      },
+      `The file of --dotenv, ${oneLine(file)}, cannot be written`,
+      error,
     )
   }
+}
+
+function unwritable(code: FailureCode, what: string, cause: unknown): Failure {
+  return new Failure(code, `${what}.`, ['The folder is not writable, or the disk is full.'], { cause })
 }
 
 /** Gives the way to the credential, which is never shown here. */
 function reading(outcome: Outcome, request: { readonly context?: string | undefined }): readonly string[] {
   const { name, namespace = '', resourceVersion } = outcome.secret
-  if (resourceVersion === undefined) return []
+  if (!outcome.provisioned || resourceVersion === undefined) return []
   const context = request.context === undefined ? '' : ` --context ${shellWord(request.context)}`
   const command = `kubectl${context} -n ${namespace} get secret ${name}`
   return ['To read the password:', `  ${command} -o jsonpath='{.data.PGPASSWORD}' | base64 -d`]
 }
 
 /** Prints what the administrator has to grant; without a cluster there is nothing to look up. */
-function printRights({ inputs, serviceAccount, service }: Invocation): void {
+function printRights({ inputs, gateOnly, serviceAccount, service }: Invocation): void {
   const table = parametersOf('cli').filter(({ name }) => rightsParameters.includes(name))
   const values = parseValues(
     inputs,
@@ -187,6 +200,7 @@ function printRights({ inputs, serviceAccount, service }: Invocation): void {
       appNamespace: values['app-namespace'] ?? '',
       appSecret: values['app-secret'],
       dryRun: values['dry-run'],
+      provision: !gateOnly,
     },
     subject,
     service,

@@ -78,6 +78,7 @@ const kinds: Record<FailureCode, ExitKind> = {
   timeout: 'timeout',
   cancelled: 'cancelled',
   'outputs-unwritable': 'internal',
+  'report-unwritable': 'internal',
   'internal-error': 'internal',
 }
 

@@ -58,6 +58,7 @@ export const failureCodes = [
   'go-live-file-invalid',
   'go-live-held-back',
   'outputs-unwritable',
+  'report-unwritable',
   'timeout',
   'cancelled',
   'internal-error',

@@ -13,15 +13,27 @@ export function gitlabRunName({
   return formatRunName([CI_PROJECT_PATH, `pipeline ${CI_PIPELINE_ID}`, CI_COMMIT_REF_NAME])
 }
 
-/** What this pipeline is for: one of a merge request names a branch as well. */
+/**
+ * Gives what a GitLab pipeline runs for. A variable of a project or of a manual pipeline wins over GitLab's own of the
+ * same name, so that one alone is not believed: where they contradict each other, no ref is known, and the gate holds.
+ * Source: https://docs.gitlab.com/ci/variables/#cicd-variable-precedence
+ */
 export function gitlabRelease(variables: Variables): ReleaseContext {
-  const { CI_COMMIT_BRANCH, CI_COMMIT_TAG, CI_DEFAULT_BRANCH, CI_MERGE_REQUEST_IID } = variables
-  const branch = CI_COMMIT_BRANCH === undefined ? undefined : `refs/heads/${CI_COMMIT_BRANCH}`
-  return {
-    ref: CI_COMMIT_TAG === undefined ? branch : `refs/tags/${CI_COMMIT_TAG}`,
-    pullRequest: CI_MERGE_REQUEST_IID !== undefined,
-    defaultBranch: CI_DEFAULT_BRANCH,
+  const { CI_COMMIT_BRANCH, CI_COMMIT_REF_NAME, CI_COMMIT_TAG, CI_DEFAULT_BRANCH } = variables
+  const { CI_MERGE_REQUEST_IID, CI_PIPELINE_SOURCE } = variables
+  const [branch, tag, request] = [CI_COMMIT_BRANCH, CI_COMMIT_TAG, CI_MERGE_REQUEST_IID].map(
+    (value) => value ?? '',
+  )
+  const name = CI_COMMIT_REF_NAME ?? ''
+  const context = { pullRequest: false, defaultBranch: CI_DEFAULT_BRANCH }
+  if (request !== '' && branch === '' && tag === '') {
+    const source = CI_PIPELINE_SOURCE === 'merge_request_event' || CI_PIPELINE_SOURCE === 'parent_pipeline'
+    return { ...context, pullRequest: source }
   }
+  if (name === '' || request !== '' || (branch !== '' && tag !== '')) return context
+  if (tag === name) return { ...context, ref: `refs/tags/${name}` }
+  if (branch === name) return { ...context, ref: `refs/heads/${name}` }
+  return context
 }
 
 /** Says why a kubeconfig may be missing in a GitLab job: there are variables and agents that it does not get. */

@@ -8,7 +8,7 @@ import { version } from './version.ts'
 
 /** What was asked for on the command line, and by its variables. */
 export interface Invocation {
-  readonly command: 'provision' | 'rights'
+  readonly command: 'provision' | 'go-live' | 'rights'
   /** The texts of the parameters, from options and variables. */
   readonly inputs: RawInputs
   /** The parameters that were given as options, which every process of the machine can read. */
@@ -16,6 +16,10 @@ export interface Invocation {
   readonly yes: boolean
   /** A file for the outputs, as variables. */
   readonly dotenv?: string
+  /** A folder for the files of the go-live report. */
+  readonly reportDirectory?: string
+  /** Of `rights`: only what command `go-live` needs. */
+  readonly gateOnly: boolean
   /** Of `rights`: `namespace/name`. */
   readonly serviceAccount?: string
   /** Of `rights`. */
@@ -40,6 +44,16 @@ export const rightsParameters: readonly ParameterName[] = [
 export function answerOf(args: readonly string[]): { readonly json: boolean; readonly verbose: boolean } {
   return { json: /(^| )--output[ =]json( |$)/.test(args.join(' ')), verbose: args.includes('--verbose') }
 }
+
+/** The parameters that say what to change: the gate alone has no use for them. */
+export const changingParameters: readonly ParameterName[] = [
+  'app-sslmode',
+  'database-owner',
+  'extensions',
+  'connect-roles',
+  'existing',
+  'unproven',
+]
 
 /**
  * Reads a command line. Gives nothing where help or the version was asked for, and shown.
@@ -84,10 +98,23 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
   for (const parameter of parametersOf('cli')) provision.addOption(optionOf(parameter))
   provision
     .option('-y, --yes', 'change without asking; needed where there is no terminal, implied by CI=true')
-    .option('--dotenv <file>', 'write the outputs into this file too, as variables for a later job')
     .action(() => {
       found(invocationOf('provision', provision))
     })
+
+  const goLive = program
+    .command('go-live')
+    .summary('check whether the database may carry production, and change nothing')
+    .description(
+      'Checks whether the database may carry production, with evidence, and changes nothing. Ends with exit code 3 where a requirement is not met or unknown, unless --go-live says otherwise: it is enforce here, as long as it is not given.',
+    )
+    .addHelpText('after', goLiveHelp)
+  for (const parameter of parametersOf('cli').filter(({ name }) => !changingParameters.includes(name))) {
+    goLive.addOption(optionOf(parameter))
+  }
+  goLive.action(() => {
+    found(invocationOf('go-live', goLive))
+  })
 
   const rights = program
     .command('rights')
@@ -100,13 +127,19 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
     rights.addOption(optionOf(parameter))
   }
   rights
+    .option('--gate-only', 'only what "go-live" needs: nothing is written')
     .option('--service-account <namespace/name>', 'who gets the rights; left open: a placeholder to fill in')
     .option('--service <name>', 'the Service under USER_ACCESS of the access Secret; left open: all Services')
     .action(() => {
       found(invocationOf('rights', rights))
     })
 
-  for (const command of [provision, rights]) {
+  for (const command of [provision, goLive]) {
+    command
+      .option('--report-directory <path>', 'write the go-live report into this folder: JSON, JUnit and HTML')
+      .option('--dotenv <file>', 'write the outputs into this file too, as variables for a later job')
+  }
+  for (const command of [provision, goLive, rights]) {
     command
       .addOption(
         new Option('--output <format>', 'lines for people, or JSON alone on stdout')
@@ -124,7 +157,7 @@ function optionOf({ name, kind, ...rest }: Parameter): Option {
     variableOf(name),
   )
   if (kind === 'flag') option.preset('true')
-  if (kind === 'list') {
+  if (kind === 'list' || kind === 'patterns') {
     option.argParser<string>((item, earlier: string | undefined) =>
       earlier === undefined ? item : `${earlier}\n${item}`,
     )
@@ -152,8 +185,10 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
       ? [{ name: parameter.name, value, exposed: command.getOptionValueSource(key) === 'cli' }]
       : []
   })
-  const { yes, dotenv, serviceAccount, service } = command.opts<{
+  const { yes, dotenv, reportDirectory, gateOnly, serviceAccount, service } = command.opts<{
     yes?: true
+    reportDirectory?: string
+    gateOnly?: true
     dotenv?: string
     serviceAccount?: string
     service?: string
@@ -163,7 +198,9 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
     inputs: Object.fromEntries(given.map(({ name, value }) => [name, value])),
     exposed: new Set(given.filter(({ exposed }) => exposed).map(({ name }) => name)),
     yes: yes === true,
+    gateOnly: gateOnly === true,
     ...(dotenv !== undefined && { dotenv }),
+    ...(reportDirectory !== undefined && { reportDirectory }),
     ...(serviceAccount !== undefined && { serviceAccount }),
     ...(service !== undefined && { service }),
   }
@@ -174,6 +211,7 @@ function usageFailure(error: CommanderError, args: readonly string[]): Failure {
   if (error.code === 'commander.help') {
     return new Failure('input-invalid', 'No command was given.', [
       'pg-app-user provision   gives an application its role, database, grants and Secret',
+      'pg-app-user go-live     checks whether the database may carry production',
       'pg-app-user rights      prints the rights to ask the administrator for',
       'pg-app-user --help      says more',
     ])
@@ -183,7 +221,7 @@ function usageFailure(error: CommanderError, args: readonly string[]): Failure {
     .replace(/=[^']*'/, "'")
     .split('\n')
   const message = oneLine(what)
-  const [command] = args.filter((arg) => arg === 'provision' || arg === 'rights')
+  const [command] = args.filter((arg) => ['provision', 'go-live', 'rights'].includes(arg))
   return new Failure(
     'input-invalid',
     `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`,
@@ -233,6 +271,9 @@ Examples:
     pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --app-database shop --dry-run
   Do it: the same without --dry-run.
+  Ask whether the database may carry production:
+    pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --app-database shop --go-live-profile standard
 
 Every option of a command: pg-app-user <command> --help
 `
@@ -246,6 +287,18 @@ Examples:
     pg-app-user provision … --yes --output json | jq -r '."secret-resource-version"'
   Two extensions, and a pooler that keeps its way in:
     pg-app-user provision … --extensions citext --extensions pgcrypto --connect-roles pooler
+
+Exit codes:
+${codes}
+`
+
+const goLiveHelp = `${precedence}
+Examples:
+  Hold back what does not meet the standard plan, and keep the evidence:
+    pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --app-database shop --go-live-profile standard --report-directory report
+  Look, without failing:
+    pg-app-user go-live … --go-live warn
 
 Exit codes:
 ${codes}

@@ -142,6 +142,10 @@ export const parameters = [
     default: 'true',
     description:
       'Whether to provision the application user. `false` is the go-live gate alone: it changes nothing, and needs no right to write Secrets.',
+    absent: {
+      gitlab: 'two components say it: `provision`, which can gate as well, and `go-live` for the gate alone',
+      cli: 'two commands say it: `provision`, which can gate as well, and `go-live` for the gate alone',
+    },
   },
   {
     name: 'go-live',

@@ -35,7 +35,7 @@ export function parseRequest(
     readonly release?: ReleaseContext
   },
 ): ProvisionRequest {
-  const values = parseValues<ParameterName>(inputs, parameters, agreement)
+  const values = parseValues<ParameterName>(inputs, parameters, contradictions)
   return {
     kubeconfig: surroundings.kubeconfig,
     context: values.context,
@@ -61,17 +61,6 @@ export function parseRequest(
   }
 }
 
-/** Gives what is wrong about parameters that are right each on its own. */
-function agreement(given: Partial<Values>): readonly Problem[] {
-  const mode = given['go-live']
-  if (mode === 'off' && given.provision === false) {
-    return [{ name: 'provision', problem: 'is false and "go-live" is off, so that there is nothing to do' }]
-  }
-  if (mode === undefined || mode === 'off' || given['go-live-profile'] !== undefined) return []
-  const problem = 'is required for the go-live gate: standard or premium, as it was ordered'
-  return [{ name: 'go-live-profile', problem }]
-}
-
 function goLiveRequest(values: Values, release: ReleaseContext): GoLiveRequest | undefined {
   const enforcement = decideMode(values['go-live'], values['release-branches'], release)
   const profile = values['go-live-profile']
@@ -80,22 +69,47 @@ function goLiveRequest(values: Values, release: ReleaseContext): GoLiveRequest |
   return { enforcement, profile, file: file ?? defaultFile, fileNamed: file !== undefined }
 }
 
+/** One thing that is wrong with what was given. */
 interface Problem {
   readonly name: ParameterName
   readonly problem: string
 }
 
+/** Finds what is right by itself and wrong beside something else. */
+function contradictions(given: Partial<Values>, problems: readonly Problem[]): readonly Problem[] {
+  const nothing = given.provision === false && given['go-live'] === 'off'
+  const gated = given['go-live'] !== undefined && given['go-live'] !== 'off'
+  const wrong = problems.some(({ name }) => name === 'go-live-profile')
+  return [
+    ...(nothing
+      ? [
+          {
+            name: 'provision' as const,
+            problem: 'is false and "go-live" is off, so that there is nothing to do',
+          },
+        ]
+      : []),
+    ...(gated && given['go-live-profile'] === undefined && !wrong
+      ? [
+          {
+            name: 'go-live-profile' as const,
+            problem: 'is required for the go-live gate: standard or premium, as it was ordered',
+          },
+        ]
+      : []),
+  ]
+}
+
 /**
  * Reads the texts of some parameters.
  *
- * @param agree gives what is wrong about them together
- *
+ * @param contradictions finds what else is wrong once each text was read by itself
  * @throws Failure `input-invalid` that lists every wrong input, each with what it allows
  */
 export function parseValues<Name extends ParameterName>(
   inputs: RawInputs,
   table: readonly (Parameter & { readonly name: Name })[],
-  agree: (given: Partial<Values>) => readonly Problem[] = () => [],
+  contradictions?: (given: Partial<Values>, problems: readonly Problem[]) => readonly Problem[],
 ): Pick<Values, Name & keyof Values> {
   const problems: Problem[] = []
   const parsed = new Map<ParameterName, unknown>()
@@ -112,10 +126,7 @@ export function parseValues<Name extends ParameterName>(
     if ('problem' in result) problems.push({ name: parameter.name, problem: result.problem })
     else parsed.set(parameter.name, result.value)
   }
-  const known = new Set(problems.map(({ name }) => name))
-  problems.push(
-    ...agree(Object.fromEntries(parsed) as Partial<Values>).filter(({ name }) => !known.has(name)),
-  )
+  problems.push(...(contradictions?.(Object.fromEntries(parsed), problems) ?? []))
   if (problems.length > 0) throw inputFailure(problems)
   return Object.fromEntries(parsed) as unknown as Pick<Values, Name & keyof Values>
 }

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { mkdtemp, open } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GateReport } from '../go-live/finding.ts'
 import type { Outcome } from '../outcome.ts'
@@ -22,19 +22,41 @@ export async function writeReports(
   parent: string,
   redact: (text: string) => string,
 ): Promise<string> {
-  const subject = subjectOf(outcome)
   // Made with a name that nobody can have guessed, for this user alone.
   const folder = await mkdtemp(join(parent, 'pg-app-user-go-live-'))
-  await write(join(folder, reportFiles.json), redact(gateJson(report, subject)))
-  await write(join(folder, reportFiles.junit), redact(gateJunit(report, subject)))
-  await write(join(folder, reportFiles.html), redact(gateHtml(report, subject)))
+  await writeReportsInto(folder, report, outcome, redact, 0o600)
   return folder
 }
 
+/**
+ * Writes the reports into a folder that somebody named, in place of those of an earlier run.
+ *
+ * @param mode who may read them; whoever uploads them may be another user than this one
+ */
+export async function writeReportsInto(
+  folder: string,
+  report: GateReport,
+  outcome: Outcome,
+  redact: (text: string) => string,
+  mode = 0o644,
+): Promise<void> {
+  const subject = subjectOf(outcome)
+  await mkdir(folder, { recursive: true })
+  const contents = {
+    [reportFiles.json]: gateJson(report, subject),
+    [reportFiles.junit]: gateJunit(report, subject),
+    [reportFiles.html]: gateHtml(report, subject),
+  }
+  for (const [name, content] of Object.entries(contents)) {
+    await rm(join(folder, name), { force: true })
+    await write(join(folder, name), redact(content), mode)
+  }
+}
+
 /** On a shared runner somebody may have put a link where a file is to be: then there is no file. */
-async function write(path: string, content: string): Promise<void> {
+async function write(path: string, content: string, mode: number): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-  const file = await open(path, flags, 0o600)
+  const file = await open(path, flags, mode)
   try {
     await file.writeFile(content)
   } finally {

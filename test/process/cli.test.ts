@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
@@ -181,6 +181,57 @@ describe('rights', () => {
     const { stdout, code } = await runCommand({ sandbox, args: ['rights'] })
     expect(code).toBe(2)
     expect(stdout).toContain('3 options are wrong: access-secret, access-namespace and app-namespace.')
+  })
+})
+
+describe('go-live', () => {
+  async function goLive(name: string, args: readonly string[] = []): Promise<CommandRun> {
+    return await runCommand({
+      sandbox,
+      args: ['go-live', ...optionsFor(sandbox, name), '--go-live-profile=standard', ...args],
+      env: { KUBECONFIG: kubeconfig, CI: '' },
+    })
+  }
+
+  test('holds back with its own exit code, changes nothing and asks nothing', async () => {
+    await provision('gated')
+    const { code, stdout, files } = await goLive('gated', ['--dotenv=outputs.env'])
+    expect(code).toBe(3)
+    expect(stdout).toMatch(/^pg-app-user \S+ · go-live gate of gated$/m)
+    expect(stdout).toContain('[go-live-held-back]')
+    expect(files['outputs.env']).toMatch(/^PG_APP_USER_GO_LIVE_VERDICT=held-back$/m)
+    expect(files['outputs.env']).toMatch(/^PG_APP_USER_CHANGED=false$/m)
+  })
+
+  test('only reports where that was asked for, with the findings as JSON', async () => {
+    const { code, stdout, stderr } = await goLive('gated', ['--go-live=warn', '--output=json'])
+    expect(code).toBe(0)
+    const result = JSON.parse(stdout) as Record<string, unknown>
+    expect(result).toMatchObject({ 'go-live-verdict': 'held-back', failure: null })
+    expect(result['go-live']).toHaveProperty('profile', 'standard')
+    expect(stderr).toContain('Would be held back')
+  })
+
+  test('writes its report into a folder, more than once', async () => {
+    const directory = join(folder, 'report')
+    for (const mode of ['warn', 'enforce']) {
+      const { stdout } = await goLive('gated', [`--go-live=${mode}`, `--report-directory=${directory}`])
+      expect(stdout).toContain(`The report, with all evidence: ${join(directory, 'go-live.html')}`)
+    }
+    expect((await readdir(directory)).sort()).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
+  })
+
+  test('is not off', async () => {
+    const { code, stdout } = await goLive('gated', ['--go-live=off'])
+    expect(code).toBe(2)
+    expect(stdout).toContain('Option --go-live is off, so that there is nothing to do.')
+  })
+
+  test('goes with provisioning in one run', async () => {
+    const { code, stdout } = await provision('both', ['--go-live=enforce', '--go-live-profile=standard'])
+    expect(code).toBe(3)
+    expect(stdout).toContain('The application user is in place; only the release is held.')
+    expect(secretOf('both')).toBeDefined()
   })
 })
 

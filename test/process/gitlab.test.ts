@@ -3,12 +3,13 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { promisify, stripVTControlCharacters } from 'node:util'
 import { stringify } from 'yaml'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import { requirements } from '../../src/go-live/requirement.ts'
 import { canariesOf } from './command.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -35,6 +36,18 @@ afterAll(async () => {
 interface PipelineRun {
   readonly code: number | null
   readonly log: string
+  /** What the jobs left as artifacts and reports, by path. */
+  readonly artifacts: Readonly<Record<string, string>>
+}
+
+interface PipelineOptions {
+  readonly component?: 'provision' | 'go-live'
+  /** Further parts of .gitlab-ci.yml. */
+  readonly more?: object
+  /** As somebody sets them who starts the pipeline. */
+  readonly variables?: Readonly<Record<string, string>>
+  /** Files of the project, by path. */
+  readonly files?: Readonly<Record<string, string>>
 }
 
 /**
@@ -44,8 +57,7 @@ interface PipelineRun {
 async function runPipeline(
   name: string,
   inputs: Readonly<Record<string, unknown>>,
-  more: object = {},
-  variables: Readonly<Record<string, string>> = {},
+  { more, variables, component = 'provision', files = {} }: PipelineOptions = {},
 ): Promise<PipelineRun> {
   const project = join(folder, name)
   await mkdir(project)
@@ -54,10 +66,14 @@ async function runPipeline(
     join(project, '.gitlab-ci.yml'),
     stringify({
       stages: ['deploy'],
-      include: [{ component: '$CI_SERVER_FQDN/acme/pg-app-user/provision@$CI_COMMIT_SHA', inputs }],
+      include: [{ component: `$CI_SERVER_FQDN/acme/pg-app-user/${component}@$CI_COMMIT_SHA`, inputs }],
       ...more,
     }),
   )
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(project, path)), { recursive: true })
+    await writeFile(join(project, path), content)
+  }
   const git = async (...args: string[]): Promise<unknown> =>
     await promisify(execFile)('git', [...author, ...args], { cwd: project })
   await git('init', '--quiet', '--initial-branch=main')
@@ -87,7 +103,7 @@ async function runPipeline(
   const left = await filesBelow(join(project, '.gitlab-ci-local'))
   const leaks = canariesOf(sandbox, [`${name}-secret`]).leaks({ log, ...left })
   if (leaks.length > 0) throw new Error(`${leaks.join('\n')}\n\n${log}`)
-  return { code, log }
+  return { code, log, artifacts: left }
 }
 
 function inputsFor(name: string): Record<string, unknown> {
@@ -123,7 +139,7 @@ describe('the component that provisions', () => {
       script: ['echo "deploying with $PG_APP_USER_SECRET_NAME"'],
     }
     const inputs = { ...inputsFor('component'), environment: 'production', extensions: 'citext, pgcrypto' }
-    const { code, log } = await runPipeline('component', inputs, { deploy })
+    const { code, log } = await runPipeline('component', inputs, { more: { deploy } })
     expect(log).toContain('Created role, database, grants, extension citext, extension pgcrypto and Secret')
     expect(log).toContain('environment: { name: production }')
     expect(log).toContain('deploying with component-secret')
@@ -141,7 +157,9 @@ describe('the component that provisions', () => {
 
   test('lets no variable of the project override what its inputs constrain', async () => {
     const inputs = { ...inputsFor('overridden'), 'dry-run': true }
-    const { code, log } = await runPipeline('overridden', inputs, {}, { PG_APP_USER_DRY_RUN: 'false' })
+    const { code, log } = await runPipeline('overridden', inputs, {
+      variables: { PG_APP_USER_DRY_RUN: 'false', PG_APP_USER_ACCESS_SECRET: 'another' },
+    })
     expect(code).toBe(0)
     expect(log).toContain('dry run overridden')
     expect(secretOf('overridden')).toBeUndefined()
@@ -169,9 +187,63 @@ describe('the component that provisions', () => {
   })
 
   test('says why there may be no kubeconfig', async () => {
-    const { log } = await runPipeline('absent', inputsFor('absent'), {}, { KUBECONFIG: '' })
+    const { log } = await runPipeline('absent', inputsFor('absent'), { variables: { KUBECONFIG: '' } })
     expect(log).toContain('✗ No kubeconfig: neither KUBECONFIG nor')
     expect(log).toContain('This branch is not protected')
     expect(log).toContain('input "environment"')
+  })
+})
+
+/** A variable for everything that could switch the gate off or make it look at something else. */
+const attack = {
+  PG_APP_USER_GO_LIVE: 'off',
+  PG_APP_USER_GO_LIVE_PROFILE: '',
+  PG_APP_USER_GO_LIVE_FILE: 'another.yaml',
+  PG_APP_USER_RELEASE_BRANCHES: 'none',
+  PG_APP_USER_PROVISION: 'false',
+  PG_APP_USER_DRY_RUN: 'true',
+  PG_APP_USER_ACCESS_SECRET: 'another',
+  CI_COMMIT_BRANCH: 'topic',
+}
+
+/** Lets a project accept everything that a sandbox does not meet, so that the gate is met. */
+const waived = stringify({
+  waivers: requirements.map(({ id }) => ({
+    requirement: id,
+    reason: 'a sandbox has no second instance and no backups',
+    owner: 'The test',
+    'valid-until': new Date(Date.now() + 60 * 24 * 3600 * 1000).toISOString().slice(0, 10),
+  })),
+})
+
+describe.each(['provision', 'go-live'] as const)('the gate in the component %s', (component) => {
+  const gate = { 'go-live': 'enforce', 'go-live-profile': 'standard' }
+
+  test('fails the job, and its reports are kept', async () => {
+    const name = `held-${component}`
+    const { code, log, artifacts } = await runPipeline(name, { ...inputsFor(name), ...gate }, { component })
+    expect(code).not.toBe(0)
+    expect(log).toContain('[go-live-held-back]')
+    const junit = Object.entries(artifacts).find(([path]) => path.endsWith('/go-live.xml'))?.[1] ?? ''
+    expect(junit).toContain('<failure')
+    for (const file of ['go-live.html', 'go-live.json']) {
+      expect(Object.keys(artifacts).some((path) => path.endsWith(`/pg-app-user-go-live/${file}`))).toBe(true)
+    }
+  })
+
+  test('lets the job pass where it is met', async () => {
+    const name = `met-${component}`
+    const files = { '.pg-app-user/go-live.yaml': waived }
+    const { code, log } = await runPipeline(name, { ...inputsFor(name), ...gate }, { component, files })
+    expect(log).toContain('Ready to go live on the standard plan')
+    expect(code).toBe(0)
+  })
+
+  test.each(['enforce', 'auto'])('is not switched off from outside when it is on %s', async (mode) => {
+    const name = `attacked-${component}-${mode}`
+    const inputs = { ...inputsFor(name), ...gate, 'go-live': mode }
+    const { code, log } = await runPipeline(name, inputs, { component, variables: attack })
+    expect(code).not.toBe(0)
+    expect(log).toContain('[go-live-held-back]')
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from '@jest/globals'
 import { cancellation, formatRunName, takeKubeconfig } from '../../src/edge.ts'
-import { gitlabAbsenceHint, gitlabRunName } from '../../src/gitlab.ts'
+import { gitlabAbsenceHint, gitlabRelease, gitlabRunName } from '../../src/gitlab.ts'
 
 describe('cancellation', () => {
   it('is heard once, so that a second signal ends the process as the system does', () => {
@@ -61,5 +61,38 @@ describe('why a GitLab job has no kubeconfig', () => {
   it('blames no protection where the branch has it', () => {
     const hint = gitlabAbsenceHint({ ...project, CI_COMMIT_REF_PROTECTED: 'true' }).join('\n')
     expect(hint).not.toContain('not protected')
+  })
+})
+
+describe('what a GitLab pipeline runs for', () => {
+  const branch = { CI_COMMIT_REF_NAME: 'main', CI_COMMIT_BRANCH: 'main', CI_PIPELINE_SOURCE: 'push' }
+  const request = {
+    CI_COMMIT_REF_NAME: 'topic',
+    CI_MERGE_REQUEST_IID: '7',
+    CI_PIPELINE_SOURCE: 'merge_request_event',
+  }
+  test.each([
+    ['a branch', branch, { ref: 'refs/heads/main', pullRequest: false }],
+    ['a tag', { CI_COMMIT_REF_NAME: 'v1', CI_COMMIT_TAG: 'v1' }, { ref: 'refs/tags/v1', pullRequest: false }],
+    ['a merge request', request, { ref: undefined, pullRequest: true }],
+    ['nothing known', {}, { ref: undefined, pullRequest: false }],
+    // What follows is a project or a person who would like to look like something else.
+    ['another branch', { ...branch, CI_COMMIT_BRANCH: 'topic' }, { ref: undefined, pullRequest: false }],
+    ['another name', { ...branch, CI_COMMIT_REF_NAME: 'topic' }, { ref: undefined, pullRequest: false }],
+    ['a tag on a branch', { ...branch, CI_COMMIT_TAG: 'main' }, { ref: undefined, pullRequest: false }],
+    [
+      'a request on a branch',
+      { ...branch, CI_MERGE_REQUEST_IID: '7' },
+      { ref: undefined, pullRequest: false },
+    ],
+    [
+      'a request without its branch',
+      { ...branch, CI_COMMIT_BRANCH: '', CI_MERGE_REQUEST_IID: '7' },
+      { ref: undefined, pullRequest: false },
+    ],
+  ])('%s', (_, variables, { ref, pullRequest }) => {
+    const context = gitlabRelease({ ...variables, CI_DEFAULT_BRANCH: 'main' })
+    expect({ ref: context.ref, pullRequest: context.pullRequest }).toEqual({ ref, pullRequest })
+    expect(context.defaultBranch).toBe('main')
   })
 })

@@ -3,7 +3,7 @@ import type { Option } from 'commander'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parse, parseAllDocuments } from 'yaml'
-import { createProgram, variableOf } from '../../src/options.ts'
+import { changingParameters, createProgram, variableOf } from '../../src/options.ts'
 import { meaning, parameters, parametersOf, type Face, type Parameter } from '../../src/parameters.ts'
 import { parseRequest } from '../../src/parse.ts'
 
@@ -26,12 +26,18 @@ async function contentOf(path: string): Promise<string> {
 }
 
 const components = await Promise.all(
-  ['provision'].map(async (name) => {
+  (['provision', 'go-live'] as const).map(async (name) => {
     const [header, body] = parseAllDocuments(await contentOf(`gitlab/templates/${name}.yml`))
     const { spec } = header?.toJS() as { spec: { inputs: Record<string, ComponentInput> } }
     return { name, inputs: spec.inputs, jobs: body?.toJS() as Record<string, Job> }
   }),
 )
+/** The gate alone has no use for what says what to change. */
+function parametersOfComponent(component: string): readonly string[] {
+  const names = parametersOf('gitlab').map(({ name }) => name)
+  return component === 'provision' ? names : names.filter((name) => !changingParameters.includes(name))
+}
+
 const action = parse(await contentOf('action.yml')) as { inputs: Record<string, ComponentInput> }
 const commands = createProgram(() => undefined).commands
 const all: readonly Parameter[] = parameters
@@ -52,12 +58,15 @@ describe.each(all.map((parameter) => [parameter.name, parameter] as const))('%s'
 
   it('has the same text and default wherever it exists', () => {
     const value = parameter.default
-    const faces = [action, ...components]
-    for (const input of faces.map(({ inputs }) => inputs[name])) {
+    for (const { inputs, ...face } of [action, ...components]) {
+      const input = inputs[name]
       if (input === undefined) continue
       expect(input.description).toBe(parameter.description)
       if (parameter.required) expect(input).not.toHaveProperty('default')
-      else expect(String(input.default ?? '')).toBe(value ?? '')
+      else if (name === 'go-live' && 'name' in face && face.name === 'go-live') {
+        // A gate that is off is no gate.
+        expect(input).toMatchObject({ default: 'enforce', options: ['warn', 'enforce', 'auto'] })
+      } else expect(String(input.default ?? '')).toBe(value ?? '')
     }
     for (const option of optionsNamed(name)) {
       expect(option.description).toBe(meaning(parameter).replace(/[`*]/g, ''))
@@ -70,20 +79,20 @@ function optionsNamed(name: string): readonly Option[] {
   return commands.flatMap(({ options }) => options.filter(({ long }) => long === `--${name}`))
 }
 
-describe.each(components)('the component $name', ({ inputs, jobs }) => {
+describe.each(components)('the component $name', ({ name: component, inputs, jobs }) => {
   const job = jobs['$[[ inputs.job-name ]]']
   const script = job?.script?.join('\n') ?? ''
 
   it('has nothing but the table and what belongs to the job', () => {
     expect(Object.keys(inputs)).toEqual([
-      ...parametersOf('gitlab').map(({ name }) => name),
+      ...parametersOfComponent(component),
       ...['stage', 'job-name', 'image', 'environment', 'rules'],
     ])
   })
 
   it('puts into the script only what nobody can write freely, quoted', () => {
     for (const [used, name = ''] of script.matchAll(/\$\[\[ inputs\.([a-z-]+) \]\]/g)) {
-      expect(script).toContain(`='${used}'`)
+      expect(script).toContain(`="${used}"`)
       const { type, options, regex } = inputs[name] ?? {}
       expect(type === 'boolean' || options !== undefined || regex !== undefined).toBe(true)
       if (regex !== undefined) {
@@ -95,12 +104,18 @@ describe.each(components)('the component $name', ({ inputs, jobs }) => {
   })
 
   it('passes each parameter once: in the script, where nothing overrides it, or in a variable', () => {
-    for (const { name } of parametersOf('gitlab')) {
+    for (const name of parametersOfComponent(component)) {
       const ways = [
-        script.includes(`--${name}='$[[ inputs.${name} ]]'`),
+        script.includes(`--${name}="$[[ inputs.${name} ]]"`),
         job?.variables?.[variableOf(name)] === `$[[ inputs.${name} ]]`,
       ]
       expect({ name, ways: ways.filter(Boolean).length }).toEqual({ name, ways: 1 })
+    }
+  })
+
+  it('says all that the gate depends on in the script', () => {
+    for (const name of ['go-live', 'go-live-profile', 'go-live-file', 'release-branches', 'access-secret']) {
+      expect(script).toContain(`--${name}=`)
     }
   })
 
@@ -119,6 +134,7 @@ describe.each(components)('the component $name', ({ inputs, jobs }) => {
     ],
     ['app-namespace', ['', 'shop', '$NAMESPACE'], ['Shop', 'a_b', "a'b"]],
     ['timeout', ['5m', '90s', '1h30m'], ['5', '5 m', 'm5']],
+    ['release-branches', ['main, release/**, tag:v*', 'release/{1,2}.*'], []],
   ] as const)('lets GitLab check %s as the tool does', (name, right, wrong) => {
     const pattern = new RegExp(inputs[name]?.regex ?? '(?!)')
     for (const text of right) expect({ text, taken: pattern.test(text) }).toEqual({ text, taken: true })

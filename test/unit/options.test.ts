@@ -52,6 +52,16 @@ describe('a command line', () => {
   })
 })
 
+describe('the command go-live', () => {
+  it('knows nothing of what says what to change', () => {
+    expect(() => parseCommandLine(['go-live', '--existing', 'adopt'])).toThrow("Unknown option '--existing'.")
+    expect(parseCommandLine(['go-live', '--go-live-profile', 'premium'])).toMatchObject({
+      command: 'go-live',
+      inputs: { 'go-live-profile': 'premium' },
+    })
+  })
+})
+
 describe('a text of the core', () => {
   test.each([
     ['Choose one: input "context".', 'Choose one: option --context.'],
@@ -68,7 +78,7 @@ describe('a text of the core', () => {
 })
 
 describe('an exit code', () => {
-  it('exists for every failure, and that of the gate is its own', () => {
+  it('exists for every failure, and that of the gate for nothing else', () => {
     const known: readonly number[] = Object.values(exitCodes).map(({ code }) => code)
     for (const code of failureCodes) {
       expect(known).toContain(exitCodeOf(code))
