@@ -39,7 +39,9 @@ export async function provision(run: Run): Promise<Session> {
       return await convergeOnce(run, looker)
     } catch (error) {
       const again = error instanceof StartAgain || isPassing(error) || isShortage(error)
-      if (!again || deadline.remainingMs() < 4 * pauseMs) throw error
+      // What is in short supply has been waited for already: without time to wait once more, that is the answer.
+      const needed = isShortage(error) ? longestPauseMs + 2 * rest : 4 * pauseMs
+      if (!again || deadline.remainingMs() < needed) throw error
       journal.reporter.debug(`looking again: ${(error as Error).message}`)
       await sessions.endAll()
       rest = isShortage(error) ? Math.min(2 * rest, longestPauseMs) : pauseMs
