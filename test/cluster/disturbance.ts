@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals'
 import { failureCodes } from '../../src/failure.ts'
 import type { ActionRun } from '../process/action.ts'
-import type { Network } from './network.ts'
+import { Network } from './network.ts'
 import type { Scene } from './scene.ts'
 
 /** Moments of a first run: what its log shows as it begins. */
@@ -21,26 +21,30 @@ const timeoutSeconds = 9
 /** A busy machine takes its time to start a process, to roll back and to end. */
 const graceSeconds = 10
 
-/** Runs the action behind the network, and does the work as soon as the log shows the moment. */
+/** Runs the action behind a network of its own, and does the work as soon as the log shows the moment. */
 export async function disturbed(
   scene: Scene,
   name: string,
-  network: Network,
   moment: Moment,
-  work: () => unknown,
+  work: (network: Network) => unknown,
 ): Promise<ActionRun> {
-  const kubeconfig = await scene.kubeconfigAt(network.address)
-  const started = await scene.start(name, { kubeconfig, timeout: `${timeoutSeconds}s` })
-  let done: Promise<unknown> | undefined
-  const look = (): void => {
-    if (done === undefined && moments[moment].test(started.stdout())) done = Promise.resolve(work())
+  const network = await Network.open(scene.admin.server)
+  try {
+    const kubeconfig = await scene.kubeconfigAt(network.address)
+    const started = await scene.start(name, { kubeconfig, timeout: `${timeoutSeconds}s` })
+    let done: Promise<unknown> | undefined
+    const look = (): void => {
+      if (done === undefined && moments[moment].test(started.stdout())) done = Promise.resolve(work(network))
+    }
+    look()
+    started.child.stdout?.on('data', look)
+    const run = await started.ended
+    if (done === undefined) throw new Error(`the moment never came:\n${run.log}`)
+    await done
+    return run
+  } finally {
+    await network.close()
   }
-  look()
-  started.child.stdout?.on('data', look)
-  const run = await started.ended
-  if (done === undefined) throw new Error(`the moment never came:\n${run.log}`)
-  await done
-  return run
 }
 
 /** A run that was disturbed has come to a good end, or to an error that says what it was and what stands, in time. */

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { until } from '../contract/admin.ts'
 import { disturbed, expectConvergence, expectOrderly, type Moment } from './disturbance.ts'
-import { Network } from './network.ts'
 import { cluster, Scene } from './scene.ts'
 import { readyPod } from './spilo.ts'
 
@@ -29,14 +28,12 @@ describe('the Pod of the database', () => {
     'is deleted at %s',
     async (moment: Moment) => {
       const name = moment.replace('the ', 'deleted-at-')
-      const network = await Network.open(scene.admin.server)
-      const run = await disturbed(scene, name, network, moment, async () => {
+      const run = await disturbed(scene, name, moment, async (network) => {
         // What comes next must meet the new Pod, whoever is faster.
         network.freeze()
         await reborn()
         network.thaw()
       })
-      await network.close()
       expectOrderly(run)
       await readyPod(scene.admin, scene.database, `${cluster}-0`)
       await expectConvergence(scene, name)
@@ -60,15 +57,13 @@ describe('the primary', () => {
     async (moment: Moment) => {
       const name = `switched-${primary}`
       await scene.standby(pod(primary + 1), pod(primary))
-      const network = await Network.open(scene.admin.server)
-      const run = await disturbed(scene, name, network, moment, async () => {
+      const run = await disturbed(scene, name, moment, async (network) => {
         network.freeze()
         await scene.admin.remove('Pod', scene.database, pod(primary))
         await scene.sql('select pg_promote()', { pod: pod(primary + 1) })
         await scene.label(pod(primary + 1), 'master')
         network.thaw()
       })
-      await network.close()
       primary += 1
       expectOrderly(run)
       await expectConvergence(scene, name, pod(primary))

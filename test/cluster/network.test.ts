@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ActionRun } from '../process/action.ts'
 import { disturbed, expectConvergence, expectOrderly, type Moment } from './disturbance.ts'
-import { Network } from './network.ts'
+import type { Network } from './network.ts'
 import { Scene } from './scene.ts'
 
 const networkMoments: readonly Moment[] = [
@@ -19,12 +19,7 @@ async function sideBySide(
   break_: (network: Network) => unknown,
 ): Promise<readonly ActionRun[]> {
   return await Promise.all(
-    networkMoments.map(async (moment, index) => {
-      const network = await Network.open(scene.admin.server)
-      const run = await disturbed(scene, `${prefix}-${index}`, network, moment, () => break_(network))
-      await network.close()
-      return run
-    }),
+    networkMoments.map((moment, index) => disturbed(scene, `${prefix}-${index}`, moment, break_)),
   )
 }
 
