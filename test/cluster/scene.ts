@@ -9,7 +9,7 @@ import type { ParameterName } from '../../src/parameters.ts'
 import { parseAllDocuments } from 'yaml'
 import { openApi, until, type Admin, type KubeObject } from '../contract/admin.ts'
 import { startAction, type ActionRun, type StartedAction } from '../process/action.ts'
-import { realCluster } from './real.ts'
+import { realCluster, ringLabel } from './real.ts'
 import { labelsOf, mainFlavor, putFiles, readyPod, spiloPod, type Flavor, type Logins } from './spilo.ts'
 
 export type Inputs = Partial<Record<ParameterName, string>>
@@ -32,8 +32,6 @@ export const accessSecret = `${cluster}-access`
 export const serviceAccount = 'ci'
 const firstPod = `${cluster}-0`
 
-/** Namespaces carry it, so that whatever a run of the ring leaves behind can be found. */
-export const ringLabel = 'pg-app-user.elastisys.io/ring'
 const ring = process.env['CLUSTER_RING'] ?? 'by-hand'
 
 /**
