@@ -26,8 +26,10 @@ const folder = resolve(repository, '..', 'shared', 'cluster')
 
 // Children get the signal from the terminal as well; what was started here is put away once they have ended.
 const children = new Set<ReturnType<typeof spawn>>()
+let interrupted = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
+    interrupted = true
     for (const child of children) child.kill(signal)
   })
 }
@@ -113,6 +115,7 @@ async function runRing({ kubeconfig, root }: Cluster): Promise<number> {
   try {
     const options = ['--testPathIgnorePatterns', 'restart', '--maxWorkers=2', ...process.argv.slice(2)]
     const code = await jest(options, env)
+    if (interrupted) return code || 1
     if (root === undefined) {
       print('The API server was not restarted: it is not one that was started here.')
       return code
