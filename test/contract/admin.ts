@@ -84,15 +84,19 @@ export class Admin {
     return { status: incoming.statusCode ?? 0, body: json ? (JSON.parse(text) as unknown) : text }
   }
 
-  /** Creates an object and gives it as it is stored. */
+  /** Creates an object and gives it as it is stored. A Pod waits for its namespace's ServiceAccount and the token of it. */
   async create(object: KubeObject): Promise<KubeObject> {
-    const path = await this.path(object.kind, object.metadata.namespace)
-    const { status, body } = await this.call('POST', path, {
-      apiVersion: apiVersionOf(await this.#resource(object.kind)),
-      ...object,
+    const { kind, metadata } = object
+    const path = await this.path(kind, metadata.namespace)
+    const content = { apiVersion: apiVersionOf(await this.#resource(kind)), ...object }
+    let reply: Reply | undefined
+    await until(`${metadata.namespace ?? ''} can have a ${kind}`, async () => {
+      reply = await this.call('POST', path, content)
+      const { reason, message = '' } = reply.body as { reason?: string; message?: string }
+      return reason !== 'ServerTimeout' && !message.includes('error looking up service account')
     })
-    if (status !== 201) throw new Error(`${object.kind} ${object.metadata.name}: ${JSON.stringify(body)}`)
-    return body as KubeObject
+    if (reply?.status !== 201) throw new Error(`${kind} ${metadata.name}: ${JSON.stringify(reply)}`)
+    return reply.body as KubeObject
   }
 
   /** Gives an object, `undefined` where there is none. */
