@@ -80,7 +80,7 @@ async function runRing(binaries: string): Promise<boolean> {
     '--maxWorkers=100%',
   ]
   const ring = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...jest], {
-    stdio: 'inherit',
+    stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, PG_APP_USER_TEST_POSTGRES: binaries },
   })
   const [code] = (await once(ring, 'exit')) as [number | null]

@@ -37,10 +37,15 @@ export async function takeLock(
   ]
   let current = session
   let pauseMs = shortestPauseMs
+  let began: number | undefined
   for (;;) {
+    const asked = performance.now()
     const obstacle = await tryAll(current, locks)
     if (obstacle === undefined) return { session: current, isHeld: () => isHeld(current, locks) }
-    if (deadline.remainingMs() < 2 * shortestPauseMs) {
+    // What one more attempt may take. A login needs about four times the round trips of the questions after it.
+    const roundMs = began === undefined ? 5 * (performance.now() - asked) : performance.now() - began
+    const reserveMs = shortestPauseMs + 2 * roundMs
+    if (deadline.remainingMs() < shortestPauseMs + reserveMs) {
       throw new Failure('lock-held', `Another run still holds the lock for ${obstacle}.`, [
         'Two runs for the same application take turns. Wait for that one, or give this one more time: input "timeout".',
         'In the pipeline, a concurrency group (GitHub) or resource_group (GitLab) saves the waiting.',
@@ -56,11 +61,12 @@ export async function takeLock(
     }
     await sessions.end(current)
     // At random, so that runs which began together do not stay together; and once more just before the time is over.
-    const restMs = Math.max(0, deadline.remainingMs() - shortestPauseMs)
+    const restMs = Math.max(0, deadline.remainingMs() - reserveMs)
     await sleep(Math.min(restMs, pauseMs * (0.5 + Math.random())), undefined, {
       signal: deadline.signal,
     }).catch(() => undefined)
     pauseMs = Math.min(2 * pauseMs, longestPauseMs)
+    began = performance.now()
     current = await sessions.asAdmin('postgres')
   }
 }

@@ -52,19 +52,27 @@ describe('ten runs at once', () => {
 })
 
 describe('a lock that another run holds', () => {
-  test('is waited for, and the holder is named', async () => {
+  test.each([
+    ['near', 0],
+    ['far', 400],
+  ])('is waited for, and the holder is named: the server is %s', async (_, delayMs) => {
     const application = bench.application()
     const holding = 'the run that holds the lock'
+    const endDelay = bench.sandbox.api.intercept(async ({ path }) => {
+      if (path.endsWith('/portforward')) await sleep(delayMs)
+      return undefined
+    })
     await withRolesBlocked(async (release) => {
       const holder = application.run({ runName: holding })
       await until(async () => isWaiting(holding))
 
-      const refused = await application.run({ timeoutMs: 2_500, runName: 'the run that gives up' })
+      const refused = await application.run({ timeoutMs: 4_000, runName: 'the run that gives up' })
       expect(refused).toMatchObject({ code: 'lock-held', done: [] })
       expect(refused.outcome.failure?.message).toContain(`"${holding}"`)
       expect(refused.outcome.failure?.hint.join('\n')).toContain('timeout')
       expect(refused.log).toMatch(/^! waiting .*"the run that holds the lock"/m)
 
+      endDelay()
       const patient = application.run({ runName: 'the run that waits' })
       release()
       expect(await holder).toMatchObject({ code: undefined })
