@@ -33,6 +33,19 @@ export interface PipelineOptions {
   readonly files?: Readonly<Record<string, string>>
 }
 
+/**
+ * Does what gitlab-ci-local uses rsync for, so that a machine needs nothing but tar: keep artifacts and reports. The copy
+ * of the project that it makes as well is for containers, of which there are none.
+ */
+const rsync = `
+for to; do :; done
+case "$*" in
+  *--delete*) exit 0 ;;
+  *--files-from=*) list=\${*#*--files-from=}; set -- -T "\${list%% *}" ;;
+  *) set -- "$2" ;;
+esac
+mkdir -p "$to" && tar cf - "$@" | tar xf - -C "$to"`
+
 /** A machine that runs pipelines of projects that include the component, as a runner of GitLab would. */
 export class Pipelines {
   readonly #folder: string
@@ -49,11 +62,16 @@ export class Pipelines {
    */
   static async open(kubeconfig: string, canaries: (name: string) => Promise<Canaries>): Promise<Pipelines> {
     const folder = await mkdtemp(join(tmpdir(), 'gitlab-'))
-    // The image has the tool on its path; so has this shell.
+    const programs = {
+      // The image has the tool on its path; so has this shell.
+      'pg-app-user': `exec '${process.execPath}' '${join(root, 'dist/cli.js')}' "$@"`,
+      rsync,
+    }
     await mkdir(join(folder, 'bin'))
-    const tool = join(folder, 'bin', 'pg-app-user')
-    await writeFile(tool, `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'dist/cli.js')}' "$@"\n`)
-    await chmod(tool, 0o755)
+    for (const [name, line] of Object.entries(programs)) {
+      await writeFile(join(folder, 'bin', name), `#!/bin/sh\n${line}\n`)
+      await chmod(join(folder, 'bin', name), 0o755)
+    }
     await writeFile(join(folder, 'kubeconfig'), kubeconfig, { mode: 0o600 })
     return new Pipelines(folder, canaries)
   }
