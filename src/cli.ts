@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
-import { cancellation, causesOf, formatRunName, headline, takeKubeconfig } from './edge.ts'
+import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { asFailure, Failure, type FailureCode } from './failure.ts'
 import { gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection, inComponent } from './gitlab.ts'
@@ -22,9 +22,11 @@ import { PipelineReporter, type Sink } from './report/pipeline.ts'
 import { reportFiles, writeReportsInto } from './report/report-files.ts'
 import { gateJson, subjectOf } from './report/gate-json.ts'
 import { paint, PersonReporter, Screen } from './report/terminal.ts'
+import { titleOf } from './request.ts'
 import { formatRights } from './rights.ts'
 import { run } from './run.ts'
 import { oneLine } from './text.ts'
+import { version } from './version.ts'
 
 const oldestNode = 22
 const inPipeline = isSet(process.env['CI'])
@@ -92,7 +94,7 @@ async function runStory(invocation: Invocation): Promise<void> {
     ])
   }
   if (screen !== undefined) reporter = new PersonReporter(screen, log, yes)
-  reporter.write([headline(request)])
+  reporter.write([`pg-app-user ${version} · ${titleOf(request)}`])
   const cancelled = cancellation(() => {
     const text = 'what is under way is rolled back, and the lock is released; a second time ends it at once'
     reporter.step({ sign: 'attention', subject: 'cancelling', text })

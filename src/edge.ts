@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'
 import type { Failure } from './failure.ts'
-import type { KubeconfigSources, ProvisionRequest } from './request.ts'
-import { version } from './version.ts'
+import type { KubeconfigSources } from './request.ts'
 
 /**
  * Gives the kubeconfig that came by environment and takes it out of there: every child process (an exec plugin of the
@@ -19,12 +18,6 @@ export function takeKubeconfig(
   const paths = KUBECONFIG?.split(delimiter) ?? []
   if (!paths.some((path) => existsSync(path))) delete process.env['KUBECONFIG']
   return { KUBECONFIG, KUBECONFIG_CONTENTS_B64 }
-}
-
-/** Gives the first line of a run. */
-export function headline({ provision, dryRun, appUsername }: ProvisionRequest): string {
-  const verb = provision === false ? 'go-live gate of' : dryRun ? 'dry run' : 'provision'
-  return `pg-app-user ${version} · ${verb} ${appUsername}`
 }
 
 /** Gives how a run shows in pg_stat_activity: ASCII, 63 bytes. */

@@ -149,3 +149,22 @@ describe.each(components)('the component $name', ({ name: component, inputs, job
     }
   })
 })
+
+describe.each(['README.md', 'gitlab/README.md'])('the pipelines of %s', (path) => {
+  it('use components with inputs that they have, and all that they need', async () => {
+    const blocks = [...(await contentOf(path)).matchAll(/^```yaml\n(include:\n[\s\S]*?)^```$/gm)]
+    expect(blocks).not.toEqual([])
+    for (const [, block = ''] of blocks) {
+      const { include } = parse(block) as { include: { component: string; inputs: object }[] }
+      for (const { component, inputs } of include) {
+        const [, name] = /^\$CI_SERVER_FQDN\/elastisys\/pg-app-user\/([a-z-]+)@1$/.exec(component) ?? []
+        const known = components.find((each) => each.name === name)?.inputs ?? {}
+        const needed = Object.entries(known).flatMap(([input, { default: value }]) =>
+          value === undefined ? [input] : [],
+        )
+        expect(Object.keys(known)).toEqual(expect.arrayContaining(Object.keys(inputs)))
+        expect(Object.keys(inputs)).toEqual(expect.arrayContaining(needed))
+      }
+    }
+  })
+})
