@@ -10,6 +10,7 @@ import { Failure } from '../failure.ts'
 import type { ClusterRequest, KubeconfigSources } from '../request.ts'
 import { oneLine, sentence } from '../text.ts'
 import { Api, type Credentials } from './api.ts'
+import { runPlugin, type Plugin } from './plugin.ts'
 
 /** The cluster of a run, chosen and parsed; nothing has been sent to it yet. */
 export interface ClusterAccess {
@@ -432,7 +433,7 @@ async function userOf(
  * by variable what is wanted of it.
  * Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
  */
-function execOf(exec: Fields, folder: string, cluster: Cluster): object {
+function execOf(exec: Fields, folder: string, cluster: Cluster): Plugin {
   const command = text(exec, 'command')
   const info = {
     kind: 'ExecCredential',
@@ -453,12 +454,14 @@ function execOf(exec: Fields, folder: string, cluster: Cluster): object {
   return {
     command: /[/\\]/.test(command) ? path.resolve(folder, command) : command,
     args: list(exec['args']).map(String),
-    env: [
-      ...list(exec['env'])
-        .map(record)
-        .map((variable) => ({ name: text(variable, 'name'), value: text(variable, 'value') })),
-      { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(info) },
-    ],
+    env: {
+      ...Object.fromEntries(
+        list(exec['env'])
+          .map(record)
+          .map((variable) => [text(variable, 'name'), text(variable, 'value')]),
+      ),
+      KUBERNETES_EXEC_INFO: JSON.stringify(info),
+    },
   }
 }
 
@@ -510,13 +513,13 @@ async function authenticate(
   mask: Mask,
   signal: AbortSignal,
 ): Promise<Credentials> {
-  // A new KubeConfig each time, because it remembers what a plugin once said.
-  const config = new KubeConfig()
-  config.loadFromClusterAndUser(cluster, user)
+  const over = AbortSignal.any([signal, AbortSignal.timeout(credentialWithinMs)])
   // Said here, or NODE_TLS_REJECT_UNAUTHORIZED would decide. KubeConfig turns it off where the kubeconfig says so.
   const options: https.RequestOptions = { rejectUnauthorized: true }
   try {
-    await within(config.applyToHTTPSOptions(options), signal)
+    const config = new KubeConfig()
+    config.loadFromClusterAndUser(cluster, await withCredential(user, over))
+    await within(config.applyToHTTPSOptions(options), over)
   } catch (error) {
     signal.throwIfAborted()
     throw credentialFailure(user, error)
@@ -539,23 +542,34 @@ async function authenticate(
   }
 }
 
+/** Gives the user with what its plugin gives, where it has one. */
+async function withCredential({ exec, ...user }: User, signal: AbortSignal): Promise<User> {
+  if (exec === undefined) return user
+  const given = await runPlugin(exec as Plugin, signal)
+  const base64 = (pem: string): string => Buffer.from(pem).toString('base64')
+  return {
+    ...user,
+    ...(given.token !== undefined && { token: given.token }),
+    ...(given.clientCertificateData !== undefined && { certData: base64(given.clientCertificateData) }),
+    ...(given.clientKeyData !== undefined && { keyData: base64(given.clientKeyData) }),
+  }
+}
+
 async function within(work: Promise<void>, signal: AbortSignal): Promise<void> {
   const { promise: over, reject } = Promise.withResolvers<never>()
   const stop = (): void => {
     reject(new Error('there was no answer in time'))
   }
-  const timer = setTimeout(stop, credentialWithinMs)
   signal.addEventListener('abort', stop, { once: true })
   try {
     await Promise.race([work, over])
   } finally {
-    clearTimeout(timer)
     signal.removeEventListener('abort', stop)
   }
 }
 
 function credentialFailure(user: User, error: unknown): Failure {
-  const exec = user.exec as { command: string } | undefined
+  const exec = user.exec as Plugin | undefined
   const provider = user.authProvider as { name: string } | undefined
   const giver =
     exec === undefined
@@ -563,8 +577,8 @@ function credentialFailure(user: User, error: unknown): Failure {
       : `The plugin ${oneLine(exec.command)}`
   const absent = (error as NodeJS.ErrnoException).code === 'ENOENT'
   const seen = absent ? 'is not installed here' : 'failed'
-  // What could not be parsed is what the plugin printed: the message of such an error repeats a part of it.
-  const cause = error instanceof SyntaxError ? undefined : error
+  // What an auth-provider throws may repeat what it was told; a plugin's errors are our own.
+  const cause = exec === undefined ? undefined : error
   return new Failure(
     'cluster-credential-failed',
     `${giver}, which gives user "${oneLine(user.name)}" its credential for the cluster, ${seen}.`,

@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { formatSummary, longestSummary } from '../../src/report/summary.ts'
+import { withUser, type ActionRun } from '../process/action.ts'
+import { useBench, type Application } from '../support/bench.ts'
+import { provisioned } from '../support/outcomes.ts'
+import { startProcess } from './process.ts'
+import { openProxy, type Proxy } from './proxy.ts'
+import type { ProvisionRequest } from '../../src/request.ts'
+
+const bench = useBench()
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'surroundings-'))
+})
+
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+/** Runs the built action for an application. */
+async function act(
+  application: Application,
+  env: NodeJS.ProcessEnv = {},
+  overrides: Partial<ProvisionRequest> = {},
+  secrets: readonly string[] = [],
+): Promise<ActionRun> {
+  const { sandbox } = bench
+  const request = { ...application.request, ...overrides }
+  const { ended } = await startProcess(sandbox, request, { sandbox, env, secrets })
+  return await ended
+}
+
+describe('an exec plugin that', () => {
+  const printed = 'a-credential-that-nobody-was-to-see'
+
+  test.each<[string, string]>([
+    ['hangs', 'exec sleep 60'],
+    ['hangs and does not stop when it is told to', `trap '' TERM INT HUP; sleep 60; sleep 60`],
+    ['floods its output', `head -c 100000000 /dev/zero | tr '\\0' 'x'`],
+    ['floods its output without an end', 'exec yes'],
+    ['prints rubbish', `echo '}{ ${printed}'`],
+    ['prints something else', `echo '{"kind":"List","items":["${printed}"]}'`],
+    ['prints nothing', 'true'],
+    ['prints a credential to both streams and fails', `echo ${printed}; echo ${printed} >&2; exit 3`],
+    [
+      'prints a token with a line end',
+      `echo '{"kind":"ExecCredential","status":{"token":"${printed}\\n::add-mask::x"}}'`,
+    ],
+  ])('%s: its own error in time, and nothing is left running', async (_, script) => {
+    const plugin = join(folder, 'plugin')
+    await writeFile(plugin, `#!/bin/sh\necho $$ > '${folder}/pid'\n${script}\n`)
+    await chmod(plugin, 0o755)
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: plugin, interactiveMode: 'Never' }
+    const input = withUser(bench.sandbox.kubeconfig, { exec })
+    const run = await act(
+      bench.application(),
+      { RUNNER_DEBUG: '1' },
+      { kubeconfig: { input, absenceHint: [] }, timeoutMs: 3_000 },
+      [printed],
+    )
+    expect(run.code).toBe(1)
+    expect(run.log).toMatch(/\[(cluster-credential-failed|token-rejected|timeout)\]/)
+    expect(run.log).toContain('Nothing was changed.')
+    expect(run.seconds).toBeLessThan(15)
+    const pid = Number(await readFile(join(folder, 'pid'), 'utf8'))
+    expect(isRunning(pid)).toBe(false)
+  })
+})
+
+describe('a disk that is full', () => {
+  test('for the outputs: the step fails, and says what was changed', async () => {
+    const run = await act(bench.application(), { GITHUB_OUTPUT: '/dev/full' })
+    expect(run).toMatchObject({ code: 1 })
+    expect(run.log).toContain('[outputs-unwritable]')
+    expect(run.log).toContain('Role, database, grants and Secret were created.')
+  })
+
+  test('for the summary: no reason to fail', async () => {
+    expect(await act(bench.application(), { GITHUB_STEP_SUMMARY: '/dev/full' })).toMatchObject({ code: 0 })
+  })
+
+  test('for temporary files, or none at all: they are not used', async () => {
+    expect(await act(bench.application(), { TMPDIR: '/dev/full' })).toMatchObject({ code: 0 })
+  })
+})
+
+test('a summary stays below what GitHub takes, however much there is to tell', () => {
+  const notes = Array.from({ length: 40_000 }, (_, index) => `role_${index} owns tables in this database`)
+  const summary = formatSummary({ ...provisioned, notes })
+  expect(Buffer.byteLength(summary)).toBeLessThanOrEqual(longestSummary)
+  expect(summary).toContain('is provisioned')
+  expect(summary.trimEnd()).toMatch(/cut off here: .* 1 MiB\.$/)
+})
+
+test.each([-6, 6])('a clock that is off by %i hours', async (hours) => {
+  const shift = `
+    const RealDate = Date
+    const off = ${hours * 3_600_000}
+    globalThis.Date = class extends RealDate {
+      constructor(...given) { if (given.length === 0) super(RealDate.now() + off); else super(...given) }
+      static now() { return RealDate.now() + off }
+    }`
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(shift)}` }
+  const application = bench.application()
+  const first = await act(application, env)
+  expect(first).toMatchObject({ code: 0, outputs: { changed: 'true' } })
+  expect(await act(application, env)).toMatchObject({ code: 0, outputs: { changed: 'false' } })
+  expect(await application.login()).toBe('in')
+})
+
+describe('a proxy that has to be used', () => {
+  const password = 'proxy/p@ss:w%rd'
+  let proxy: Proxy
+  beforeAll(async () => {
+    proxy = await openProxy('kim', password)
+  })
+  afterAll(() => proxy.close())
+
+  test('carries every request and every tunnel', async () => {
+    const { api } = bench.sandbox
+    const before = api.connections
+    const application = bench.application()
+    proxy.asked.length = 0
+    const run = await act(application, { HTTPS_PROXY: proxy.url, RUNNER_DEBUG: '1' }, {}, [password])
+    expect(run.code).toBe(0)
+    expect(proxy.asked).toHaveLength(api.connections - before)
+    expect(new Set(proxy.asked.map(({ to, status }) => `${to} ${status}`))).toEqual(
+      new Set([`${new URL(api.url).host} 200`]),
+    )
+  })
+
+  test('is left out where NO_PROXY says so', async () => {
+    proxy.asked.length = 0
+    const run = await act(bench.application(), { HTTPS_PROXY: proxy.url, NO_PROXY: '127.0.0.1' })
+    expect(run.code).toBe(0)
+    expect(proxy.asked).toEqual([])
+  })
+
+  test('that refuses the password: an error of its own, and the password nowhere', async () => {
+    const wrong = 'another-proxy-password'
+    const env = { HTTPS_PROXY: `http://kim:${wrong}@${proxy.host}`, RUNNER_DEBUG: '1' }
+    const run = await act(bench.application(), env, {}, [wrong])
+    expect(run.code).toBe(1)
+    expect(run.log).toContain('the proxy answered 407')
+    expect(run.log).toContain('Nothing was changed.')
+  })
+})
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
