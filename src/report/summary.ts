@@ -8,8 +8,22 @@ import { block, code, escape, fold, paragraphs, table } from './markdown.ts'
 
 const documents = 'https://github.com/elastisys/pg-app-user/blob/v1/docs'
 
+/** What GitHub takes of one step, in bytes; it drops the whole of a longer one. */
+export const longestSummary = 1024 * 1024
+
 /** Gives the job summary as GitHub-flavoured markdown: the heading is the verdict, then what was found and done. */
 export function formatSummary(outcome: Outcome): string {
+  return short(verdict(outcome))
+}
+
+function short(markdown: string): string {
+  if (Buffer.byteLength(markdown) <= longestSummary) return markdown
+  const rest = '\n\nThe rest is cut off here: GitHub takes 1 MiB.\n'
+  const bytes = Buffer.from(markdown).subarray(0, longestSummary - rest.length)
+  return `${bytes.subarray(0, bytes.lastIndexOf('\n')).toString()}${rest}`
+}
+
+function verdict(outcome: Outcome): string {
   const { failure, goLive, permissions } = outcome
   if (goLive !== undefined && (failure === undefined || failure.code === 'go-live-held-back')) {
     return withGate(outcome, goLive)
