@@ -165,7 +165,7 @@ export async function createAdmin(server: PostgresServer, options: AdminOptions 
     options.superuser ? 'SUPERUSER' : 'NOSUPERUSER',
   ].join(' ')
   await asSuperuser(server, async (client) => {
-    await client.query(`SET log_statement = 'none'`)
+    await client.query(`SET log_statement = 'none'; SET log_min_duration_statement = -1`)
     await client.query(
       `CREATE ROLE ${escapeIdentifier(name)} ${attributes} PASSWORD ${escapeLiteral(password)}`,
     )

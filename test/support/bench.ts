@@ -372,7 +372,8 @@ export class Bench {
       database,
       ssl: false,
       application_name: 'bench',
-      options: '-c log_statement=none -c log_min_error_statement=panic -c log_min_messages=fatal',
+      options:
+        '-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic -c log_min_messages=fatal',
     }
   }
 }
