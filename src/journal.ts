@@ -83,6 +83,11 @@ export class Journal {
     }
   }
 
+  /** Leaves no doubt once all is as wanted: what had not been made would have been made again. */
+  settle(): void {
+    this.changed(...this.doubts.splice(0))
+  }
+
   /** Says whether this run changed something of the kind; under `dry-run`, whether it would. */
   hasChanged(kind: Change['object']): boolean {
     return this.changes.some(({ object }) => object === kind)
@@ -90,8 +95,6 @@ export class Journal {
 
   /** Gives what the run came to. */
   outcome(request: ProvisionRequest, failure: Failure | undefined): Outcome {
-    // A run that came to its end would have made again what it had not found.
-    if (failure === undefined) this.changed(...this.doubts)
     return {
       failure,
       dryRun: request.dryRun,

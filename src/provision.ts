@@ -36,7 +36,9 @@ export async function provision(run: Run): Promise<Session> {
   let rest = pauseMs
   for (;;) {
     try {
-      return await convergeOnce(run, looker)
+      const session = await convergeOnce(run, looker)
+      journal.settle()
+      return session
     } catch (error) {
       const again = error instanceof StartAgain || isPassing(error) || isShortage(error)
       // What is in short supply has been waited for already: without time to wait once more, that is the answer.
