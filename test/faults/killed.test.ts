@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { standing, type Outcome } from '../../src/outcome.ts'
+import { hasChanged, lastLine, standing, type Outcome } from '../../src/outcome.ts'
 import type { Application } from '../support/bench.ts'
 import { useBench } from '../support/bench.ts'
 import { budget, random, report, shuffled } from './budget.ts'
@@ -50,6 +50,31 @@ test.each(states)(
   },
   3_600_000,
 )
+
+test.each<[string, Point['at'], RegExp, 'act and cut' | 'act and reset', RegExp]>([
+  ['role', 'statement', /^COMMIT/, 'act and cut', /^Whether role was created is not known: no answer came\./],
+  [
+    'database',
+    'statement',
+    /^CREATE DATABASE/,
+    'act and cut',
+    /^Role was created\. Whether database was created/,
+  ],
+  ['Secret', 'request', /^POST .*\/secrets$/, 'act and reset', /^Created role, database, grants and Secret/],
+])('an answer that is lost: %s', async (_, at, what, fault, says) => {
+  const state: State = { found: 'nothing', from: 'nothing' }
+  const application = bench.application()
+  const passed = await count(state, application)
+  const index = passed[`${at}s`].findIndex((name) => what.test(name))
+  const before = await thingsOf(application)
+  const { result } = await trap.during(() => application.run(), { at, index, fault } as Point)
+  const { outcome } = result
+  expect(outcome.failure === undefined ? lastLine(outcome) : standing(outcome)).toMatch(says)
+  expect(hasChanged(outcome)).toBe(true)
+  expect(untruths(outcome, before, await thingsOf(application))).toEqual([])
+  expect(await application.run()).toMatchObject({ code: undefined })
+  await erase(application)
+})
 
 /** Lets a run come to its end, to see what it asks for. */
 async function count(state: State, application: Application): Promise<Passed> {

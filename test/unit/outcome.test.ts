@@ -70,6 +70,19 @@ describe('what stands after a failure', () => {
     expect(standing({ ...provisioned, failure, changes })).toMatch(says)
   })
 
+  test.each<[Change[], Change[], string]>([
+    [[], [role], 'Whether role was created is not known: no answer came.'],
+    [
+      [role, database],
+      [secret],
+      'Role and database were created. Whether Secret was created is not known: no answer came.',
+    ],
+  ])('%j, and an answer to %j that did not come', (changes, doubts, says) => {
+    const outcome = { ...provisioned, failure, changes, doubts }
+    expect(standing(outcome)).toBe(`${says} The next run continues from here.`)
+    expect(hasChanged(outcome)).toBe(true)
+  })
+
   test('a dry run changes nothing, whatever it would have done', () => {
     const outcome = { ...provisioned, failure, dryRun: true }
     expect(standing(outcome)).toBe('Nothing was changed.')

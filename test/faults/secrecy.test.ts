@@ -1,0 +1,318 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { generateKeyPairSync } from 'node:crypto'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Interceptor } from '../../sandbox/api.ts'
+import { createAuthority } from '../../sandbox/certificate.ts'
+import type { ProvisionRequest } from '../../src/request.ts'
+import { changed, tokenOf, withUser, type ActionRun } from '../process/action.ts'
+import { identifier, literal, useBench, type Application } from '../support/bench.ts'
+import { Canaries } from '../support/canary.ts'
+import { report } from './budget.ts'
+import { startProcess } from './process.ts'
+import { openProxy, type Proxy } from './proxy.ts'
+
+/** Everything that escaping makes something else of. */
+const awkward = `'"<&>\\%+/ é$`
+const canary = {
+  applicationPassword: `app ${awkward} password`,
+  basicPassword: `basic ${awkward} password`,
+  execVariable: `exec ${awkward} variable`,
+  execArgument: 'exec-argument-of-the-plugin',
+  providerSecret: 'provider-client-secret',
+  providerToken: 'provider-refresh-token',
+  proxyPassword: `proxy ${awkward} password`,
+}
+const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString()
+
+const bench = useBench({ postgres: { settings: { log_min_duration_statement: '0' } } })
+let folder: string
+let proxy: Proxy
+let runs = 0
+let bytes = 0
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'secrecy-'))
+  proxy = await openProxy('kim', canary.proxyPassword)
+})
+
+afterAll(async () => {
+  await proxy.close()
+  await rm(folder, { recursive: true, force: true })
+  report(`secrecy: ${runs} runs, 0 credentials found in ${(bytes / 1000).toFixed(0)} kB`)
+})
+
+/** What a run is given, and what a test wants of its kubeconfig. */
+interface Given {
+  readonly kubeconfig?: string
+  readonly inputs?: Partial<ProvisionRequest>
+  readonly env?: NodeJS.ProcessEnv
+  readonly intercept?: Interceptor
+}
+
+/** Runs with debug logging and looks everywhere; whatever the process itself shows is looked at as it ends. */
+async function act(application: Application, given: Given = {}): Promise<ActionRun> {
+  const { sandbox } = bench
+  const stop = given.intercept && sandbox.api.intercept(given.intercept)
+  try {
+    const request = {
+      ...application.request,
+      timeoutMs: 8_000,
+      ...(given.kubeconfig !== undefined && { kubeconfig: { input: given.kubeconfig, absenceHint: [] } }),
+      ...given.inputs,
+    }
+    const { ended } = await startProcess(sandbox, request, {
+      sandbox,
+      env: { RUNNER_DEBUG: '1', ...given.env },
+      secrets: [...Object.values(canary), clientKey],
+    })
+    const run = await ended
+    expectNothingIn(run, application)
+    runs += 1
+    bytes += run.stdout.length + run.stderr.length + run.summary.length
+    return run
+  } finally {
+    stop?.()
+  }
+}
+
+/** What the API server shows to others: the Secret apart from its data, and the addresses that were asked for. */
+function expectNothingIn(run: ActionRun, { request }: Application): void {
+  const { api, admin, appNamespace, kubeconfig } = bench.sandbox
+  const secret = api.get('Secret', appNamespace, request.appSecret)
+  const canaries = new Canaries()
+  const known = [admin.password, tokenOf(kubeconfig), ...Object.values(canary), ...run.masks]
+  for (const each of known) if (each.length >= 6) canaries.plant(each)
+  const texts = {
+    'the metadata of the Secret': JSON.stringify(secret?.metadata ?? {}),
+    'the audit log': JSON.stringify(api.requests),
+  }
+  expect(canaries.leaks(texts)).toEqual([])
+}
+
+/** An application whose password is the canary. */
+async function application(): Promise<Application> {
+  const made = await bench.established()
+  await bench.sql(`ALTER ROLE ${identifier(made.role)} PASSWORD ${literal('another one, set by hand')}`)
+  made.putSecret({ PGPASSWORD: canary.applicationPassword }, 'on top')
+  return made
+}
+
+/** A plugin that gives the sandbox's token, and writes down what it was started with. */
+async function plugin(dump: string): Promise<Record<string, unknown>> {
+  const path = join(folder, 'plugin')
+  const answer = JSON.stringify({ status: { token: tokenOf(bench.sandbox.kubeconfig) } })
+  await writeFile(
+    path,
+    `#!/bin/sh\ncat /proc/$PPID/cmdline > '${dump}.parent'\nenv > '${dump}'\necho '${answer}'\n`,
+  )
+  await chmod(path, 0o755)
+  return {
+    apiVersion: 'client.authentication.k8s.io/v1',
+    command: path,
+    args: [`--client-secret=${canary.execArgument}`],
+    env: [{ name: 'CLIENT_SECRET', value: canary.execVariable }],
+    interactiveMode: 'Never',
+  }
+}
+
+describe('a credential that came as', () => {
+  const certificate = createAuthority('client').issue(['client']).certificate
+  const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+  test.each<[string, (kubeconfig: string) => string, number]>([
+    ['token', (kubeconfig) => kubeconfig, 0],
+    [
+      'client key beside the token',
+      (kubeconfig) =>
+        withUser(kubeconfig, {
+          token: tokenOf(kubeconfig),
+          'client-certificate-data': base64(certificate),
+          'client-key-data': base64(clientKey),
+        }),
+      1,
+    ],
+    [
+      'user and password',
+      (kubeconfig) => withUser(kubeconfig, { username: 'kim', password: canary.basicPassword }),
+      1,
+    ],
+    [
+      'configuration of an auth-provider',
+      (kubeconfig) =>
+        withUser(kubeconfig, {
+          'auth-provider': {
+            name: 'oidc',
+            config: {
+              'client-id': 'kim',
+              'client-secret': canary.providerSecret,
+              'refresh-token': canary.providerToken,
+              'id-token': 'no.token.at-all',
+              'idp-issuer-url': 'https://127.0.0.1:1',
+            },
+          },
+        }),
+      1,
+    ],
+    [
+      'password of a proxy',
+      (kubeconfig) =>
+        changed(kubeconfig, ({ clusters: [entry] }) => {
+          if (entry) entry.cluster['proxy-url'] = proxy.url
+        }),
+      0,
+    ],
+  ])('%s shows nowhere', async (_, change, code) => {
+    const run = await act(await application(), { kubeconfig: change(bench.sandbox.kubeconfig) })
+    expect(run.code).toBe(code)
+  })
+
+  test('environment and argument of a plugin shows nowhere, and the plugin sees no other', async () => {
+    const dump = join(folder, 'environment')
+    const exec = await plugin(dump)
+    const run = await act(await application(), { kubeconfig: withUser(bench.sandbox.kubeconfig, { exec }) })
+    expect(run.code).toBe(0)
+    const canaries = new Canaries()
+    const { execVariable, execArgument, ...others } = canary
+    const known = [...Object.values(others), bench.admin.password, tokenOf(bench.sandbox.kubeconfig)]
+    for (const each of [...known, execArgument]) canaries.plant(each)
+    const child = await readFile(dump, 'utf8')
+    expect(child).toContain(`CLIENT_SECRET=${execVariable}`)
+    expect(canaries.leaks({ child, parent: await readFile(`${dump}.parent`, 'utf8') })).toEqual([])
+  })
+})
+
+describe('on an error path', () => {
+  const echo = (): string =>
+    `${tokenOf(bench.sandbox.kubeconfig)} ${bench.admin.password} ${canary.applicationPassword}`
+
+  test.each<[string, RegExp]>([
+    ['GET', /\/services\//],
+    ['GET', /\/portforward$/],
+    ['PATCH', /\/secrets\//],
+  ])('of an API server that repeats credentials: %s %s', async (method, path) => {
+    for (const status of [403, 422, 500]) {
+      const made = await application()
+      if (method === 'PATCH') made.removeSecret('PGPORT')
+      const intercept: Interceptor = (request) =>
+        request.method === method && path.test(request.path)
+          ? { status, body: { kind: 'Status', message: echo(), reason: echo() } }
+          : undefined
+      const run = await act(made, { intercept })
+      expect(run.code).toBe(1)
+    }
+  })
+
+  test.each<[string, RegExp]>([
+    ['GET', /\/secrets\/postgresql1-access$/],
+    ['POST', /selfsubjectaccessreviews$/],
+  ])('of an API server that repeats the token: %s %s', async (method, path) => {
+    for (const status of [401, 403, 422, 500]) {
+      const message = `not for ${tokenOf(bench.sandbox.kubeconfig)}`
+      const intercept: Interceptor = (request) =>
+        request.method === method && path.test(request.path)
+          ? { status, body: { kind: 'Status', message } }
+          : undefined
+      expect(await act(await application(), { intercept })).toMatchObject({ code: 1 })
+    }
+  })
+
+  test('of a proxy that repeats them as a web page', async () => {
+    const intercept: Interceptor = () => ({
+      status: 502,
+      body: `<html>${tokenOf(bench.sandbox.kubeconfig)}</html>`,
+    })
+    expect(await act(await application(), { intercept })).toMatchObject({ code: 1 })
+  })
+
+  test.each<[string, (made: Application) => void | Promise<void>, Partial<ProvisionRequest>]>([
+    [
+      'the admin may not log in',
+      () => undefined,
+      {
+        get accessSecret() {
+          return bench.access({ admin: { user: bench.admin.user, password: canary.basicPassword } })
+        },
+      },
+    ],
+    ['the role belongs to another Secret', () => undefined, { appSecret: 'another-secret' }],
+    [
+      'the role may not log in',
+      ({ role }) => bench.sql(`ALTER ROLE ${identifier(role)} NOLOGIN`).then(() => undefined),
+      {},
+    ],
+    [
+      'the Secret names something else',
+      (made) => {
+        made.putSecret({ PGHOST: 'elsewhere' }, 'on top')
+      },
+      {},
+    ],
+    [
+      'the Secret cannot be read',
+      (made) => {
+        made.putSecret({ PGPASSWORD: `${canary.applicationPassword}\n` }, 'on top')
+      },
+      {},
+    ],
+    ['an extension is not there', () => undefined, { extensions: ['no_such_extension'] }],
+    [
+      'the role has no connection left',
+      ({ role }) => bench.sql(`ALTER ROLE ${identifier(role)} CONNECTION LIMIT 0`).then(() => undefined),
+      {},
+    ],
+  ])('%s', async (_, given, inputs) => {
+    const made = await application()
+    await given(made)
+    expect(await act(made, { inputs })).toMatchObject({ code: 1 })
+  })
+})
+
+describe('the look finds what is planted in', () => {
+  test("the Secret's annotations", async () => {
+    const made = await application()
+    made.putSecret({}, 'on top', {
+      metadata: {
+        name: '',
+        annotations: { 'last-applied': JSON.stringify({ a: canary.providerSecret }) },
+      },
+    })
+    await expect(act(made)).rejects.toThrow('the metadata of the Secret')
+  })
+
+  test('an address', async () => {
+    const intercept: Interceptor = ({ path }) => {
+      if (path.endsWith('/portforward')) {
+        const { api } = bench.sandbox
+        const [last] = api.requests
+        if (last)
+          (api.requests as (typeof last)[]).push({
+            ...last,
+            path: `/?q=${encodeURIComponent(canary.applicationPassword)}`,
+          })
+      }
+      return undefined
+    }
+    const { requests } = bench.sandbox.api
+    await expect(act(await application(), { intercept })).rejects.toThrow('the audit log')
+    for (let at = requests.length - 1; at >= 0; at--) {
+      if (requests[at]?.path.startsWith('/?q=')) (requests as unknown[]).splice(at, 1)
+    }
+  })
+
+  test.each([
+    ['stdout', 'process.stdout.write(secret)'],
+    ['stderr', 'process.stderr.write(secret)'],
+    ['outputs', `writeFileSync(process.env.GITHUB_OUTPUT, secret)`],
+    ['summary', `writeFileSync(process.env.GITHUB_STEP_SUMMARY, secret)`],
+    ['left', `writeFileSync(process.env.TMPDIR + '/left', secret)`],
+  ])('%s', async (place, leak) => {
+    const secret = JSON.stringify(Buffer.from(canary.providerToken).toString('base64'))
+    const script = `import { writeFileSync } from 'node:fs'\nconst secret = ${secret}\nprocess.on('exit', () => ${leak})`
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` }
+    await expect(act(bench.application(), { env })).rejects.toThrow(place)
+  })
+})
