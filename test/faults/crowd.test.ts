@@ -3,12 +3,14 @@ import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ActionRun } from '../process/action.ts'
 import { useBench, type Application, type Bench } from '../support/bench.ts'
-import { report } from './budget.ts'
+import { budget, report } from './budget.ts'
 import { openGate } from './gate.ts'
 import { startProcess } from './process.ts'
 import { erase } from './states.ts'
 
 const timeoutMs = 240_000
+/** Processes are what takes time here. */
+const crowd = budget.seconds >= 100 ? 50 : 20
 const applications: Application[] = []
 
 afterEach(async () => {
@@ -18,7 +20,7 @@ afterEach(async () => {
 describe('a server with room for everybody', () => {
   const bench = useBench()
 
-  test.each([2, 10, 50])(
+  test.each([2, 10, crowd])(
     '%i runs for one application at once: one creates, none fails, one password',
     async (amount) => {
       const application = newApplication(bench)
@@ -35,15 +37,15 @@ describe('a server with room for everybody', () => {
     300_000,
   )
 
-  test('50 applications at once: each is created, none fails, all log in', async () => {
+  test('as many applications at once: each is created, none fails, all log in', async () => {
     const start = performance.now()
-    const many = Array.from({ length: 50 }, () => newApplication(bench))
+    const many = Array.from({ length: crowd }, () => newApplication(bench))
     const runs = await together(many)
     expectAllWell(runs)
-    expect(countOf(runs, 'secret', 'created')).toBe(50)
+    expect(countOf(runs, 'secret', 'created')).toBe(crowd)
     for (const application of many) await expectSettled(application)
-    expect(new Set(many.map(({ secret }) => secret['PGPASSWORD'])).size).toBe(50)
-    report(`50 applications at once: 50 created, 0 failed, ${seconds(start)}`)
+    expect(new Set(many.map(({ secret }) => secret['PGPASSWORD'])).size).toBe(crowd)
+    report(`${crowd} applications at once: ${crowd} created, 0 failed, ${seconds(start)}`)
   }, 300_000)
 
   test('10 runs, and the lock of whoever holds it is lost, five times', async () => {
