@@ -79,7 +79,8 @@ export async function trusting<Result>(work: () => Promise<Result>): Promise<Res
   try {
     return await work()
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error
+    // Of another type than promised, or a text that is no text (half a character, which no URL can hold).
+    if (!(error instanceof TypeError || error instanceof URIError)) throw error
     throw new Failure(
       'api-server-error',
       'The API server answered with an object that is not built as Kubernetes builds it.',
