@@ -297,7 +297,9 @@ describe('through a real PostgreSQL', () => {
     const named = fc
       .tuple(identifier, identifier)
       .filter((names) =>
-        names.every((name) => !/^(pg_.*|postgres|template[01]|public|none|postgresql1_admin)$/.test(name)),
+        names.every(
+          (name) => !/^(pg_.*|postgres|template[01]|public|none|postgresql1_admin)$|\p{Cc}/u.test(name),
+        ),
       )
     const property = fc.asyncProperty(named, async ([appUsername, appDatabase]) => {
       const application = bench.application({ appUsername, appDatabase })

@@ -14,7 +14,7 @@ const hangMs = 1_500
 const bench = useBench({ postgres: { tls: false } })
 let wire: Wire
 let trap: Trap
-const totals = { points: 0, tried: 0, converged: 0 }
+const totals = new Map<string, { points: number; tried: number; converged: number }>()
 
 beforeAll(async () => {
   wire = await openWire(bench.postgres)
@@ -24,7 +24,14 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await wire.close()
-  const { points, tried, converged } = totals
+  const sum = { points: 0, tried: 0, converged: 0 }
+  for (const [kind, { points, tried, converged }] of totals) {
+    report(`killed anywhere, ${kind}: ${points} points, ${tried} tried, ${converged} converged`)
+    sum.points += points
+    sum.tried += tried
+    sum.converged += converged
+  }
+  const { points, tried, converged } = sum
   report(`killed anywhere, seed ${budget.seed}: ${points} points, ${tried} tried, ${converged} converged`)
 })
 
@@ -34,18 +41,17 @@ test.each(states)(
     const until = performance.now() + (1000 * budget.seconds) / states.length
     const application = bench.application()
     const points = pointsOf(await count(state, application))
-    totals.points += points.length
+    for (const point of points) totalOf(point).points += 1
     const broken: string[] = []
-    const tried = { points: 0 }
-    for (const point of shuffled(points, random(budget.seed))) {
-      if (tried.points > 0 && performance.now() > until) break
-      tried.points += 1
+    for (const [index, point] of shuffled(points, random(budget.seed)).entries()) {
+      if (index > 0 && performance.now() > until) break
+      const total = totalOf(point)
+      total.tried += 1
       const problems = await strike(state, application, point)
       if (problems.length > 0) broken.push(`${nameOf(point)}: ${problems.join('; ')}`)
+      else total.converged += 1
       await erase(application)
     }
-    totals.tried += tried.points
-    totals.converged += tried.points - broken.length
     expect(broken).toEqual([])
   },
   3_600_000,
@@ -99,6 +105,13 @@ function pointsOf({ requests, statements }: Passed): NamedPoint[] {
       sqlFaults.map((fault) => ({ name, point: { at: 'statement', index, fault } as const })),
     ),
   ]
+}
+
+function totalOf({ point }: NamedPoint): { points: number; tried: number; converged: number } {
+  const kind = `${point.at} ${point.fault}`
+  const total = totals.get(kind) ?? { points: 0, tried: 0, converged: 0 }
+  totals.set(kind, total)
+  return total
 }
 
 function nameOf({ point, name }: NamedPoint): string {
