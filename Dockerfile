@@ -4,7 +4,7 @@ FROM node:24.21.0-bookworm-slim
 LABEL org.opencontainers.image.source="https://github.com/elastisys/pg-app-user" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-COPY LICENSE dist/cli.js dist/cli.licenses.txt dist/package.json /opt/pg-app-user/
+COPY LICENSE dist/ /opt/pg-app-user/
 COPY --chmod=755 <<'SH' /usr/local/bin/pg-app-user
 #!/bin/sh
 # With NODE_OPTIONS a variable of a project could put code of its own in front of the gate.

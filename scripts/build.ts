@@ -1,58 +1,74 @@
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, cpSync, readFileSync, rmSync } from 'node:fs'
-import { build, type Plugin } from 'esbuild'
+import { appendFileSync, chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { build, transformSync, type Plugin } from 'esbuild'
 
 /**
- * The Kubernetes client does not declare that its modules have no side effects, so a bundler keeps the whole generated
- * API: 4 MB and half of the start-up time. Only its kubeconfig is used here, so esbuild is told, and leaves the rest out
- * before ncc bundles everything.
+ * Bundles `src/` into `dist/`: one bundle of which the action and the command line each load what they need, when they
+ * need it, because most runs are short. esbuild leaves out what nothing uses, ncc brings in the libraries and their
+ * licenses, and esbuild again makes it small, which ncc does for its first file only.
  */
-const kubernetesClient: Plugin = {
-  name: 'kubernetes-client',
+const faces = ['action', 'cli'] as const
+
+/**
+ * Neither the Kubernetes client nor the toolkit declares that its modules have no side effects, so a bundler keeps all of
+ * them: a generated API of 4 MB, of which only the kubeconfig is used, and a HTTP client that nothing here calls.
+ */
+const unused: Plugin = {
+  name: 'unused',
   setup(esbuild) {
-    esbuild.onResolve({ filter: /^@kubernetes\/client-node$/ }, async ({ path, pluginData, ...options }) => {
-      if (pluginData === 'resolving') return undefined
-      const resolved = await esbuild.resolve(path, { ...options, pluginData: 'resolving' })
+    const pruned = /@kubernetes\/client-node|@actions\//
+    esbuild.onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'unused' }))
+    esbuild.onLoad({ filter: /^undici$/, namespace: 'unused' }, () => ({
+      contents:
+        'export class Agent {} export class ProxyAgent {} export class FormData {} export const fetch = undefined',
+    }))
+    esbuild.onResolve({ filter: /./ }, async ({ path, pluginData, importer, ...options }) => {
+      if (pluginData === 'resolving' || importer === '') return undefined
+      const local = path.startsWith('.')
+      if (!pruned.test(local ? importer : path)) return local ? undefined : { path, external: true }
+      const resolved = await esbuild.resolve(path, { ...options, importer, pluginData: 'resolving' })
       return { path: resolved.path, sideEffects: false }
     })
-    esbuild.onResolve({ filter: /^\./ }, async ({ path, pluginData, ...options }) => {
-      if (pluginData === 'resolving' || !options.importer.includes('@kubernetes/client-node'))
-        return undefined
-      const resolved = await esbuild.resolve(path, { ...options, pluginData: 'resolving' })
-      return { path: resolved.path, sideEffects: false }
-    })
-    esbuild.onResolve({ filter: /^[^./]/ }, ({ path }) =>
-      path === '@kubernetes/client-node' ? undefined : { path, external: true },
-    )
   },
 }
 
-/** What is built: the action, and the command line. */
-const bundles = [
-  { name: 'index', source: 'src/action.ts', licenses: 'licenses.txt', banner: '' },
-  { name: 'cli', source: 'src/cli.ts', licenses: 'cli.licenses.txt', banner: '#!/usr/bin/env node' },
-]
-
+rmSync('build', { recursive: true, force: true })
 rmSync('dist', { recursive: true, force: true })
-for (const { name, source, licenses, banner } of bundles) {
-  await build({
-    entryPoints: [source],
-    outfile: `build/${name}.js`,
-    bundle: true,
+await build({
+  entryPoints: faces.map((face) => `src/${face}.ts`),
+  outdir: 'build',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  plugins: [unused],
+})
+writeFileSync(
+  'build/faces.js',
+  faces.map((face) => `export const ${face} = () => import('./${face}.js')\n`).join(''),
+)
+execFileSync('ncc', ['build', 'build/faces.js', '--out', 'build/ncc', '--license', 'licenses.txt'], {
+  stdio: 'inherit',
+})
+for (const name of readdirSync('build/ncc').filter((each) => each.endsWith('.js'))) {
+  const { code } = transformSync(readFileSync(`build/ncc/${name}`, 'utf8'), {
+    minify: true,
     format: 'esm',
-    platform: 'node',
     target: 'node24',
-    banner: { js: banner },
-    plugins: [kubernetesClient],
+    legalComments: 'none',
   })
-  const folder = `build/${name}`
-  const options = ['--out', folder, '--minify', '--license', licenses]
-  execFileSync('ncc', ['build', `build/${name}.js`, ...options], { stdio: 'inherit' })
-  appendFileSync(
-    `${folder}/${licenses}`,
-    `\n@kubernetes/client-node\nApache-2.0\n${readFileSync('node_modules/@kubernetes/client-node/LICENSE', 'utf8')}`,
+  writeFileSync(`build/ncc/${name}`, code)
+}
+cpSync('build/ncc', 'dist', { recursive: true, filter: (path) => !path.endsWith('/index.js') })
+cpSync('build/ncc/index.js', 'dist/faces.js')
+writeFileSync('dist/index.js', `import { action } from './faces.js'\nawait action()\n`)
+writeFileSync('dist/cli.js', `#!/usr/bin/env node\nimport { cli } from './faces.js'\nawait cli()\n`)
+chmodSync('dist/cli.js', 0o755)
+for (const name of ['@kubernetes/client-node', '@actions/core', '@actions/github']) {
+  const license = readFileSync(
+    `node_modules/${name}/${name.includes('actions') ? 'LICENSE.md' : 'LICENSE'}`,
+    'utf8',
   )
-  // What ncc calls index.js gets its own name: all bundles share a folder and its package.json.
-  cpSync(folder, 'dist', { recursive: true, filter: (path) => !path.endsWith('index.js') })
-  cpSync(`${folder}/index.js`, `dist/${name}.js`)
+  appendFileSync('dist/licenses.txt', `\n${name}\n${license}`)
 }

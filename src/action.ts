@@ -10,10 +10,8 @@ import { parseRequest } from './parse.ts'
 import { annotationsOf, type Annotation } from './report/annotations.ts'
 import { formatFailure } from './report/log.ts'
 import { PipelineReporter } from './report/pipeline.ts'
-import { writeReports } from './report/report-files.ts'
 import { formatFailureSummary, formatSummary } from './report/summary.ts'
 import { titleOf } from './request.ts'
-import { run } from './run.ts'
 import { oneLine } from './text.ts'
 import { version } from './version.ts'
 
@@ -39,6 +37,8 @@ let failure: Failure | undefined
 try {
   const request = parseRequest(inputs, { kubeconfig, runName: runName(), release: releaseContext() })
   reporter.write([`pg-app-user ${version} · ${titleOf(request)}`])
+  // Loaded only now: most of the code is of no use to somebody whose inputs are wrong.
+  const { run } = await import('./run.ts')
   outcome = await run(request, reporter, cancellation())
   failure = outcome.failure
 } catch (error) {
@@ -99,6 +99,7 @@ function releaseContext(): ReleaseContext {
 async function writeReportFiles(outcome: Outcome): Promise<string | undefined> {
   if (outcome.goLive === undefined) return undefined
   try {
+    const { writeReports } = await import('./report/report-files.ts')
     const parent = process.env['RUNNER_TEMP'] ?? tmpdir()
     return await writeReports(outcome.goLive, outcome, parent, (text) => reporter.redact(text))
   } catch (error) {

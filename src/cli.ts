@@ -1,7 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
 import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { asFailure, Failure, type FailureCode } from './failure.ts'
@@ -19,12 +18,9 @@ import { parametersOf } from './parameters.ts'
 import { parseRequest, parseValues, type RawInputs } from './parse.ts'
 import { formatFailure } from './report/log.ts'
 import { PipelineReporter, type Sink } from './report/pipeline.ts'
-import { reportFiles, writeReportsInto } from './report/report-files.ts'
 import { gateJson, subjectOf } from './report/gate-json.ts'
 import { paint, PersonReporter, Screen } from './report/terminal.ts'
 import { titleOf } from './request.ts'
-import { formatRights } from './rights.ts'
-import { run } from './run.ts'
 import { oneLine } from './text.ts'
 import { version } from './version.ts'
 
@@ -54,7 +50,7 @@ try {
     )
   }
   const invocation = parseCommandLine(args)
-  if (invocation?.command === 'rights') printRights(invocation)
+  if (invocation?.command === 'rights') await printRights(invocation)
   else if (invocation !== undefined) await runStory(invocation)
 } catch (thrown) {
   const failure = asFailure(thrown)
@@ -99,6 +95,8 @@ async function runStory(invocation: Invocation): Promise<void> {
     const text = 'what is under way is rolled back, and the lock is released; a second time ends it at once'
     reporter.step({ sign: 'attention', subject: 'cancelling', text })
   })
+  // Loaded only now: most of the code is of no use to somebody whose inputs are wrong.
+  const { run } = await import('./run.ts')
   const ended = await run(request, reporter, cancelled)
   screen?.rest()
   const folder = ended.goLive && invocation.reportDirectory
@@ -116,8 +114,10 @@ async function runStory(invocation: Invocation): Promise<void> {
     const manifest = outcome.permissions?.manifest.trimEnd().split('\n') ?? []
     if (failure.code === 'permission-missing') show('Role and RoleBinding for the administrator', manifest)
   }
-  if (folder !== undefined)
+  if (folder !== undefined) {
+    const { reportFiles } = await import('./report/report-files.ts')
     reporter.write([`The report, with all evidence: ${join(folder, reportFiles.html)}`])
+  }
   if (json) {
     const { seconds, notes, goLive } = outcome
     const stands = failure === undefined ? { failure: null } : failureFields(failure, standing(outcome))
@@ -140,6 +140,7 @@ function gatedInputs({ command, inputs }: Invocation): RawInputs {
 async function writeReport(folder: string | undefined, outcome: Outcome): Promise<Failure | undefined> {
   if (folder === undefined || outcome.goLive === undefined) return undefined
   try {
+    const { writeReportsInto } = await import('./report/report-files.ts')
     await writeReportsInto(folder, outcome.goLive, outcome, (text) => reporter.redact(text))
     return undefined
   } catch (error) {
@@ -183,7 +184,7 @@ function reading(outcome: Outcome, request: { readonly context?: string | undefi
 }
 
 /** Prints what the administrator has to grant; without a cluster there is nothing to look up. */
-function printRights({ inputs, gateOnly, serviceAccount, service }: Invocation): void {
+async function printRights({ inputs, gateOnly, serviceAccount, service }: Invocation): Promise<void> {
   const table = parametersOf('cli').filter(({ name }) => rightsParameters.includes(name))
   const values = parseValues(
     inputs,
@@ -195,6 +196,7 @@ function printRights({ inputs, gateOnly, serviceAccount, service }: Invocation):
   if (serviceAccount !== undefined && subject === undefined) {
     throw new Failure('input-invalid', 'Option --service-account is no namespace/name, such as shop/ci.', [])
   }
+  const { formatRights } = await import('./rights.ts')
   const manifest = formatRights(
     {
       accessNamespace: values['access-namespace'],
@@ -208,6 +210,7 @@ function printRights({ inputs, gateOnly, serviceAccount, service }: Invocation):
     service,
   )
   if (json) {
+    const { parseAllDocuments } = await import('yaml')
     const items = parseAllDocuments(manifest).map((document) => document.toJS() as unknown)
     printJson({ apiVersion: 'v1', kind: 'List', items })
   } else process.stdout.write(manifest)

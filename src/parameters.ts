@@ -1,6 +1,5 @@
-import { defaultFile } from './go-live/file.ts'
 import { goLiveModes } from './go-live/ref.ts'
-import { profiles } from './go-live/requirement.ts'
+import { profiles } from './go-live/profile.ts'
 import { sslModes } from './postgres/sslmode.ts'
 
 /** How the text of a parameter is read. */
@@ -26,6 +25,9 @@ export interface Parameter {
   /** The faces that do not have it, each with its reason. Where nothing is said, it exists. */
   readonly absent?: Partial<Readonly<Record<Face, string>>>
 }
+
+/** Where the go-live file is, unless an input says otherwise. */
+export const defaultFile = '.pg-app-user/go-live.yaml'
 
 /** The one table of parameters. */
 export const parameters = [

@@ -1,5 +1,5 @@
 import type { Enforcement } from './go-live/ref.ts'
-import type { Profile } from './go-live/requirement.ts'
+import type { Profile } from './go-live/profile.ts'
 import type { SslMode } from './postgres/sslmode.ts'
 
 /** Where a kubeconfig may come from, in the order in which the sources are asked. Each is text, base64 or a path. */

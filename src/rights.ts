@@ -1,4 +1,5 @@
-import { namedRights, roleManifests, serviceRights, type PermissionScope } from './kubernetes/permissions.ts'
+import { roleManifests } from './kubernetes/manifest.ts'
+import { namedRights, serviceRights, type PermissionScope } from './kubernetes/permissions.ts'
 
 /** Who gets the rights: the ServiceAccount of a pipeline. */
 export interface Subject {

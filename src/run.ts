@@ -1,8 +1,6 @@
 import pg from 'pg'
 import { startDeadline, type Deadline } from './deadline.ts'
 import { asFailure, Failure } from './failure.ts'
-import { readGoLiveFile } from './go-live/file.ts'
-import { passGate } from './go-live/gate.ts'
 import { Journal } from './journal.ts'
 import { trusting, type Api } from './kubernetes/api.ts'
 import type { Outcome } from './outcome.ts'
@@ -43,13 +41,13 @@ export async function run(
   let failure: Failure | undefined
   try {
     // Read before anything is changed: what is wrong with it is as easily mended as a wrong input.
-    const file = goLive && (await readGoLiveFile(goLive.file, goLive.fileNamed))
+    const gate = goLive && (await (await import('./go-live/gate.ts')).openGate(goLive))
     const cluster = await trusting(() => connect(request, journal, deadline, (opened) => (api = opened)))
     const ca = request.sslRootCert ?? cluster.access.ca
     sessions = new Sessions(cluster.server, { ...cluster.access, ca })
     const story: Run = { request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) }
     const admin = request.provision === false ? undefined : await provision(story)
-    if (goLive !== undefined) await passGate(story, goLive, file, admin)
+    await gate?.pass(story, admin)
   } catch (error) {
     failure = toFailure(error, deadline)
   }

@@ -6,9 +6,6 @@ import { count, oneLine } from '../text.ts'
 import { requirements, type Requirement, type RequirementId, type Thresholds } from './requirement.ts'
 import { parseWindow } from './window.ts'
 
-/** Where the go-live file is, unless an input says otherwise. */
-export const defaultFile = '.pg-app-user/go-live.yaml'
-
 /** A person vouches for what could not be seen. */
 export interface Attestation {
   readonly requirement: RequirementId

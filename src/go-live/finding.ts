@@ -1,5 +1,6 @@
-import type { Right } from '../kubernetes/permissions.ts'
-import type { Profile, RequirementId, Source } from './requirement.ts'
+import type { Right } from '../kubernetes/right.ts'
+import type { Profile } from './profile.ts'
+import type { RequirementId, Source } from './requirement.ts'
 import type { Span } from './window.ts'
 
 /** How a requirement came out. */

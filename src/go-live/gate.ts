@@ -1,14 +1,16 @@
 import { Failure } from '../failure.ts'
 import { stopwatch } from '../journal.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../kubernetes/application-secret.ts'
-import { namedRights, roleManifests, serviceRights, type Right } from '../kubernetes/permissions.ts'
+import { roleManifests } from '../kubernetes/manifest.ts'
+import { namedRights, serviceRights } from '../kubernetes/permissions.ts'
+import type { Right } from '../kubernetes/right.ts'
 import type { Attempt, Login, Session } from '../postgres/session.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
 import { readServer } from '../postgres/state.ts'
 import type { GoLiveRequest } from '../request.ts'
 import type { Run } from '../run.ts'
 import { count, sentence } from '../text.ts'
-import { emptyFile, type GoLiveFile } from './file.ts'
+import { emptyFile, readGoLiveFile, type GoLiveFile } from './file.ts'
 import { holdingBack, tally, type Evidence, type GateReport } from './finding.ts'
 import { judge, pictureOf, type Observations, type Rules } from './judge.ts'
 import { observeApplication } from './observe-application.ts'
@@ -16,15 +18,29 @@ import { observeCluster } from './observe-cluster.ts'
 import { observeSql, probeRpo } from './observe-sql.ts'
 import { requirementOf, thresholdsOf, type RequirementId } from './requirement.ts'
 
+/** The gate of a run, whose go-live file has been read. */
+export interface Gate {
+  /**
+   * Judges whether the database may carry production, and reports it. Changes nothing, but for the table that the live
+   * probe makes and drops where the go-live file asks for it.
+   *
+   * @param admin a session that is open already
+   * @throws Failure `go-live-held-back` where that is enforced; what cannot be read is `unknown`, and no failure
+   */
+  pass(run: Run, admin: Session | undefined): Promise<void>
+}
+
 /**
- * Judges whether the database may carry production, and reports it. Changes nothing, but for the table that the live
- * probe makes and drops where the go-live file asks for it.
+ * Reads the go-live file.
  *
- * @param file what the go-live file says; absent where there is none
- * @param admin a session that is open already
- * @throws Failure `go-live-held-back` where that is enforced; what cannot be read is `unknown`, and no failure
+ * @throws Failure `go-live-file-missing`, `go-live-file-invalid`
  */
-export async function passGate(
+export async function openGate(goLive: GoLiveRequest): Promise<Gate> {
+  const file = await readGoLiveFile(goLive.file, goLive.fileNamed)
+  return { pass: (run, admin) => passGate(run, goLive, file, admin) }
+}
+
+async function passGate(
   run: Run,
   goLive: GoLiveRequest,
   file: GoLiveFile | undefined,

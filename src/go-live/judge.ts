@@ -6,13 +6,8 @@ import type { BackupRun, Evidence, Finding, Judgement, OptionalRight, Picture, V
 import type { ApplicationSight, Workload } from './observe-application.ts'
 import { daysOf, rightWords, type ClusterSight, type DatabasePod } from './observe-cluster.ts'
 import { queries, type RpoProbe, type SqlSight, type WalSender } from './observe-sql.ts'
-import {
-  requirements,
-  type Profile,
-  type Requirement,
-  type RequirementId,
-  type Thresholds,
-} from './requirement.ts'
+import type { Profile } from './profile.ts'
+import { requirements, type Requirement, type RequirementId, type Thresholds } from './requirement.ts'
 import { endOfLife, endOfLifeSeen } from './version.ts'
 import { segmentNumber } from './wal.ts'
 import { fitYear, lengthMs, parseSchedule, readingsWith, runsOutside, spansBetween } from './window.ts'

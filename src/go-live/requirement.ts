@@ -1,8 +1,5 @@
+import type { Profile } from './profile.ts'
 import { parseWindow, type BackupWindow } from './window.ts'
-
-/** What was ordered; decides about thresholds, and about whether the checklist counts. */
-export const profiles = ['standard', 'premium'] as const
-export type Profile = (typeof profiles)[number]
 
 /** Where a requirement comes from. */
 export interface Source {

@@ -1,27 +1,8 @@
-import { Document, isSeq, YAMLMap, visit } from 'yaml'
 import { Failure } from '../failure.ts'
 import { count, oneLine, sentence } from '../text.ts'
 import type { Api, Identity } from './api.ts'
-
-/** One right that a run needs, as RBAC knows it. */
-export interface Right {
-  readonly namespace: string
-  readonly verb: string
-  /** Empty for the core group. */
-  readonly group: string
-  readonly resource: string
-  readonly subresource?: string
-  /** Absent where the right cannot be, or is not, limited to one object. */
-  readonly name?: string
-  /** What it is for, as in `reaching PostgreSQL`. */
-  readonly purpose: string
-  /** The input that names the object. */
-  readonly input?: string
-  /** Whether the API server is asked: not for writes in a dry run, nor for an object whose name is not known. */
-  readonly asked: boolean
-  /** Another right that does as well. */
-  readonly or?: Right
-}
+import { roleManifests } from './manifest.ts'
+import { byNamespace, groupRights, type Right, type RightGroup } from './right.ts'
 
 /** What the inputs say about the rights a run needs. */
 export interface PermissionScope {
@@ -42,14 +23,6 @@ export interface PermissionReport {
   readonly missing: readonly Right[]
   /** YAML of a Role and a RoleBinding for each namespace where something is missing; empty if nothing is. */
   readonly manifest: string
-}
-
-/** Rights that differ in their verb only: a row of a table, a rule of a Role. */
-export interface RightGroup {
-  readonly verbs: readonly string[]
-  /** `pods/portforward`. */
-  readonly resource: string
-  readonly rights: readonly Right[]
 }
 
 /** Gives the rights that the inputs name: those of the first round. */
@@ -198,91 +171,8 @@ export function permissionFailure({ identity, rights, missing }: PermissionRepor
   )
 }
 
-/** The order in which an administrator reads a Role: what is read first, what is done with it after that. */
-const order = ['secrets', 'services', 'endpointslices', 'pods', 'pods/portforward']
-
-/** Groups rights on the same objects. */
-export function groupRights(rights: readonly Right[]): readonly RightGroup[] {
-  const groups = Map.groupBy(rights, ({ namespace, group, resource, subresource = '', name = '' }) =>
-    [namespace, group, resource, subresource, name].join('|'),
-  )
-  return [...groups.values()]
-    .map((same) => ({ verbs: same.map(({ verb }) => verb), resource: resourceOf(same[0]), rights: same }))
-    .sort((one, other) => order.indexOf(one.resource) - order.indexOf(other.resource))
-}
-
-/**
- * Gives the YAML of a Role and a RoleBinding for each namespace of the rights: the whole of what a run needs there,
- * safe to apply more than once.
- */
-export function roleManifests(identity: Identity, rights: readonly Right[]): string {
-  return [...byNamespace(rights)]
-    .flatMap(([namespace, here]) => [role(namespace, here), roleBinding(namespace, identity)])
-    .map((document) => document.toString({ flowCollectionPadding: false, lineWidth: 0 }))
-    .join('---\n')
-}
-
-function byNamespace(rights: readonly Right[]): Map<string, Right[]> {
-  return Map.groupBy(rights, ({ namespace }) => namespace)
-}
-
-function resourceOf(right: Right | undefined): string {
-  return [right?.resource, right?.subresource].filter((part) => part !== undefined).join('/')
-}
-
 /** `get and create pods/portforward`, `get secrets "postgresql1-access"`. */
 function phrase({ verbs, resource, rights }: RightGroup): string {
   const name = rights[0]?.name
   return `${sentence(verbs)} ${resource}${name === undefined ? '' : ` "${oneLine(name)}"`}`
-}
-
-const metadata = (namespace: string): object => ({ name: 'pg-app-user', namespace })
-
-function role(namespace: string, rights: readonly Right[]): Document {
-  const groups = groupRights(rights)
-  const document = new Document({
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'Role',
-    metadata: metadata(namespace),
-    rules: groups.map(({ verbs, resource, rights: [right] }) => ({
-      apiGroups: [right?.group],
-      resources: [resource],
-      ...(right?.name !== undefined && { resourceNames: [right.name] }),
-      verbs,
-    })),
-  })
-  const rules = document.get('rules')
-  visit(document, {
-    Seq: (_, node) => {
-      if (node !== rules) node.flow = true
-    },
-  })
-  const nameless = groups.findIndex(
-    ({ rights: [right] }) => right?.resource === 'services' && right.name === undefined,
-  )
-  const rule = isSeq(rules) ? rules.get(nameless) : undefined
-  if (rule instanceof YAMLMap) {
-    rule.commentBefore =
-      ' Add resourceNames with the Service under USER_ACCESS: the Secret that names it was not read.'
-  }
-  return document
-}
-
-function roleBinding(namespace: string, identity: Identity): Document {
-  const [, accountNamespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(identity.name) ?? []
-  const document = new Document({
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'RoleBinding',
-    metadata: metadata(namespace),
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'pg-app-user' },
-    subjects: [
-      account === undefined
-        ? { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: identity.name }
-        : { kind: 'ServiceAccount', name: account, namespace: accountNamespace },
-    ],
-  })
-  if (!identity.certain) {
-    document.commentBefore = ' Check the subject: the cluster may know this user by another name.'
-  }
-  return document
 }

@@ -1,6 +1,6 @@
 import type { Failure } from '../failure.ts'
 import type { GateReport } from '../go-live/finding.ts'
-import { groupRights } from '../kubernetes/permissions.ts'
+import { groupRights } from '../kubernetes/right.ts'
 import { nothingChanged, standing, type Change, type Outcome, type Row } from '../outcome.ts'
 import { count, formatSeconds, sentence } from '../text.ts'
 import { gateBody, gateTitle } from './gate-summary.ts'

@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import {
-  groupRights,
-  namedRights,
-  reviewRights,
-  roleManifests,
-  serviceRights,
-  type Right,
-} from '../../src/kubernetes/permissions.ts'
+import { roleManifests } from '../../src/kubernetes/manifest.ts'
+import { namedRights, reviewRights, serviceRights } from '../../src/kubernetes/permissions.ts'
+import { groupRights, type Right } from '../../src/kubernetes/right.ts'
 import { parseAllDocuments } from 'yaml'
 import { eventually, openApi, type KubeObject } from '../contract/admin.ts'
 import { kubectl } from './kubectl.ts'

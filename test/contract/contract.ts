@@ -16,14 +16,9 @@ import {
   type ApplicationValues,
 } from '../../src/kubernetes/application-secret.ts'
 import type { SecretObject } from '../../src/kubernetes/objects.ts'
-import {
-  endpointRights,
-  namedRights,
-  reviewRights,
-  roleManifests,
-  serviceRights,
-  type Right,
-} from '../../src/kubernetes/permissions.ts'
+import { roleManifests } from '../../src/kubernetes/manifest.ts'
+import { endpointRights, namedRights, reviewRights, serviceRights } from '../../src/kubernetes/permissions.ts'
+import type { Right } from '../../src/kubernetes/right.ts'
 import { readService, resolvePod, type PodPort } from '../../src/kubernetes/service.ts'
 import { openTunnel, type Tunnel } from '../../src/kubernetes/tunnel.ts'
 import { eventually, openApi, until, type Admin, type KubeObject } from './admin.ts'

@@ -6,7 +6,8 @@ import { judge, pictureOf, type Observations, type Rules } from '../../src/go-li
 import type { ApplicationSight, Workload } from '../../src/go-live/observe-application.ts'
 import type { ClusterSight } from '../../src/go-live/observe-cluster.ts'
 import type { SqlSight } from '../../src/go-live/observe-sql.ts'
-import { thresholdsOf, type Profile, type RequirementId } from '../../src/go-live/requirement.ts'
+import type { Profile } from '../../src/go-live/profile.ts'
+import { thresholdsOf, type RequirementId } from '../../src/go-live/requirement.ts'
 
 /** The moment at which everything below was seen: a Sunday in winter, outside every backup window. */
 export const now = new Date('2026-11-22T14:03:11Z')

@@ -1,14 +1,14 @@
 import { afterEach, expect, test } from '@jest/globals'
 import { parseAllDocuments } from 'yaml'
+import { roleManifests } from '../../../src/kubernetes/manifest.ts'
 import {
   endpointRights,
-  groupRights,
   namedRights,
   permissionFailure,
   reviewRights,
-  roleManifests,
   serviceRights,
 } from '../../../src/kubernetes/permissions.ts'
+import { groupRights } from '../../../src/kubernetes/right.ts'
 import { json, serve, type TestServer } from './server.ts'
 
 const scope = {

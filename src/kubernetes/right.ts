@@ -1,0 +1,49 @@
+/** One right that a run needs, as RBAC knows it. */
+export interface Right {
+  readonly namespace: string
+  readonly verb: string
+  /** Empty for the core group. */
+  readonly group: string
+  readonly resource: string
+  readonly subresource?: string
+  /** Absent where the right cannot be, or is not, limited to one object. */
+  readonly name?: string
+  /** What it is for, as in `reaching PostgreSQL`. */
+  readonly purpose: string
+  /** The input that names the object. */
+  readonly input?: string
+  /** Whether the API server is asked: not for writes in a dry run, nor for an object whose name is not known. */
+  readonly asked: boolean
+  /** Another right that does as well. */
+  readonly or?: Right
+}
+
+/** Rights that differ in their verb only: a row of a table, a rule of a Role. */
+export interface RightGroup {
+  readonly verbs: readonly string[]
+  /** `pods/portforward`. */
+  readonly resource: string
+  readonly rights: readonly Right[]
+}
+
+/** The order in which an administrator reads a Role: what is read first, what is done with it after that. */
+const order = ['secrets', 'services', 'endpointslices', 'pods', 'pods/portforward']
+
+/** Groups rights on the same objects. */
+export function groupRights(rights: readonly Right[]): readonly RightGroup[] {
+  const groups = Map.groupBy(rights, ({ namespace, group, resource, subresource = '', name = '' }) =>
+    [namespace, group, resource, subresource, name].join('|'),
+  )
+  return [...groups.values()]
+    .map((same) => ({ verbs: same.map(({ verb }) => verb), resource: resourceOf(same[0]), rights: same }))
+    .sort((one, other) => order.indexOf(one.resource) - order.indexOf(other.resource))
+}
+
+/** Gives rights by their namespace. */
+export function byNamespace(rights: readonly Right[]): Map<string, Right[]> {
+  return Map.groupBy(rights, ({ namespace }) => namespace)
+}
+
+function resourceOf(right: Right | undefined): string {
+  return [right?.resource, right?.subresource].filter((part) => part !== undefined).join('/')
+}
