@@ -2,13 +2,17 @@ import { Failure } from './failure.ts'
 
 /** The time a run has. Its signal ends the run when the time is over or when somebody cancels it. */
 export interface Deadline {
-  /** Aborted with a Failure, `timeout` or `cancelled`, as its reason. */
+  /** Aborted with a Failure, `timeout` or `cancelled` or what the phase says, as its reason. */
   readonly signal: AbortSignal
   /** When the time is over, for people: the run itself counts on a clock that nobody sets. */
   readonly endsAt: Date
   remainingMs(): number
-  /** Notes what the run is at, for the error when its time is over. */
-  enter(phase: string): void
+  /**
+   * Notes what the run is at, for the error when its time is over.
+   *
+   * @param overdue gives a better error than `timeout` for this phase
+   */
+  enter(phase: string, overdue?: () => Failure): void
   /** Forgets the timer, so that it does not keep the process alive. */
   stop(): void
 }
@@ -24,12 +28,14 @@ export function startDeadline(
 ): Deadline {
   const over = new AbortController()
   let phase = 'the start'
+  let reason: (() => Failure) | undefined
   const end = performance.now() + timeoutMs
   const timer = setTimeout(() => {
     over.abort(
-      new Failure('timeout', `The run did not end within its ${timeoutMs / 1000} s; it was at: ${phase}.`, [
-        'Where a slow network or server is to be expected, give it more time: input "timeout".',
-      ]),
+      reason?.() ??
+        new Failure('timeout', `The run did not end within its ${timeoutMs / 1000} s; it was at: ${phase}.`, [
+          'Where a slow network or server is to be expected, give it more time: input "timeout".',
+        ]),
     )
   }, timeoutMs)
   const cancel = (): void => {
@@ -44,8 +50,9 @@ export function startDeadline(
   return {
     signal: over.signal,
     endsAt: new Date(Date.now() + timeoutMs),
-    enter: (name) => {
+    enter: (name, overdue) => {
       phase = name
+      reason = overdue
       entered?.(name)
     },
     remainingMs: () => Math.max(0, end - performance.now()),

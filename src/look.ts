@@ -17,11 +17,12 @@ import {
   type Plan,
   type Wanted,
 } from './postgres/decide.ts'
+import type { Lock } from './postgres/lock.ts'
 import { weigh } from './postgres/login.ts'
 import type { Attempt, Login, Session } from './postgres/session.ts'
 import type { Sessions } from './postgres/sessions.ts'
 import { isSslMode, sslModes } from './postgres/sslmode.ts'
-import { readInside, readServer, type InsideState, type ServerState } from './postgres/state.ts'
+import { aboutInside, aboutServer, type InsideState, type ServerState } from './postgres/state.ts'
 import type { ProvisionRequest } from './request.ts'
 import type { Cluster } from './target.ts'
 import { oneLine } from './text.ts'
@@ -76,6 +77,23 @@ export class Looker {
     this.sessions = sessions
     this.journal = journal
     this.wanted = wanted
+  }
+
+  /**
+   * Looks again now that no other run can change anything. Where there is still no role, nobody can have logged in or
+   * been given a password meanwhile, and the Secret is going to be written under a guard of its own: then what was seen
+   * of it and of the login still counts.
+   */
+  async lookAgain(first: Look, lock: Lock<ServerState>): Promise<Look> {
+    const { session: admin, seen: server } = lock
+    const found = { ...first.found, server }
+    const roleless = first.server.role === undefined && server.role === undefined
+    if (roleless && first.secretPlan.kind !== 'keep') {
+      const plan = decide(found, this.wanted)
+      this.check(admin, server, first.seconds.admin)
+      if (plan.database === first.plan.database) return { ...first, admin, server, found, plan }
+    }
+    return await this.look(admin)
   }
 
   /**
@@ -148,7 +166,7 @@ export class Looker {
     timer: Stopwatch,
   ): Promise<{ session: Session; server: ServerState; seconds: number }> {
     const session = earlier ?? (await this.sessions.asAdmin('postgres'))
-    return { session, server: await readServer(session, this.wanted), seconds: timer() }
+    return { session, server: await session.ask(aboutServer(this.wanted)), seconds: timer() }
   }
 
   private async readAsApplication(
@@ -156,7 +174,7 @@ export class Looker {
     timer: Stopwatch,
   ): Promise<{ attempt: Attempt; inside: InsideState | undefined; seconds: number }> {
     const attempt = await this.sessions.tryAs(login)
-    const inside = attempt.session && (await readInside(attempt.session, this.wanted))
+    const inside = attempt.session && (await attempt.session.ask(aboutInside(this.wanted)))
     return { attempt, inside, seconds: timer() }
   }
 
@@ -206,7 +224,10 @@ export class Looker {
   /** A database that is yet to be made will be a copy of template1, extensions included. */
   private async inside(plan: Plan): Promise<InsideState> {
     const { sessions, wanted } = this
-    if (plan.database === 'keep') return await readInside(await sessions.asAdmin(wanted.database), wanted)
+    if (plan.database === 'keep') {
+      const session = await sessions.asAdmin(wanted.database)
+      return await session.ask(aboutInside(wanted))
+    }
     const blank = {
       schemaExists: true,
       schemaOwner: null,
@@ -216,7 +237,7 @@ export class Looker {
     }
     if (wanted.extensions.length === 0) return blank
     const template = await sessions.asAdmin('template1')
-    const { extensions } = await readInside(template, wanted)
+    const { extensions } = await template.ask(aboutInside(wanted))
     // Left at once: CREATE DATABASE wants template1 for itself.
     await sessions.end(template)
     return { ...blank, extensions }

@@ -11,10 +11,11 @@ import { isPassing } from './postgres/failure.ts'
 import { takeLock } from './postgres/lock.ts'
 import { sessionOf, weigh } from './postgres/login.ts'
 import { proveWork } from './postgres/proof.ts'
-import type { Session } from './postgres/session.ts'
-import { readInside, readServer } from './postgres/state.ts'
+import { noticeOurEnd, type Attempt, type Session } from './postgres/session.ts'
+import { aboutInside, aboutServer, type ServerState } from './postgres/state.ts'
 import type { Run } from './run.ts'
 import { codeSpan, count, sentence } from './text.ts'
+import { underWay } from './under-way.ts'
 
 const pauseMs = 250
 const longestPauseMs = 4_000
@@ -73,8 +74,10 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   await sessions.end(first.attempt.session)
   await agree(first, run)
   deadline.enter('the wait for the lock')
-  const lock = await takeLock(sessions, first.admin, wanted, deadline, journal.reporter)
-  const look = await looker.look(lock.session)
+  const question = aboutServer(wanted)
+  const lock = await takeLock(sessions, first.admin, wanted, question, deadline, journal.reporter)
+  deadline.enter('the second look')
+  const look = await looker.lookAgain(first, lock)
   if (isInPlace(look)) {
     tellInPlace(look, wanted, journal)
     return look.admin
@@ -84,16 +87,19 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   deadline.enter('the role')
   await putRoleRight(look, run)
   deadline.enter('the database and its grants')
-  await putDatabaseRight(look, run)
-  await putInsideRight(look, run)
+  const database = await putDatabaseRight(look, run)
+  // Under way while the schema is put right: a login depends on the role and on the database's grants alone.
+  const login = underWay(sessions.tryAs(look.login))
+  await putInsideRight(look, database, run)
   deadline.enter('the proof')
-  await prove(look, run).catch(async (error: unknown) => {
-    // Without the lock, another run may have set another password meanwhile.
-    if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
-    throw error
-  })
+  // Whether the lock is still held is asked along with the proof, which is the last there is before the Secret.
+  const stillHeld = login.catch(() => undefined).then(() => lock.isHeld())
+  const [proof, held] = await Promise.allSettled([prove(look, login, run), stillHeld])
+  if (held.status === 'rejected') throw held.reason
+  // Without the lock, another run may have set another password meanwhile.
+  if (!held.value) throw new StartAgain('the lock was lost')
+  if (proof.status === 'rejected') throw proof.reason
   deadline.enter('the Secret')
-  if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
   await publish(look, run)
   return look.admin
 }
@@ -155,13 +161,21 @@ async function putRoleRight({ plan, admin, server, secret, found, login }: Look,
   }
 }
 
-async function putDatabaseRight({ plan, admin, server, secret }: Look, run: Run): Promise<void> {
-  const { journal, wanted } = run
+/** What the server looks like once the grants on the database are right, and a session in it if one is under way. */
+interface Granted {
+  readonly server: ServerState
+  readonly inside: Promise<Session> | undefined
+}
+
+async function putDatabaseRight(look: Look, run: Run): Promise<Granted> {
+  const { plan, admin, server, secret } = look
+  const { journal, sessions, wanted } = run
   const { database, username } = wanted
   const created = plan.database === 'create'
+  let current = server
   if (created) {
     const timer = stopwatch()
-    await journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
+    current = await journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
       createDatabase(admin, wanted, decisive),
     )
     journal.step('created', 'database', `${database} created, owner ${server.admin.name}`, timer())
@@ -169,7 +183,8 @@ async function putDatabaseRight({ plan, admin, server, secret }: Look, run: Run)
   } else {
     journal.step('right', 'database', `${database} is there, owner ${server.database?.owner ?? ''}`)
   }
-  const current = created ? await readServer(admin, wanted) : server
+  // Anybody may connect to a new database, so that nothing needs to be granted before.
+  const inside = created ? underWay(sessions.asAdmin(database)) : undefined
   const grants = plan.grants ?? decideGrants(current, wanted, plan.ours, [])
   const newOwner = grants.owner === 'app' ? username : grants.owner && server.admin.name
   journal.row({
@@ -189,26 +204,28 @@ async function putDatabaseRight({ plan, admin, server, secret }: Look, run: Run)
     ...(lines.length > 0 ? [{ object: 'grants', name: database, action: 'granted' } as const] : []),
     ...(newOwner ? [{ object: 'database', name: database, action: 'owner-changed' } as const] : []),
   ]
-  if (changes.length === 0) return
+  if (changes.length === 0) return { server: current, inside }
   const timer = stopwatch()
-  await journal.make(changes, (decisive) =>
+  const now = await journal.make(changes, (decisive) =>
     convergeGrants(admin, grants, current, wanted, plan.ours, decisive),
   )
   const text = [...lines, ...(newOwner ? [`owner changed to ${newOwner}`] : [])].join('\n')
   journal.step(created ? 'created' : 'repaired', 'grants', text, timer())
   if (lines.length > 0) tellGrants(plan.ours, created, lines.join('; '), journal)
+  return { server: now, inside }
 }
 
-/** In a session of its own: whatever was seen before, the database may not have been there. */
-async function putInsideRight({ plan, admin, insidePlan }: Look, run: Run): Promise<void> {
+async function putInsideRight({ plan, insidePlan }: Look, database: Granted, run: Run): Promise<void> {
   const { sessions, journal, wanted } = run
+  const { server } = database
   const created = plan.database === 'create'
   const nothing = !insidePlan.grantSchema && insidePlan.extensions.length === 0
   if (!created && nothing && plan.role.action !== 'create') return
   const timer = stopwatch()
-  const session = await sessions.asAdmin(wanted.database)
-  const server = await readServer(admin, wanted)
-  const inside = await readInside(session, wanted)
+  const session = await (database.inside ?? sessions.asAdmin(wanted.database))
+  const question = aboutInside(wanted)
+  const [, rows = []] = await session.script([noticeOurEnd, question.sql])
+  const inside = question.answer(rows)
   if (!created && plan.role.action === 'create' && inside.otherOwners.length > 0) {
     const owners = sentence(inside.otherOwners)
     journal.note(
@@ -223,7 +240,9 @@ async function putInsideRight({ plan, admin, insidePlan }: Look, run: Run): Prom
     ...insideNow.extensions.map((name) => ({ object: 'extension', name, action: 'created' }) as const),
   ]
   if (changes.length === 0) return
-  await journal.make(changes, (decisive) => convergeInside(session, insideNow, server, wanted, decisive))
+  await journal.make(changes, (decisive) =>
+    convergeInside(session, insideNow, inside, server, wanted, decisive),
+  )
   await sessions.end(session)
   if (insideNow.grantSchema) {
     const text = `${wanted.username}: USAGE and CREATE on schema public`
@@ -246,10 +265,10 @@ function tellGrants(ours: boolean, created: boolean, done: string, journal: Jour
 }
 
 /** Only a credential that was proven this way is published. */
-async function prove({ login }: Look, run: Run): Promise<void> {
+async function prove({ login }: Look, trying: Promise<Attempt>, run: Run): Promise<void> {
   const { request, sessions, journal } = run
   const timer = stopwatch()
-  const attempt = await sessions.tryAs(login)
+  const attempt = await trying
   const session = sessionOf(attempt, login)
   const unchecked = weigh(attempt, login, true) === 'unproven'
   if (unchecked && request.unproven === 'refuse') throw unproven(login)

@@ -20,6 +20,7 @@ import { openTunnel } from './kubernetes/tunnel.ts'
 import type { Server } from './postgres/session.ts'
 import type { ProvisionRequest } from './request.ts'
 import { count } from './text.ts'
+import { underWay } from './under-way.ts'
 
 /** A cluster that is reached, with the right to do what the run is for. */
 export interface Cluster {
@@ -146,12 +147,6 @@ async function locate(
     },
   }
   return { server, pod }
-}
-
-/** Gives the promise back, which may fail before anybody waits for it. */
-function underWay<Result>(promise: Promise<Result>): Promise<Result> {
-  promise.catch(() => undefined)
-  return promise
 }
 
 function missing(report: PermissionReport, journal: Journal): Failure {

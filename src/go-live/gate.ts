@@ -6,7 +6,7 @@ import { namedRights, serviceRights } from '../kubernetes/permissions.ts'
 import type { Right } from '../kubernetes/right.ts'
 import type { Attempt, Login, Session } from '../postgres/session.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
-import { readServer } from '../postgres/state.ts'
+import { aboutServer } from '../postgres/state.ts'
 import type { GoLiveRequest } from '../request.ts'
 import type { Run } from '../run.ts'
 import { count, sentence } from '../text.ts'
@@ -81,7 +81,7 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
   const admin = earlier ?? (await sessions.asAdmin('postgres'))
   const [secret, server, sql, database, application] = await Promise.all([
     readApplicationSecret(api, namespace, request.appSecret, journal.mask),
-    readServer(admin, wanted),
+    admin.ask(aboutServer(wanted)),
     observeSql(admin, wanted.username),
     observeCluster(api, request.accessNamespace, cluster.pod, cluster.selector),
     observeApplication(api, namespace, request.appSecret),

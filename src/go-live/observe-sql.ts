@@ -209,11 +209,11 @@ export async function probeRpo(
   deadline: Deadline,
 ): Promise<RpoProbe> {
   const table = `public.${pg.escapeIdentifier(`pg_app_user_rpo_probe_${randomBytes(6).toString('hex')}`)}`
-  await application.transaction(async () => {
-    await application.query(`CREATE TABLE ${table} (written timestamptz)`)
-    await application.query(`INSERT INTO ${table} VALUES (clock_timestamp())`)
-    await application.query(`DROP TABLE ${table}`)
-  })
+  await application.script([
+    `CREATE TABLE ${table} (written timestamptz)`,
+    `INSERT INTO ${table} VALUES (clock_timestamp())`,
+    `DROP TABLE ${table}`,
+  ])
   const at = new Date()
   const start = performance.now()
   const elapsed = (): number => (performance.now() - start) / 1000

@@ -22,7 +22,6 @@ const errorChannel = 1
 /** Well below the 32 MiB that a message may have, and large enough that the channel byte costs nothing. */
 const frameBytes = 256 * 1024
 const pingEveryMs = 10_000
-const closeWithinMs = 1_000
 
 /**
  * Opens a connection to a port of a Pod, inside this process: no local port is opened. The signal ends the opening;
@@ -270,16 +269,11 @@ export class Tunnel extends Duplex {
     this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'binary', done)
   }
 
+  /** Everything is written by now, and what the other side says to a goodbye is of no use to anybody. */
   override _final(done: () => void): void {
     this.#ending = true
-    if (this.#lost === undefined) {
-      // An unread rest would keep the closing handshake from being read.
-      this.#socket.resume()
-      this.#socket.close(1000)
-      setTimeout(() => this.destroy(), closeWithinMs).unref()
-    } else {
-      this.destroy()
-    }
+    if (this.#lost === undefined) this.#socket.close(1000)
+    setImmediate(() => this.destroy())
     done()
   }
 

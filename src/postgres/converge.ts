@@ -11,7 +11,7 @@ import {
 import { formatMarker } from './marker.ts'
 import { scramVerifier } from './scram.ts'
 import { sqlState, type Session } from './session.ts'
-import { readInside, readServer, type InsideState, type ServerState } from './state.ts'
+import { aboutInside, aboutServer, type InsideState, type ServerState } from './state.ts'
 
 const identifier = pg.escapeIdentifier
 const literal = pg.escapeLiteral
@@ -34,26 +34,34 @@ export async function convergeRole(
   const role = identifier(wanted.username)
   const verifier = await scramVerifier(password)
   mask(verifier)
-  await session.transaction(async () => {
-    if (plan.action === 'create')
-      await session.query(`CREATE ROLE ${role} LOGIN PASSWORD ${literal(verifier)}`)
-    if (plan.action === 'set-password')
-      await session.query(`ALTER ROLE ${role} PASSWORD ${literal(verifier)}`)
-    if (plan.mark !== undefined) {
-      await session.query(`COMMENT ON ROLE ${role} IS ${literal(formatMarker(plan.mark))}`)
-    }
-  }, decisive)
+  decisive()
+  await session.script([
+    ...(plan.action === 'create' ? [`CREATE ROLE ${role} LOGIN PASSWORD ${literal(verifier)}`] : []),
+    ...(plan.action === 'set-password' ? [`ALTER ROLE ${role} PASSWORD ${literal(verifier)}`] : []),
+    ...(plan.mark === undefined ? [] : [`COMMENT ON ROLE ${role} IS ${literal(formatMarker(plan.mark))}`]),
+  ])
 }
 
-/** Creates the database, owned by the admin. CREATE DATABASE cannot run in a transaction. */
-export async function createDatabase(session: Session, wanted: Wanted, decisive: () => void): Promise<void> {
-  await session.command(`CREATE DATABASE ${identifier(wanted.database)}`, decisive)
+/** Creates the database, owned by the admin, and gives what the server looks like with it. */
+export async function createDatabase(
+  session: Session,
+  wanted: Wanted,
+  decisive: () => void,
+): Promise<ServerState> {
+  decisive()
+  const [, server] = await Promise.all([
+    // In a message of its own, because no transaction may hold it.
+    session.query(`CREATE DATABASE ${identifier(wanted.database)}`),
+    session.ask(aboutServer(wanted)),
+  ])
+  return server
 }
 
 /**
  * Gives and takes the grants on the database and hands it to its owner, in one transaction, and looks afterwards
  * whether it came to be: a GRANT by somebody who may not grant succeeds with a mere warning.
  *
+ * @returns what the server looks like then
  * @throws Failure `grant-ineffective` with the commands for whoever can
  */
 export async function convergeGrants(
@@ -63,44 +71,49 @@ export async function convergeGrants(
   wanted: Wanted,
   ours: boolean,
   decisive: () => void,
-): Promise<void> {
+): Promise<ServerState> {
   const database = identifier(wanted.database)
   const application = identifier(wanted.username)
-  await session.transaction(async () => {
-    const throughApplication = plan.owner !== undefined || server.database?.owner === wanted.username
-    await asOwner(session, throughApplication, wanted, async () => {
-      if (plan.application) await session.query(`GRANT ALL ON DATABASE ${database} TO ${application}`)
-      if (plan.connect.length > 0) {
-        await session.query(
-          `GRANT CONNECT ON DATABASE ${database} TO ${plan.connect.map(identifier).join(', ')}`,
-        )
-      }
-      if (plan.revokePublic) {
-        await session.query(`REVOKE CONNECT, TEMPORARY ON DATABASE ${database} FROM PUBLIC`)
-      }
-      if (plan.owner === 'app') {
-        await session.query(`ALTER DATABASE ${database} OWNER TO ${application}`)
-        await session.query(`GRANT CONNECT ON DATABASE ${database} TO CURRENT_USER`)
-      }
-      if (plan.owner === 'admin') {
-        await session.query(`ALTER DATABASE ${database} OWNER TO CURRENT_USER`)
-        await session.query(`GRANT ALL ON DATABASE ${database} TO ${application}`)
-      }
-    })
-    const left = decideGrants(await readServer(session, wanted), wanted, ours, [])
-    const commands = [
-      ...(left.application ? [`GRANT ALL ON DATABASE ${database} TO ${application};`] : []),
-      ...left.connect.map((role) => `GRANT CONNECT ON DATABASE ${database} TO ${identifier(role)};`),
-      ...(left.revokePublic ? [`REVOKE CONNECT, TEMPORARY ON DATABASE ${database} FROM PUBLIC;`] : []),
-    ]
-    if (commands.length > 0) {
+  const throughApplication = plan.owner !== undefined || server.database?.owner === wanted.username
+  const question = aboutServer(wanted)
+  const statements = asOwner(throughApplication, server, wanted, [
+    ...(plan.application ? [`GRANT ALL ON DATABASE ${database} TO ${application}`] : []),
+    ...(plan.connect.length > 0
+      ? [`GRANT CONNECT ON DATABASE ${database} TO ${plan.connect.map(identifier).join(', ')}`]
+      : []),
+    ...(plan.revokePublic ? [`REVOKE CONNECT, TEMPORARY ON DATABASE ${database} FROM PUBLIC`] : []),
+    ...(plan.owner === 'app'
+      ? [
+          `ALTER DATABASE ${database} OWNER TO ${application}`,
+          `GRANT CONNECT ON DATABASE ${database} TO CURRENT_USER`,
+        ]
+      : []),
+    ...(plan.owner === 'admin'
+      ? [
+          `ALTER DATABASE ${database} OWNER TO CURRENT_USER`,
+          `GRANT ALL ON DATABASE ${database} TO ${application}`,
+        ]
+      : []),
+  ])
+  return await session.transaction(
+    [...statements, question.sql],
+    (rows) => {
+      const now = question.answer(rows.at(-1) ?? [])
+      const left = decideGrants(now, wanted, ours, [])
+      const commands = [
+        ...(left.application ? [`GRANT ALL ON DATABASE ${database} TO ${application};`] : []),
+        ...left.connect.map((role) => `GRANT CONNECT ON DATABASE ${database} TO ${identifier(role)};`),
+        ...(left.revokePublic ? [`REVOKE CONNECT, TEMPORARY ON DATABASE ${database} FROM PUBLIC;`] : []),
+      ]
+      if (commands.length === 0) return now
       throw ineffective(
         `the grants on database "${wanted.database}"`,
         'Its owner or a superuser can run:',
         commands,
       )
-    }
-  }, decisive)
+    },
+    decisive,
+  )
 }
 
 /**
@@ -112,32 +125,34 @@ export async function convergeGrants(
 export async function convergeInside(
   session: Session,
   plan: InsidePlan,
+  inside: InsideState,
   server: ServerState,
   wanted: Wanted,
   decisive: () => void,
 ): Promise<void> {
-  await session.transaction(async () => {
-    await asOwner(session, server.database?.owner === wanted.username, wanted, async () => {
-      if (plan.grantSchema) await grantSchema(session, await readInside(session, wanted), wanted)
-      for (const extension of plan.extensions) await createExtension(session, extension, wanted)
+  if (plan.grantSchema && !inside.schemaExists) throw schemaRefused(inside, wanted)
+  const question = aboutInside(wanted)
+  const owned = server.database?.owner === wanted.username
+  const grant = asOwner(owned, server, wanted, plan.grantSchema ? [schemaGrant(wanted)] : [])
+  await session
+    .transaction(
+      [...grant, question.sql],
+      async (rows) => {
+        const now = question.answer(rows.at(-1) ?? [])
+        if (decideInside(now, server, wanted).grantSchema) throw schemaRefused(now, wanted)
+        for (const extension of plan.extensions)
+          await createExtension(session, extension, owned, server, wanted)
+      },
+      decisive,
+    )
+    .catch((error: unknown) => {
+      // An admin without any right on the schema gets an error; one with some of them a mere warning, which is seen above.
+      throw sqlState(error) === '42501' ? schemaRefused(inside, wanted, error) : error
     })
-    const inside = await readInside(session, wanted)
-    if (decideInside(inside, server, wanted).grantSchema) throw schemaRefused(inside, wanted)
-  }, decisive)
 }
 
 function schemaGrant(wanted: Wanted): string {
   return `GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(wanted.username)}`
-}
-
-/** An admin without any right on the schema gets an error; one with some of them a mere warning, which is seen later. */
-async function grantSchema(session: Session, inside: InsideState, wanted: Wanted): Promise<void> {
-  if (!inside.schemaExists) throw schemaRefused(inside, wanted)
-  try {
-    await session.query(schemaGrant(wanted))
-  } catch (error) {
-    throw sqlState(error) === '42501' ? schemaRefused(inside, wanted, error) : error
-  }
 }
 
 function schemaRefused(inside: InsideState, wanted: Wanted, cause?: unknown): Failure {
@@ -156,9 +171,16 @@ function schemaRefused(inside: InsideState, wanted: Wanted, cause?: unknown): Fa
       )
 }
 
-async function createExtension(session: Session, extension: string, wanted: Wanted): Promise<void> {
+async function createExtension(
+  session: Session,
+  extension: string,
+  owned: boolean,
+  server: ServerState,
+  wanted: Wanted,
+): Promise<void> {
+  const statement = `CREATE EXTENSION IF NOT EXISTS ${identifier(extension)} SCHEMA public`
   try {
-    await session.query(`CREATE EXTENSION IF NOT EXISTS ${identifier(extension)} SCHEMA public`)
+    await session.script(asOwner(owned, server, wanted, [statement]))
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error
     const command = `  CREATE EXTENSION ${identifier(extension)};`
@@ -180,24 +202,18 @@ async function createExtension(session: Session, extension: string, wanted: Want
 }
 
 /**
- * Runs the work as a member of the application role where that role owns the database: only an owner can grant on it
- * or hand it over. A plain GRANT is what works on PostgreSQL 13 to 18 alike.
+ * Gives statements that are run as a member of the application role where that role owns the database: only an owner can
+ * grant on it or hand it over. A plain GRANT is what works on PostgreSQL 13 to 18 alike.
  */
-async function asOwner(
-  session: Session,
+function asOwner(
   needed: boolean,
+  server: ServerState,
   wanted: Wanted,
-  work: () => Promise<void>,
-): Promise<void> {
+  statements: readonly string[],
+): readonly string[] {
+  if (!needed || server.role?.held === true || statements.length === 0) return statements
   const application = identifier(wanted.username)
-  const [membership] = await session.query<{ held: boolean }>(
-    `select pg_has_role(oid, 'USAGE') as held from pg_roles where rolname = $1::text`,
-    [wanted.username],
-  )
-  const borrow = needed && membership?.held !== true
-  if (borrow) await session.query(`GRANT ${application} TO CURRENT_USER`)
-  await work()
-  if (borrow) await session.query(`REVOKE ${application} FROM CURRENT_USER`)
+  return [`GRANT ${application} TO CURRENT_USER`, ...statements, `REVOKE ${application} FROM CURRENT_USER`]
 }
 
 function ineffective(what: string, who: string, commands: readonly string[], cause?: unknown): Failure {

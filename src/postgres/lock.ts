@@ -4,15 +4,17 @@ import { Failure } from '../failure.ts'
 import type { Deadline } from '../deadline.ts'
 import type { Reporter } from '../reporter.ts'
 import { oneLine } from '../text.ts'
-import type { Session } from './session.ts'
+import { noticeOurEnd, type Question, type Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 
 const shortestPauseMs = 250
 const longestPauseMs = 2_000
 
 /** The advisory locks of one application, held by one session until it ends. */
-export interface Lock {
+export interface Lock<Seen> {
   readonly session: Session
+  /** What was asked for as soon as the locks were held. */
+  readonly seen: Seen
   /** Asks the server whether this session still holds them: a connection that broke has lost them. */
   isHeld(): Promise<boolean>
 }
@@ -22,35 +24,27 @@ export interface Lock {
  * neither one of the locks, nor one of the connections of a server that may have few.
  *
  * @param session to begin with
- * @throws Failure `lock-held`, naming the run that holds it, when the time is over
+ * @param question what to ask once the locks are held, in the same round trip
+ * @throws Failure `lock-held`, naming the run that holds it, as the deadline's reason when the time is over
  */
-export async function takeLock(
+export async function takeLock<Seen>(
   sessions: Sessions,
   session: Session,
   wanted: { readonly username: string; readonly database: string },
+  question: Question<Seen>,
   deadline: Deadline,
   reporter: Reporter,
-): Promise<Lock> {
+): Promise<Lock<Seen>> {
   const locks = [
     { name: wanted.username, key: lockKey('role', wanted.username) },
     { name: wanted.database, key: lockKey('database', wanted.database) },
   ]
   let current = session
   let pauseMs = shortestPauseMs
-  let began: number | undefined
   for (;;) {
-    const asked = performance.now()
-    const obstacle = await tryAll(current, locks)
-    if (obstacle === undefined) return { session: current, isHeld: () => isHeld(current, locks) }
-    // What one more attempt may take. A login needs about four times the round trips of the questions after it.
-    const roundMs = began === undefined ? 5 * (performance.now() - asked) : performance.now() - began
-    const reserveMs = shortestPauseMs + 2 * roundMs
-    if (deadline.remainingMs() < shortestPauseMs + reserveMs) {
-      throw new Failure('lock-held', `Another run still holds the lock for ${obstacle}.`, [
-        'Two runs for the same application take turns. Wait for that one, or give this one more time: input "timeout".',
-        'In the pipeline, a concurrency group (GitHub) or resource_group (GitLab) saves the waiting.',
-      ])
-    }
+    const { obstacle, seen } = await tryAll(current, locks, question)
+    if (obstacle === undefined) return { session: current, seen, isHeld: () => isHeld(current, locks) }
+    deadline.enter('the wait for the lock', () => lockHeld(obstacle))
     if (pauseMs === shortestPauseMs) {
       const until = `${deadline.endsAt.toISOString().slice(11, 19)} UTC`
       reporter.step({
@@ -60,15 +54,20 @@ export async function takeLock(
       })
     }
     await sessions.end(current)
-    // At random, so that runs which began together do not stay together; and once more just before the time is over.
-    const restMs = Math.max(0, deadline.remainingMs() - reserveMs)
-    await sleep(Math.min(restMs, pauseMs * (0.5 + Math.random())), undefined, {
-      signal: deadline.signal,
-    }).catch(() => undefined)
+    // At random, so that runs which began together do not stay together.
+    await sleep(pauseMs * (0.5 + Math.random()), undefined, { signal: deadline.signal }).catch(
+      () => undefined,
+    )
     pauseMs = Math.min(2 * pauseMs, longestPauseMs)
-    began = performance.now()
     current = await sessions.asAdmin('postgres')
   }
+}
+
+function lockHeld(obstacle: string): Failure {
+  return new Failure('lock-held', `Another run still holds the lock for ${obstacle}.`, [
+    'Two runs for the same application take turns. Wait for that one, or give this one more time: input "timeout".',
+    'In the pipeline, a concurrency group (GitHub) or resource_group (GitLab) saves the waiting.',
+  ])
 }
 
 interface NamedKey {
@@ -76,16 +75,22 @@ interface NamedKey {
   readonly key: string
 }
 
-/** Takes the locks, or says which one is held by whom. */
-async function tryAll(session: Session, locks: readonly NamedKey[]): Promise<string | undefined> {
-  for (const { name, key } of locks) {
-    const [row] = await session.query<{ taken: boolean }>(
-      'select pg_try_advisory_lock($1::bigint) as taken',
-      [key],
-    )
-    if (row?.taken !== true) return `${name}: ${await describeHolder(session, key)}`
-  }
-  return undefined
+/** Takes the locks and asks the question, whose answer counts only with them; or says which one is held by whom. */
+async function tryAll<Seen>(
+  session: Session,
+  locks: readonly NamedKey[],
+  { sql, answer }: Question<Seen>,
+): Promise<{ obstacle: string | undefined; seen: Seen }> {
+  // Each statement of a script sees what was committed before it began: the question, what was before the lock was free.
+  const [, ...rows] = await session.script([
+    noticeOurEnd,
+    ...locks.map(({ key }) => `select pg_try_advisory_lock(${key}) as taken`),
+    sql,
+  ])
+  const seen = answer(rows[locks.length] ?? [])
+  const held = locks.find((_, index) => rows[index]?.[0]?.['taken'] !== true)
+  const obstacle = held && `${held.name}: ${await describeHolder(session, held.key)}`
+  return { obstacle, seen }
 }
 
 /** A session that is lost holds nothing. */

@@ -11,12 +11,14 @@ import type { Session } from './session.ts'
  */
 export async function proveWork(session: Session, database: string): Promise<void> {
   const table = `public.${pg.escapeIdentifier(`pg_app_user_proof_${randomBytes(6).toString('hex')}`)}`
-  await session.query('BEGIN')
   try {
-    await session.query(`CREATE TABLE ${table} (proof int)`)
-    await session.query(`INSERT INTO ${table} VALUES (1)`)
-    await session.query(`SELECT proof FROM ${table}`)
-    await session.query('ROLLBACK')
+    await session.script([
+      'BEGIN',
+      `CREATE TABLE ${table} (proof int)`,
+      `INSERT INTO ${table} VALUES (1)`,
+      `SELECT proof FROM ${table}`,
+      'ROLLBACK',
+    ])
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error
     throw new Failure(

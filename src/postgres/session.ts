@@ -44,6 +44,12 @@ export interface Attempt {
   readonly refusal?: pg.DatabaseError
 }
 
+/** A statement that only reads, and what its rows mean. */
+export interface Question<Answer> {
+  readonly sql: string
+  readonly answer: (rows: readonly pg.QueryResultRow[]) => Answer
+}
+
 const connectTimeoutMs = 10_000
 /** How long a statement that is under way may go on after the run was cancelled, before its connection is cut. */
 const graceMs = 2_000
@@ -52,9 +58,8 @@ const graceMs = 2_000
  * Makes the server end a session when our end is gone, even while a statement waits or works: else the locks of a run
  * that was cut off would outlive it. PostgreSQL 13 does not have this setting, and waits for as long as `lock_timeout`.
  */
-const noticeOurEnd = (scope: 'session' | 'transaction'): string =>
-  `select set_config(name, '500', ${scope === 'transaction'}) from pg_settings
-   where name = 'client_connection_check_interval'`
+export const noticeOurEnd =
+  "select set_config(name, '500', false) from pg_settings where name = 'client_connection_check_interval'"
 
 /** Gives the SQLSTATE of an error the server sent, or nothing for any other error. */
 export function sqlState(error: unknown): string | undefined {
@@ -100,6 +105,8 @@ async function logInOnce(server: Server, login: Login, encryption: Encryption): 
     ssl: encryption,
     client_encoding: 'UTF8',
     application_name: server.applicationName,
+    // What is asked for before an answer has come is sent at once, because each answer may be far away.
+    pipeline: true,
     connectionTimeoutMillis: Math.max(1, Math.min(connectTimeoutMs, deadline.remainingMs())),
     // Sent with the start-up packet, so that they cost no round trip and hold from the first statement on.
     options: [
@@ -216,15 +223,60 @@ export class Session {
   }
 
   /**
-   * Runs one statement and gives its rows.
+   * Runs one statement and gives its rows. The next one may be asked for before: it is sent at once, and runs after this
+   * one, even if this one fails.
    *
    * @throws pg.DatabaseError for what the server says (see `sqlState`), the Failure of the tunnel or of the deadline
    */
   async query<Row extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<Row[]> {
+    const [result] = await this.results(sql, values)
+    return (result?.rows ?? []) as Row[]
+  }
+
+  /** Asks, and gives the answer. */
+  async ask<Answer>({ sql, answer }: Question<Answer>): Promise<Answer> {
+    return answer(await this.query(sql))
+  }
+
+  /**
+   * Runs statements in one message, and gives the rows of each. Unless they begin one themselves, they are one
+   * transaction: where one fails, none has happened.
+   * Source: https://www.postgresql.org/docs/current/protocol-flow.html (multiple statements in a simple query)
+   */
+  async script(statements: readonly string[]): Promise<pg.QueryResultRow[][]> {
+    const results = await this.results(statements.join(';\n'))
+    return results.map(({ rows }) => rows as pg.QueryResultRow[])
+  }
+
+  /**
+   * Runs statements and then the work in one transaction, which is rolled back if the work throws.
+   *
+   * @param work given the rows of each of the statements
+   * @param decisive called right before the transaction is committed
+   */
+  async transaction<Result>(
+    statements: readonly string[],
+    work: (rows: pg.QueryResultRow[][]) => Promise<Result> | Result,
+    decisive: () => void,
+  ): Promise<Result> {
+    try {
+      const [, ...rows] = await this.script(['BEGIN', ...statements])
+      const result = await work(rows)
+      decisive()
+      await this.query('COMMIT')
+      return result
+    } catch (error) {
+      // A connection that is gone has rolled back by itself; the first error is the one that counts.
+      if (!this.deadline.signal.aborted) await this.query('ROLLBACK').catch(() => undefined)
+      throw error
+    }
+  }
+
+  private async results(sql: string, values?: readonly unknown[]): Promise<pg.QueryResult[]> {
     this.deadline.signal.throwIfAborted()
     try {
-      const { rows } = await this.client.query<Row>(sql, values === undefined ? undefined : [...values])
-      return rows
+      const result: pg.QueryResult | pg.QueryResult[] = await this.client.query(sql, values && [...values])
+      return Array.isArray(result) ? result : [result]
     } catch (error) {
       if (error instanceof pg.DatabaseError) throw error
       if (this.deadline.signal.aborted) throw this.deadline.signal.reason
@@ -236,39 +288,6 @@ export class Session {
         ['A frequent cause is a Pod that is restarting or a primary that moved. The next run starts afresh.'],
         { cause: this.lost ?? error },
       )
-    }
-  }
-
-  /**
-   * Runs a long statement that no transaction may hold.
-   *
-   * @param decisive called right before it
-   */
-  async command(sql: string, decisive: () => void): Promise<void> {
-    await this.query(noticeOurEnd('session'))
-    decisive()
-    await this.query(sql)
-  }
-
-  /**
-   * Runs the work in one transaction, which is rolled back if the work throws.
-   *
-   * @param decisive called right before the transaction is committed
-   */
-  async transaction<Result>(
-    work: () => Promise<Result>,
-    decisive: () => void = () => undefined,
-  ): Promise<Result> {
-    await this.query(`BEGIN; ${noticeOurEnd('transaction')}`)
-    try {
-      const result = await work()
-      decisive()
-      await this.query('COMMIT')
-      return result
-    } catch (error) {
-      // A connection that is gone has rolled back by itself; the first error is the one that counts.
-      if (!this.deadline.signal.aborted) await this.query('ROLLBACK').catch(() => undefined)
-      throw error
     }
   }
 

@@ -12,6 +12,7 @@ export class Sessions {
   private readonly server: Server
   private readonly admin: Admin
   private readonly open = new Set<Session>()
+  private readonly arriving = new Set<Promise<Attempt>>()
 
   constructor(server: Server, admin: Admin) {
     this.server = server
@@ -32,9 +33,15 @@ export class Sessions {
 
   /** Gives what comes of a login as somebody else; a session there is will be ended with the others. */
   async tryAs(login: Login): Promise<Attempt> {
-    const attempt = await logInPatiently(this.server, login)
-    if (attempt.session !== undefined) this.open.add(attempt.session)
-    return attempt
+    const arriving = logInPatiently(this.server, login)
+    this.arriving.add(arriving)
+    try {
+      const attempt = await arriving
+      if (attempt.session !== undefined) this.open.add(attempt.session)
+      return attempt
+    } finally {
+      this.arriving.delete(arriving)
+    }
   }
 
   /** Ends one session now. */
@@ -43,8 +50,9 @@ export class Sessions {
     await session.end()
   }
 
-  /** Ends all that are open. */
+  /** Ends all that are open or about to be. */
   async endAll(): Promise<void> {
+    await Promise.allSettled(this.arriving)
     await Promise.all([...this.open].map(async (session) => this.end(session)))
   }
 }

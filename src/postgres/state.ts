@@ -1,5 +1,6 @@
+import pg from 'pg'
 import { markerStart, parseMarker, type Marker } from './marker.ts'
-import type { Session } from './session.ts'
+import type { Question } from './session.ts'
 
 /** What the admin is and may do. */
 export interface AdminState {
@@ -80,12 +81,12 @@ export interface InsideState {
  * From PostgreSQL 16 on, whoever creates a role becomes a member of it with ADMIN OPTION alone, neither to inherit nor to
  * set it (columns that older servers do not have): such a member does not use the role, so it is none that counts.
  */
-const serverSql = `
+const serverSql = (app: string, database: string, connectRoles: string, extensions: string): string => `
 with recursive
-  app as (select r.*, r.oid as id from pg_roles r where r.rolname = $1::text),
+  app as (select r.*, r.oid as id from pg_roles r where r.rolname = ${app}),
   db as (
     select d.*, d.oid as id, o.rolname as owner, coalesce(d.datacl, acldefault('d', d.datdba)) as acl
-    from pg_database d join pg_roles o on o.oid = d.datdba where d.datname = $2::text
+    from pg_database d join pg_roles o on o.oid = d.datdba where d.datname = ${database}
   ),
   privilege as (
     select a.grantee, a.privilege_type as kind from db, aclexplode(db.acl) a
@@ -101,10 +102,10 @@ with recursive
     select m.member from pg_auth_members m join watcher on m.roleid = watcher.id
   ),
   keeper as (
-    select r.oid as id, r.rolname as name, r.rolname = any ($3::text[]) as asked
+    select r.oid as id, r.rolname as name, r.rolname = any (${connectRoles}) as asked
     from pg_roles r
-    where r.rolname <> $1::text and not r.rolsuper and r.rolname !~ '^pg_'
-      and (r.rolname = current_user or r.rolname = any ($3::text[])
+    where r.rolname <> ${app} and not r.rolsuper and r.rolname !~ '^pg_'
+      and (r.rolname = current_user or r.rolname = any (${connectRoles})
            or r.rolcanlogin and r.oid in (select id from watcher))
   )
 select json_build_object(
@@ -176,18 +177,18 @@ select json_build_object(
   'claims', array(
     select json_build_object('role', r.rolname, 'comment', c.description)
     from pg_shdescription c join pg_roles r on r.oid = c.objoid
-    where c.classoid = 'pg_authid'::regclass and r.rolname <> $1::text
-      and starts_with(c.description, $4::text) and strpos(c.description, to_json($2::text)::text) > 0
+    where c.classoid = 'pg_authid'::regclass and r.rolname <> ${app}
+      and starts_with(c.description, ${literal(markerStart)}) and strpos(c.description, to_json(${database})::text) > 0
     order by r.rolname
   ),
   'unknownRoles', array(
-    select wanted from unnest($3::text[]) wanted where wanted not in (select rolname from pg_roles)
+    select wanted from unnest(${connectRoles}) wanted where wanted not in (select rolname from pg_roles)
   ),
   'unavailableExtensions', array(
-    select wanted from unnest($5::text[]) wanted where wanted not in (select name from pg_available_extensions)
+    select wanted from unnest(${extensions}) wanted where wanted not in (select name from pg_available_extensions)
   ),
   'untrustedExtensions', array(
-    select e.name from unnest($5::text[]) wanted
+    select e.name from unnest(${extensions}) wanted
       join pg_available_extensions e on e.name = wanted
       join pg_available_extension_versions v on v.name = e.name and v.version = e.default_version
     where v.superuser and not v.trusted
@@ -196,7 +197,7 @@ select json_build_object(
   )
 ) as state`
 
-const insideSql = `
+const insideSql = (app: string, extensions: string): string => `
 select json_build_object(
   'schemaExists', exists (select from pg_namespace where nspname = 'public'),
   'schemaOwner', (select o.rolname from pg_namespace n join pg_roles o on o.oid = n.nspowner where nspname = 'public'),
@@ -211,13 +212,13 @@ select json_build_object(
       ) then to_json(true)
       else to_json('as owner'::text)
     end
-    from pg_roles r, pg_namespace n where r.rolname = $1::text and n.nspname = 'public'
+    from pg_roles r, pg_namespace n where r.rolname = ${app} and n.nspname = 'public'
   ), to_json(false)),
-  'extensions', array(select extname from pg_extension where extname = any ($2::text[])),
+  'extensions', array(select extname from pg_extension where extname = any (${extensions})),
   'otherOwners', array(
     select distinct o.rolname
     from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles o on o.oid = c.relowner
-    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and o.rolname <> $1::text
+    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and o.rolname <> ${app}
       and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
       and not exists (select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass
                       and d.deptype = 'e')
@@ -231,41 +232,50 @@ interface RawServerState extends Omit<ServerState, 'role' | 'database' | 'claims
   readonly claims: readonly { role: string; comment: string }[]
 }
 
-/** Reads everything an admin session sees of one application, in one round trip and without a lock. */
-export async function readServer(
-  session: Session,
-  wanted: {
-    readonly username: string
-    readonly database: string
-    readonly connectRoles: readonly string[]
-    readonly extensions: readonly string[]
-  },
-): Promise<ServerState> {
-  const [row] = await session.query<{ state: RawServerState }>(serverSql, [
-    wanted.username,
-    wanted.database,
-    wanted.connectRoles,
-    markerStart,
-    wanted.extensions,
-  ])
-  if (row === undefined) throw new Error('a select without a from gives one row')
-  const { role, database, claims, ...state } = row.state
+/** Asks for everything an admin session sees of one application, in one statement and without a lock. */
+export function aboutServer(wanted: {
+  readonly username: string
+  readonly database: string
+  readonly connectRoles: readonly string[]
+  readonly extensions: readonly string[]
+}): Question<ServerState> {
+  const { username, database, connectRoles, extensions } = wanted
   return {
-    ...state,
-    role: role === null ? undefined : { ...role, marker: parseMarker(role.comment) },
-    database: database ?? undefined,
-    claims: claims
-      .filter(({ comment }) => parseMarker(comment)?.database === wanted.database)
-      .map((claim) => claim.role),
+    sql: serverSql(literal(username), literal(database), array(connectRoles), array(extensions)),
+    answer(rows) {
+      const { role, database: found, claims, ...state } = stateOf(rows) as RawServerState
+      return {
+        ...state,
+        role: role === null ? undefined : { ...role, marker: parseMarker(role.comment) },
+        database: found ?? undefined,
+        claims: claims
+          .filter(({ comment }) => parseMarker(comment)?.database === database)
+          .map((claim) => claim.role),
+      }
+    },
   }
 }
 
-/** Reads what a session inside the application's database sees. */
-export async function readInside(
-  session: Session,
-  wanted: { readonly username: string; readonly extensions: readonly string[] },
-): Promise<InsideState> {
-  const [row] = await session.query<{ state: InsideState }>(insideSql, [wanted.username, wanted.extensions])
+/** Asks for what a session inside the application's database sees. */
+export function aboutInside(wanted: {
+  readonly username: string
+  readonly extensions: readonly string[]
+}): Question<InsideState> {
+  return {
+    sql: insideSql(literal(wanted.username), array(wanted.extensions)),
+    answer: (rows) => stateOf(rows) as InsideState,
+  }
+}
+
+function literal(text: string): string {
+  return `${pg.escapeLiteral(text)}::text`
+}
+
+function array(texts: readonly string[]): string {
+  return `array[${texts.map(literal).join(', ')}]::text[]`
+}
+
+function stateOf([row]: readonly pg.QueryResultRow[]): unknown {
   if (row === undefined) throw new Error('a select without a from gives one row')
-  return row.state
+  return row['state']
 }

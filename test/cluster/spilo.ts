@@ -60,6 +60,7 @@ unix_socket_directories = '/tmp'
 max_connections = 100
 shared_buffers = 16MB
 fsync = off
+autovacuum = off
 ssl = on
 ssl_cert_file = '/etc/spilo/tls.crt'
 ssl_key_file = '/etc/spilo/tls.key'

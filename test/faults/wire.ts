@@ -51,28 +51,44 @@ export async function openWire(target: Target): Promise<Wire> {
 }
 
 async function carry(client: Socket, upstream: Socket, judge: Judge): Promise<void> {
-  let cutAt: string | undefined
-  let withheld = Buffer.alloc(0)
+  let cutting = false
+  let answer = Buffer.alloc(0)
+  let end: { readonly type: string; readonly seen: () => void } | undefined
   upstream.on('data', (data) => {
-    if (cutAt === undefined) {
-      client.write(data)
-      return
-    }
-    // The client asks one thing at a time, so what comes now belongs to what was asked last.
-    withheld = Buffer.concat([withheld, data])
-    if (typesOf(withheld).includes(cutAt)) client.destroy()
+    if (!cutting) client.write(data)
+    answer = Buffer.concat([answer, data])
+    if (end !== undefined && typesOf(answer).includes(end.type)) end.seen()
   })
-  upstream.once('close', () => client.destroy())
+  upstream.once('close', () => {
+    client.destroy()
+    end?.seen()
+  })
+  // One thing at a time, also where the client does not wait: then what comes back belongs to what was asked last.
+  const ask = async (bytes: Buffer, type: string): Promise<void> => {
+    answer = Buffer.alloc(0)
+    await new Promise<void>((seen) => {
+      end = { type, seen }
+      if (upstream.destroyed) seen()
+      else upstream.write(bytes)
+    })
+  }
   try {
     for await (const { bytes, asked } of frontend(client)) {
       const verdict = asked === undefined ? 'pass' : await judge(asked)
-      if (typeof verdict === 'object') {
-        client.write(refusal(verdict.sqlState))
-        continue
-      }
       if (verdict === 'cut') break
-      if (verdict === 'act and cut') cutAt = asked?.kind === 'start-up' ? 'R' : 'Z'
-      upstream.write(bytes)
+      if (asked === undefined) {
+        upstream.write(bytes)
+      } else if (asked.kind === 'start-up') {
+        if (typeof verdict === 'object') client.write(refusal(verdict.sqlState))
+        else {
+          cutting = verdict === 'act and cut'
+          await ask(bytes, 'R')
+        }
+      } else {
+        cutting = verdict === 'act and cut'
+        await ask(typeof verdict === 'object' ? raising(verdict.sqlState) : bytes, 'Z')
+      }
+      if (cutting) break
     }
   } catch {
     // The client is gone. What it had sent is still delivered, as a network would.
@@ -129,10 +145,22 @@ function typesOf(data: Buffer): string[] {
   return types
 }
 
-/** ErrorResponse and ReadyForQuery. */
+/** ErrorResponse. */
 function refusal(sqlState: string): Buffer {
-  const fields = Buffer.from(`SERROR\0VERROR\0C${sqlState}\0Mmade up by a test\0\0`)
-  const head = Buffer.from('E\0\0\0\0')
-  head.writeInt32BE(4 + fields.length, 1)
-  return Buffer.concat([head, fields, Buffer.from('Z\0\0\0\x05I')])
+  return message('E', `SERROR\0VERROR\0C${sqlState}\0Mmade up by a test\0\0`)
+}
+
+/** A statement that fails, so that the server's transaction knows about it. */
+function raising(sqlState: string): Buffer {
+  return message(
+    'Q',
+    `do $$ begin raise sqlstate '${sqlState}' using message = 'made up by a test'; end $$\0`,
+  )
+}
+
+function message(type: string, body: string): Buffer {
+  const content = Buffer.from(body)
+  const head = Buffer.from(`${type}\0\0\0\0`)
+  head.writeInt32BE(4 + content.length, 1)
+  return Buffer.concat([head, content])
 }

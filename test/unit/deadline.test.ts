@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { startDeadline } from '../../src/deadline.ts'
+import { Failure } from '../../src/failure.ts'
 
 beforeEach(() => {
   jest.useFakeTimers()
@@ -22,6 +23,17 @@ describe('a deadline', () => {
       message: 'The run did not end within its 90 s; it was at: the proof.',
       hint: [expect.stringContaining('input "timeout"')],
     })
+  })
+
+  test('ends a run with what its phase has to say about that, until the next one', () => {
+    const failure = new Failure('lock-held', 'Another run holds it.', [])
+    const deadline = startDeadline(90_000, never)
+    const other = startDeadline(90_000, never)
+    for (const each of [deadline, other]) each.enter('the wait', () => failure)
+    other.enter('the role')
+    jest.advanceTimersByTime(90_000)
+    expect(deadline.signal.reason).toBe(failure)
+    expect(other.signal.reason).toMatchObject({ code: 'timeout' })
   })
 
   test('counts what remains, and never below nothing', () => {
