@@ -34,12 +34,13 @@ export async function convergeRole(
   const role = identifier(wanted.username)
   const verifier = await scramVerifier(password)
   mask(verifier)
-  decisive()
-  await session.script([
+  const statements = [
     ...(plan.action === 'create' ? [`CREATE ROLE ${role} LOGIN PASSWORD ${literal(verifier)}`] : []),
     ...(plan.action === 'set-password' ? [`ALTER ROLE ${role} PASSWORD ${literal(verifier)}`] : []),
     ...(plan.mark === undefined ? [] : [`COMMENT ON ROLE ${role} IS ${literal(formatMarker(plan.mark))}`]),
-  ])
+  ]
+  // Committed in a message of its own: a run that is cut off before it knows that nothing stands.
+  await session.transaction(statements, () => undefined, decisive)
 }
 
 /** Creates the database, owned by the admin, and gives what the server looks like with it. */
