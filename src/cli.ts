@@ -9,12 +9,11 @@ import {
   answerOf,
   inOptions,
   parseCommandLine,
-  rightsParameters,
+  parametersOfCommand,
   variableOf,
   type Invocation,
 } from './options.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
-import { parametersOf } from './parameters.ts'
 import { parseRequest, parseValues, type RawInputs } from './parse.ts'
 import { formatFailure } from './report/log.ts'
 import { PipelineReporter, type Sink } from './report/pipeline.ts'
@@ -30,10 +29,17 @@ const inGitlab = isSet(process.env['GITLAB_CI'])
 /** In a GitLab job people know the parameters as inputs of the component; on a command line they are options. */
 const worded = inGitlab ? inComponent : inOptions
 
-// Whoever reads only the beginning of what is said here has no need of the rest.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
+let unwritten = false
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', ({ code = '' }: NodeJS.ErrnoException) => {
+    // Whoever reads only the beginning of what is said here has no need of the rest. Whoever has a full disk has, and
+    // the run goes on to its end all the same: half a change helps nobody.
+    if (code === 'EPIPE' || unwritten) return
+    unwritten = true
+    process.exitCode = exitCodeOf('outputs-unwritable')
+    if (stream === process.stdout) process.stderr.write(`✗ What is said here cannot be written (${code}).\n`)
+  })
+}
 
 const args = process.argv.slice(2)
 const { json, verbose } = answerOf(args)
@@ -108,7 +114,7 @@ async function runStory(invocation: Invocation): Promise<void> {
   const failure = failures.find((each) => each !== undefined)
   const outcome = { ...ended, failure }
   if (failure === undefined) {
-    reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, request))])
+    reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, inputs))])
   } else {
     fail(failure, standing(outcome))
     const manifest = outcome.permissions?.manifest.trimEnd().split('\n') ?? []
@@ -122,7 +128,13 @@ async function runStory(invocation: Invocation): Promise<void> {
     const { seconds, notes, goLive } = outcome
     const stands = failure === undefined ? { failure: null } : failureFields(failure, standing(outcome))
     const report = goLive && { 'go-live': JSON.parse(gateJson(goLive, subjectOf(outcome))) as object }
-    printJson({ ...outputsOf(outcome, folder), seconds, notes, ...report, ...stands })
+    printJson({
+      ...outputsOf(outcome, folder),
+      seconds: Number(seconds.toFixed(2)),
+      notes,
+      ...report,
+      ...stands,
+    })
   }
 }
 
@@ -174,23 +186,22 @@ function unwritable(code: FailureCode, what: string, cause: unknown): Failure {
   return new Failure(code, `${what}.`, ['The folder is not writable, or the disk is full.'], { cause })
 }
 
-/** Gives the way to the credential, which is never shown here. */
-function reading(outcome: Outcome, request: { readonly context?: string | undefined }): readonly string[] {
-  const { name, namespace = '', resourceVersion } = outcome.secret
-  if (!outcome.provisioned || resourceVersion === undefined) return []
-  const context = request.context === undefined ? '' : ` --context ${shellWord(request.context)}`
-  const command = `kubectl${context} -n ${namespace} get secret ${name}`
-  return ['To read the password:', `  ${command} -o jsonpath='{.data.PGPASSWORD}' | base64 -d`]
+/** Gives the way to the credential, which is never shown here: in the cluster of this run, whatever kubectl would use. */
+function reading({ provisioned, secret }: Outcome, { kubeconfig, context }: RawInputs): readonly string[] {
+  const { name, namespace = '', resourceVersion } = secret
+  if (!provisioned || resourceVersion === undefined) return []
+  const options = [
+    ...(kubeconfig && existsSync(kubeconfig) ? ['--kubeconfig', kubeconfig] : []),
+    ...(context ? ['--context', context] : []),
+    ...['-n', namespace, 'get', 'secret', name],
+  ]
+  const template = "go-template='{{.data.PGPASSWORD | base64decode}}'"
+  return ['To read the password:', `  kubectl ${options.map(shellWord).join(' ')} -o ${template}`]
 }
 
 /** Prints what the administrator has to grant; without a cluster there is nothing to look up. */
 async function printRights({ inputs, gateOnly, serviceAccount, service }: Invocation): Promise<void> {
-  const table = parametersOf('cli').filter(({ name }) => rightsParameters.includes(name))
-  const values = parseValues(
-    inputs,
-    // There is no context here whose namespace could stand in.
-    table.map((one) => (one.name === 'app-namespace' ? { ...one, required: true as const } : one)),
-  )
+  const values = parseValues(inputs, parametersOfCommand('rights'))
   const [, namespace, name] = /^([a-z0-9-]+)\/([a-z0-9.-]+)$/.exec(serviceAccount ?? '') ?? []
   const subject = namespace === undefined || name === undefined ? undefined : { namespace, name }
   if (serviceAccount !== undefined && subject === undefined) {

@@ -1,14 +1,25 @@
 import { Command, CommanderError, Option } from 'commander'
 import { exitCodes } from './exit-code.ts'
 import { Failure } from './failure.ts'
-import { meaning, parametersOf, type Kind, type Parameter, type ParameterName } from './parameters.ts'
+import { goLiveModes } from './go-live/ref.ts'
+import {
+  meaning,
+  parametersOf,
+  type Kind,
+  type NamedParameter,
+  type Parameter,
+  type ParameterName,
+} from './parameters.ts'
 import type { RawInputs } from './parse.ts'
 import { oneLine } from './text.ts'
 import { version } from './version.ts'
 
+/** What the command line can be asked for. */
+export type CommandName = 'provision' | 'go-live' | 'rights'
+
 /** What was asked for on the command line, and by its variables. */
 export interface Invocation {
-  readonly command: 'provision' | 'go-live' | 'rights'
+  readonly command: CommandName
   /** The texts of the parameters, from options and variables. */
   readonly inputs: RawInputs
   /** The parameters that were given as options, which every process of the machine can read. */
@@ -31,29 +42,51 @@ export function variableOf(name: string): string {
   return `PG_APP_USER_${name.toUpperCase().replaceAll('-', '_')}`
 }
 
-/** The parameters that decide which rights a run needs. */
-export const rightsParameters: readonly ParameterName[] = [
-  'access-secret',
-  'access-namespace',
-  'app-secret',
-  'app-namespace',
-  'dry-run',
-]
+/** What of the table a command has, and what it fixes there. */
+const tables: Record<
+  CommandName,
+  { readonly has: (name: ParameterName) => boolean; readonly fixes: Partial<Record<ParameterName, object>> }
+> = {
+  provision: { has: () => true, fixes: {} },
+  'go-live': {
+    // The gate alone has no use for what says what to change.
+    has: (name) =>
+      ![
+        'app-sslmode',
+        'database-owner',
+        'extensions',
+        'connect-roles',
+        'existing',
+        'unproven',
+        'dry-run',
+      ].includes(name),
+    fixes: {
+      // A gate that is off is no gate.
+      'go-live': { options: goLiveModes.filter((mode) => mode !== 'off'), default: 'enforce' },
+      'go-live-profile': { required: true, description: 'The plan that was ordered.' },
+    },
+  },
+  rights: {
+    has: (name) =>
+      ['access-secret', 'access-namespace', 'app-secret', 'app-namespace', 'dry-run'].includes(name),
+    // There is no context here whose namespace could stand in.
+    fixes: { 'app-namespace': { required: true, description: 'Namespace of the application Secret.' } },
+  },
+}
+
+/** Gives the parameters of a command: those of the table, as the command has them. */
+export function parametersOfCommand(command: CommandName): readonly NamedParameter[] {
+  const { has, fixes } = tables[command]
+  return parametersOf('cli')
+    .filter(({ name }) => has(name))
+    .map((parameter) => ({ ...parameter, ...fixes[parameter.name] }))
+}
 
 /** How a command line wants to be answered. Found without reading the rest, whose errors are answered as well. */
 export function answerOf(args: readonly string[]): { readonly json: boolean; readonly verbose: boolean } {
-  return { json: /(^| )--output[ =]json( |$)/.test(args.join(' ')), verbose: args.includes('--verbose') }
+  const given = args.filter((arg, at) => arg.startsWith('--output=') || args[at - 1] === '--output').at(-1)
+  return { json: given?.replace(/^--output=/, '') === 'json', verbose: args.includes('--verbose') }
 }
-
-/** The parameters that say what to change: the gate alone has no use for them. */
-export const changingParameters: readonly ParameterName[] = [
-  'app-sslmode',
-  'database-owner',
-  'extensions',
-  'connect-roles',
-  'existing',
-  'unproven',
-]
 
 /**
  * Reads a command line. Gives nothing where help or the version was asked for, and shown.
@@ -69,7 +102,8 @@ export function parseCommandLine(args: readonly string[]): Invocation | undefine
     program.parse(args, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.code === 'commander.helpDisplayed' || error.code === 'commander.version') return undefined
+    // Help that was asked for, and the version, have been shown.
+    if (error.exitCode === 0) return undefined
     throw usageFailure(error, args)
   }
   return invocation
@@ -83,7 +117,10 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError(true)
-    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .configureHelp({
+      optionDescription: ({ description, envVar }) =>
+        envVar === undefined ? description : `${description} (${envVar})`,
+    })
     .configureOutput({ writeErr: () => undefined })
     .exitOverride()
     .addHelpText('after', programHelp)
@@ -95,7 +132,7 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
       'Gives an application its role, database, grants and Secret, and proves its login. What is right already stays as it is, so it may run again and again.',
     )
     .addHelpText('after', provisionHelp)
-  for (const parameter of parametersOf('cli')) provision.addOption(optionOf(parameter))
+  for (const parameter of parametersOfCommand('provision')) provision.addOption(optionOf(parameter))
   provision
     .option('-y, --yes', 'change without asking; needed where there is no terminal, implied by CI=true')
     .action(() => {
@@ -106,12 +143,10 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
     .command('go-live')
     .summary('check whether the database may carry production, and change nothing')
     .description(
-      'Checks whether the database may carry production, with evidence, and changes nothing. Ends with exit code 3 where a requirement is not met or unknown, unless --go-live says otherwise: it is enforce here, as long as it is not given.',
+      'Checks whether the database may carry production, with evidence, and changes nothing. Ends with exit code 3 where a requirement is not met or unknown, unless --go-live says otherwise.',
     )
     .addHelpText('after', goLiveHelp)
-  for (const parameter of parametersOf('cli').filter(({ name }) => !changingParameters.includes(name))) {
-    goLive.addOption(optionOf(parameter))
-  }
+  for (const parameter of parametersOfCommand('go-live')) goLive.addOption(optionOf(parameter))
   goLive.action(() => {
     found(invocationOf('go-live', goLive))
   })
@@ -123,9 +158,7 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
       'Prints the Role and RoleBinding that the pipeline needs, from the options alone: nothing is asked of any cluster. The result goes to the administrator, or into "kubectl apply -f -".',
     )
     .addHelpText('after', rightsHelp)
-  for (const parameter of parametersOf('cli').filter(({ name }) => rightsParameters.includes(name))) {
-    rights.addOption(optionOf(parameter))
-  }
+  for (const parameter of parametersOfCommand('rights')) rights.addOption(optionOf(parameter))
   rights
     .option('--gate-only', 'only what "go-live" needs: nothing is written')
     .option('--service-account <namespace/name>', 'who gets the rights; left open: a placeholder to fill in')
@@ -142,7 +175,7 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
   for (const command of [provision, goLive, rights]) {
     command
       .addOption(
-        new Option('--output <format>', 'lines for people, or JSON alone on stdout')
+        new Option('--output <format>', 'text: lines for people (default); json: JSON alone on stdout')
           .choices(['text', 'json'])
           .default('text'),
       )
@@ -153,9 +186,10 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
 
 function optionOf({ name, kind, ...rest }: Parameter): Option {
   const flags = kind === 'flag' ? `--${name} [true|false]` : `--${name} <${placeholders[kind]}>`
-  const option = new Option(flags, meaning({ name, kind, ...rest }).replace(/[`*]/g, '')).env(
-    variableOf(name),
-  )
+  const text = meaning({ name, kind, ...rest })
+    .replace('**Required.**', 'Required.')
+    .replaceAll('`', '')
+  const option = new Option(flags, text).env(variableOf(name))
   if (kind === 'flag') option.preset('true')
   if (kind === 'list' || kind === 'patterns') {
     option.argParser<string>((item, earlier: string | undefined) =>
@@ -209,7 +243,9 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
 /** A value is left out: whoever misspells an option may have put a credential behind it. */
 function usageFailure(error: CommanderError, args: readonly string[]): Failure {
   if (error.code === 'commander.help') {
-    return new Failure('input-invalid', 'No command was given.', [
+    const [, unknown] = args
+    const message = unknown === undefined ? 'No command was given.' : `Unknown command '${oneLine(unknown)}'.`
+    return new Failure('input-invalid', message, [
       'pg-app-user provision   gives an application its role, database, grants and Secret',
       'pg-app-user go-live     checks whether the database may carry production',
       'pg-app-user rights      prints the rights to ask the administrator for',
