@@ -57,6 +57,8 @@ export class Screen implements Sink {
   }
 
   enter(phase: string): void {
+    // A terminal that takes no control sequences cannot have a last line that changes.
+    if (process.env['TERM'] === 'dumb') return
     this.phase = phase
     this.since = performance.now()
     this.draw()

@@ -5,6 +5,7 @@ import { freePort } from '../../sandbox/host.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import type { FailureCode } from '../../src/failure.ts'
 import { changed, inputsFor, runAction, watchChanges, withUser, type ActionSetting } from './action.ts'
+import { documents } from '../../src/version.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {
@@ -375,7 +376,10 @@ describe('each of these stops the run, says why, and changes nothing', () => {
         typeof each.says === 'string' ? each.says : expect.stringMatching(each.says),
       ])
       const lines = below.trimEnd().split('\n')
-      expect(lines.slice(-2)).toEqual(['  Nothing was changed.', `  docs/troubleshooting.md#${each.code}`])
+      expect(lines.slice(-2)).toEqual([
+        '  Nothing was changed.',
+        `  ${documents}/troubleshooting.md#${each.code}`,
+      ])
       const hints = lines.slice(0, -2).map((line) => line.slice(2))
       expect(hints.join('\n')).toMatch(each.hints)
 
