@@ -109,14 +109,14 @@ const cases: readonly Case[] = [
     when: 'its YAML is broken',
     inputs: kubeconfig(() => `${sandbox.kubeconfig}broken: [`),
     says: /^The kubeconfig from input "kubeconfig" cannot be used: it is no valid YAML \(line \d+\)\.$/,
-    hints: /It may be the text of a kubeconfig, base64 of it, or a path to one\./,
+    hints: /A frequent cause is an indentation that was lost/,
   },
   {
     code: 'kubeconfig-invalid',
     when: 'it is base64 of rubbish',
     inputs: kubeconfig(() => base64('something that is no kubeconfig at all, only long enough')),
     says: 'The kubeconfig from input "kubeconfig" cannot be used: it is what looks like base64 of something that is no kubeconfig.',
-    hints: /It may be/,
+    hints: /encoded twice, or was cut.*\n.*It may be the text of a kubeconfig, base64 of it, or a path to one\./,
   },
   {
     code: 'kubeconfig-invalid',
@@ -127,7 +127,7 @@ const cases: readonly Case[] = [
       }),
     ),
     says: 'The kubeconfig from input "kubeconfig" cannot be used: its context "sandbox" names the cluster "sandbox", which it does not have.',
-    hints: /It may be/,
+    hints: /This prints a complete one: kubectl config view --raw --flatten --minify/,
   },
   {
     code: 'context-unknown',
