@@ -116,7 +116,8 @@ const cases: readonly Case[] = [
     when: 'it is base64 of rubbish',
     inputs: kubeconfig(() => base64('something that is no kubeconfig at all, only long enough')),
     says: 'The kubeconfig from input "kubeconfig" cannot be used: it is what looks like base64 of something that is no kubeconfig.',
-    hints: /encoded twice, or was cut.*\n.*It may be the text of a kubeconfig, base64 of it, or a path to one\./,
+    hints:
+      /encoded twice, or was cut.*\n.*It may be the text of a kubeconfig, base64 of it, or a path to one\./,
   },
   {
     code: 'kubeconfig-invalid',
