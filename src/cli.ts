@@ -8,6 +8,7 @@ import { gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection, inCompo
 import {
   answerOf,
   inOptions,
+  isSet,
   parseCommandLine,
   parametersOfCommand,
   variableOf,
@@ -42,7 +43,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const args = process.argv.slice(2)
-const { json, verbose } = answerOf(args)
+const { json, verbose } = answerOf(args, process.env)
 const log = json ? process.stderr : process.stdout
 const person = process.stdin.isTTY && log.isTTY && !inPipeline
 const screen = person ? new Screen(log, verbose, worded) : undefined
@@ -119,6 +120,12 @@ async function runStory(invocation: Invocation): Promise<void> {
     fail(failure, standing(outcome))
     const manifest = outcome.permissions?.manifest.trimEnd().split('\n') ?? []
     if (failure.code === 'permission-missing') show('Role and RoleBinding for the administrator', manifest)
+  }
+  if (outcome.goLive !== undefined) {
+    const { attestationsToFill } = await import('./report/gate-summary.ts')
+    const lines = attestationsToFill(outcome.goLive).split('\n')
+    if (lines.length > 1)
+      show(`To attest, commit this (${outcome.goLive.file}) and fill in the blanks`, lines)
   }
   if (folder !== undefined) {
     const { reportFiles } = await import('./report/report-files.ts')
@@ -267,8 +274,4 @@ function plainSink(): Sink {
 /** Gives a text as one word of a shell. */
 function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
-}
-
-function isSet(value: string | undefined): boolean {
-  return value !== undefined && !['', '0', 'false'].includes(value)
 }

@@ -82,10 +82,21 @@ export function parametersOfCommand(command: CommandName): readonly NamedParamet
     .map((parameter) => ({ ...parameter, ...fixes[parameter.name] }))
 }
 
+/** Whether a variable that switches something on does. */
+export function isSet(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false'].includes(value)
+}
+
 /** How a command line wants to be answered. Found without reading the rest, whose errors are answered as well. */
-export function answerOf(args: readonly string[]): { readonly json: boolean; readonly verbose: boolean } {
+export function answerOf(
+  args: readonly string[],
+  variables: NodeJS.ProcessEnv = {},
+): { readonly json: boolean; readonly verbose: boolean } {
   const given = args.filter((arg, at) => arg.startsWith('--output=') || args[at - 1] === '--output').at(-1)
-  return { json: given?.replace(/^--output=/, '') === 'json', verbose: args.includes('--verbose') }
+  return {
+    json: given?.replace(/^--output=/, '') === 'json',
+    verbose: args.includes('--verbose') || isSet(variables[variableOf('verbose')]),
+  }
 }
 
 /**
@@ -179,7 +190,11 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
           .choices(['text', 'json'])
           .default('text'),
       )
-      .option('--verbose', 'show what led to an error, and other details; never a credential')
+      .addOption(
+        new Option('--verbose', 'show what led to an error, and other details; never a credential').env(
+          variableOf('verbose'),
+        ),
+      )
   }
   return program
 }
@@ -281,6 +296,9 @@ export function inOptions(text: string): string {
     )
     .replace(/^(\W*\d+) inputs are wrong/, '$1 options are wrong')
     .replace('; it is in the job summary too', '')
+    .replace('is in the job summary and in the report', 'goes into the report: option --report-directory')
+    .replace('The summary has that ready to paste', 'What to paste is below')
+    .replace('with debug logging', 'with --verbose')
 }
 
 const codes = Object.values(exitCodes)

@@ -276,6 +276,11 @@ describe('go-live', () => {
     expect(code).toBe(3)
     expect(stdout).toMatch(/^pg-app-user \S+ · go-live gate of gated$/m)
     expect(stdout).toContain('[go-live-held-back]')
+    expect(stdout).toContain('the evidence goes into the report: option --report-directory.')
+    expect(stdout).not.toContain('summary')
+    expect(stdout).toMatch(
+      /^To attest, commit this .*:\nattestations:\n {2}- requirement: backup-schedule\n/m,
+    )
     expect(files['outputs.env']).toMatch(/^PG_APP_USER_GO_LIVE_VERDICT=held-back$/m)
     expect(files['outputs.env']).toMatch(/^PG_APP_USER_CHANGED=false$/m)
   })
