@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { parseAllDocuments } from 'yaml'
-import type { KubeObject } from '../contract/admin.ts'
+import { until, type KubeObject } from '../contract/admin.ts'
 import { program } from '../process/command.ts'
 import { accessSecret, Scene, secretName, serviceAccount } from './scene.ts'
 
@@ -30,10 +30,12 @@ async function run(...args: string[]): Promise<{ code: number; stdout: string }>
     `--app-namespace=${scene.namespace}`,
     `--app-secret=${secretName('shop')}`,
   ]
-  return await promisify(execFile)(process.execPath, [program, ...args, ...common], { env }).then(
-    ({ stdout }) => ({ code: 0, stdout }),
-    ({ code, stdout }: { code: number; stdout: string }) => ({ code, stdout }),
-  )
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [program, ...args, ...common], { env })
+    return { code: 0, stdout }
+  } catch (ended) {
+    return ended as { code: number; stdout: string }
+  }
 }
 
 describe('the command line on a real cluster', () => {
@@ -46,9 +48,11 @@ describe('the command line on a real cluster', () => {
     for (const document of parseAllDocuments(rights.stdout)) {
       await scene.admin.create(document.toJS() as KubeObject)
     }
-    const dry = await run('provision', '--app-database=shop', '--dry-run')
-    expect(dry.code).toBe(0)
-    expect(dry.stdout).toMatch(/^Dry run for shop, nothing was changed: /m)
+    // The API server needs a moment until it acts on them.
+    await until('the rights hold', async () => {
+      const { stdout } = await run('provision', '--app-database=shop', '--dry-run')
+      return stdout.includes('Dry run for shop, nothing was changed: ')
+    })
     expect(await scene.secret('shop')).toBeUndefined()
 
     const first = await run('provision', '--app-database=shop', '--yes', '--output=json')
