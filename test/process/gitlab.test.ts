@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { readFile } from 'node:fs/promises'
+import { parse } from 'yaml'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { attack, Pipelines, waived, type PipelineOptions, type PipelineRun } from '../support/pipeline.ts'
 import { canariesOf } from './command.ts'
@@ -99,6 +101,23 @@ describe('the component that provisions', () => {
     expect(log).toContain('This branch is not protected')
     expect(log).toContain('input "environment"')
   })
+})
+
+test.each(['README.md', 'gitlab/README.md'])('the quick start of %s works as it stands', async (path) => {
+  const readme = await readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+  const [, block = ''] = /^```yaml\n(include:\n[\s\S]*?)^```$/m.exec(readme) ?? []
+  const { include, deploy } = parse(block) as {
+    include: [{ inputs: Record<string, unknown> }]
+    deploy: { script: string }
+  }
+  const { context, ...inputs } = include[0].inputs
+  // Here is a file variable, and no helm.
+  expect(context).toBe('acme/platform:welkin')
+  const more = { deploy: { ...deploy, script: `echo ${deploy.script}` } }
+  const { code, log } = await runPipeline(`quick-start-${path.replace('/', '-')}`, inputs, { more })
+  expect(log).toMatch(/for shop\.|Nothing to do: /)
+  expect(log).toMatch(/existingSecret=app-postgresql-secret .*podAnnotations\.pgSecret=v\d+/)
+  expect(code).toBe(0)
 })
 
 describe.each(['provision', 'go-live'] as const)('the gate in the component %s', (component) => {
