@@ -214,6 +214,9 @@ async function printRights({ inputs, gateOnly, serviceAccount, service }: Invoca
   if (serviceAccount !== undefined && subject === undefined) {
     throw new Failure('input-invalid', 'Option --service-account is no namespace/name, such as shop/ci.', [])
   }
+  if (service !== undefined && !/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(service)) {
+    throw new Failure('input-invalid', 'Option --service is no name, such as postgresql1-user-access.', [])
+  }
   const { formatRights } = await import('./rights.ts')
   const manifest = formatRights(
     {

@@ -248,10 +248,11 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
     exposed: new Set(given.filter(({ exposed }) => exposed).map(({ name }) => name)),
     yes: yes === true,
     gateOnly: gateOnly === true,
-    ...(dotenv !== undefined && { dotenv }),
-    ...(reportDirectory !== undefined && { reportDirectory }),
-    ...(serviceAccount !== undefined && { serviceAccount }),
-    ...(service !== undefined && { service }),
+    // Here too, what is given empty counts as not given.
+    ...(dotenv && { dotenv }),
+    ...(reportDirectory && { reportDirectory }),
+    ...(serviceAccount && { serviceAccount }),
+    ...(service && { service }),
   }
 }
 

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { promisify, stripVTControlCharacters } from 'node:util'
 import { parseAllDocuments } from 'yaml'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { withUser } from './action.ts'
@@ -254,6 +254,17 @@ describe('rights', () => {
     expect(stdout).toContain('db-service')
   })
 
+  test('takes what is given empty for not given, and names for names', async () => {
+    const without = await runCommand({ sandbox, args })
+    const empty = await runCommand({ sandbox, args: [...args, '--service=', '--service-account='] })
+    expect(empty).toEqual(without)
+    for (const wrong of ['--service=A: [b', '--service-account=ci']) {
+      const { code, stdout } = await runCommand({ sandbox, args: [...args, wrong] })
+      expect(code).toBe(2)
+      expect(stdout).toContain(`Option ${wrong.split('=')[0] ?? ''} is no name`)
+    }
+  })
+
   test('names all that is missing', async () => {
     const { stdout, code } = await runCommand({ sandbox, args: ['rights'] })
     expect(code).toBe(2)
@@ -327,6 +338,9 @@ describe('on a terminal', () => {
       /This is what would be done on https:\/\/127\.0\.0\.1:\d+, namespace shop:/,
     )
     expect(session.shown()).toContain('\x1b[32m')
+    expect(stripVTControlCharacters(session.shown())).toMatch(
+      /^\+ grants +agreed: not there; would be given\r$/m,
+    )
     session.type('y\r')
     const { code, stdout } = await session.ended
     expect(code).toBe(0)
