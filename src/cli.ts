@@ -114,18 +114,18 @@ async function runStory(invocation: Invocation): Promise<void> {
   ]
   const failure = failures.find((each) => each !== undefined)
   const outcome = { ...ended, failure }
+  if (outcome.goLive !== undefined) {
+    const { attestationsToFill } = await import('./report/gate-summary.ts')
+    const lines = attestationsToFill(outcome.goLive).split('\n')
+    if (lines.length > 1)
+      show(`To attest, commit this (${outcome.goLive.file}) and fill in the blanks`, lines)
+  }
   if (failure === undefined) {
     reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, inputs))])
   } else {
     fail(failure, standing(outcome))
     const manifest = outcome.permissions?.manifest.trimEnd().split('\n') ?? []
     if (failure.code === 'permission-missing') show('Role and RoleBinding for the administrator', manifest)
-  }
-  if (outcome.goLive !== undefined) {
-    const { attestationsToFill } = await import('./report/gate-summary.ts')
-    const lines = attestationsToFill(outcome.goLive).split('\n')
-    if (lines.length > 1)
-      show(`To attest, commit this (${outcome.goLive.file}) and fill in the blanks`, lines)
   }
   if (folder !== undefined) {
     const { reportFiles } = await import('./report/report-files.ts')

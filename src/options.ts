@@ -298,7 +298,7 @@ export function inOptions(text: string): string {
     .replace(/^(\W*\d+) inputs are wrong/, '$1 options are wrong')
     .replace('; it is in the job summary too', '')
     .replace('is in the job summary and in the report', 'goes into the report: option --report-directory')
-    .replace('The summary has that ready to paste', 'What to paste is below')
+    .replace('The summary has that ready to paste', 'What to paste is above')
     .replace('with debug logging', 'with --verbose')
 }
 
