@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander'
-import { exitCodes } from './exit-code.ts'
+import { exitCodes, type ExitKind } from './exit-code.ts'
 import { Failure } from './failure.ts'
 import { goLiveModes } from './go-live/ref.ts'
 import {
@@ -45,7 +45,10 @@ export function variableOf(name: string): string {
 /** What of the table a command has, and what it fixes there. */
 const tables: Record<
   CommandName,
-  { readonly has: (name: ParameterName) => boolean; readonly fixes: Partial<Record<ParameterName, object>> }
+  {
+    readonly has: (name: ParameterName) => boolean
+    readonly fixes: Partial<Record<ParameterName, Partial<Omit<Parameter, 'name'>>>>
+  }
 > = {
   provision: { has: () => true, fixes: {} },
   'go-live': {
@@ -302,16 +305,21 @@ export function inOptions(text: string): string {
     .replace('with debug logging', 'with --verbose')
 }
 
-const codes = Object.values(exitCodes)
-  .map(({ code, meaning }) => `  ${String(code).padEnd(4)} ${meaning}`)
-  .join('\n')
+function codesOf(...kinds: ExitKind[]): string {
+  return kinds
+    .map((kind) => `  ${String(exitCodes[kind].code).padEnd(4)} ${exitCodes[kind].meaning}`)
+    .join('\n')
+}
+
+const codes = codesOf(...(Object.keys(exitCodes) as ExitKind[]))
 
 const precedence = `
 Where a value comes from:
   An option wins over its variable (PG_APP_USER_ and the name in capitals, with _ for -), a variable over the
   default. An option that is given empty stands for the default, whatever its variable says.
   Lists: repeat the option, or separate by commas.
-
+`
+const kubeconfig = `
 The kubeconfig:
   --kubeconfig <path>, then KUBECONFIG, then KUBECONFIG_CONTENTS_B64, then on a terminal ~/.kube/config. Both
   variables may hold the content itself; an option may not, because every process here can read it.
@@ -333,7 +341,7 @@ Examples:
 Every option of a command: pg-app-user <command> --help
 `
 
-const provisionHelp = `${precedence}
+const provisionHelp = `${precedence}${kubeconfig}
 Examples:
   See what would be done, then do it:
     pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
@@ -347,7 +355,7 @@ Exit codes:
 ${codes}
 `
 
-const goLiveHelp = `${precedence}
+const goLiveHelp = `${precedence}${kubeconfig}
 Examples:
   Hold back what does not meet the standard plan, and keep the evidence:
     pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
@@ -359,11 +367,14 @@ Exit codes:
 ${codes}
 `
 
-const rightsHelp = `
+const rightsHelp = `${precedence}
 Examples:
   A ticket to the administrator, complete but for the name of the Service:
     pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --service-account shop/ci
   As an administrator, who knows the Service as well:
     pg-app-user rights … --service postgresql1-user-access | kubectl apply -f -
+
+Exit codes:
+${codesOf('done', 'internal', 'usage')}
 `
