@@ -455,19 +455,28 @@ describe('Ctrl-C', () => {
     expect((await provision(name)).code).toBe(0)
   })
 
-  test.each([
-    ['the role', 'pg_shdescription', 'comment', 'Nothing was changed.'],
-    ['the database and its grants', 'pg_database', 'create database', 'Role was created'],
-  ] as const)('at %s rolls back what is under way', async (phase, table, word, standing) => {
-    const name = phase.replaceAll(' ', '-')
-    const unblock = await blocker.writes(table)
+  test('at the role rolls back what is under way, and claims nothing that it cannot know', async () => {
+    const unblock = await blocker.writes('pg_shdescription')
     try {
-      const { stdout } = await interrupted(name, phase, () => blocker.blocked(word))
-      expect(stdout).toContain(standing)
+      const { stdout } = await interrupted('amid', 'the role', () => blocker.blocked('comment'))
+      expect(stdout).toMatch(/\n {2}(Nothing was changed\.|Whether role was created is not known: )/)
+      expect(await blocker.roleExists('amid')).toBe(false)
     } finally {
       await unblock()
     }
-    expect((await provision(name)).code).toBe(0)
+    expect((await provision('amid')).code).toBe(0)
+  })
+
+  test('at the database says what stands', async () => {
+    const unblock = await blocker.writes('pg_database')
+    try {
+      const phase = 'the database and its grants'
+      const { stdout } = await interrupted('later', phase, () => blocker.blocked('create database'))
+      expect(stdout).toContain('Role was created')
+    } finally {
+      await unblock()
+    }
+    expect((await provision('later')).code).toBe(0)
   })
 
   test('at the wait for the lock leaves the one that has it alone', async () => {

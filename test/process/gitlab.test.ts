@@ -79,11 +79,19 @@ describe('the component that provisions', () => {
     ['timeout', '5 minutes'],
     ['database-owner', 'nobody'],
     ['dry-run', 'perhaps'],
+    ['extensions', 'citext\npgcrypto'],
   ])('refuses a wrong %s when the pipeline is made', async (input, value) => {
     const { code, log } = await runPipeline(`wrong-${input}`, { ...inputsFor('wrong'), [input]: value })
     expect(code).not.toBe(0)
     expect(log).toContain(`\`${input}\` input`)
     expect(log).not.toContain('pg-app-user provision')
+  })
+
+  test('refuses a gate without a plan when the pipeline is made', async () => {
+    const { code, log } = await runPipeline('planless', inputsFor('planless'), { component: 'go-live' })
+    expect(code).not.toBe(0)
+    expect(log).toContain('`go-live-profile` input')
+    expect(log).not.toContain('pg-app-user go-live')
   })
 
   test('refuses the rest by the words of the tool, and the job fails with its exit code', async () => {
