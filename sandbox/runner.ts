@@ -25,6 +25,13 @@ export interface StepResult {
   readonly listeners: number
 }
 
+/** A workflow command as a runner reads it from a line of the log. */
+export interface Command {
+  readonly name: string
+  readonly properties: string
+  readonly data: string
+}
+
 /** What the files of a step are called, for outputs and for the summary. */
 export const outputFile = 'output'
 export const summaryFile = 'summary.md'
@@ -44,22 +51,15 @@ channel('tracing:net.server.listen:asyncStart').subscribe(() => writeSync(3, 'li
  * variables for every input, and files for outputs and summary. All of its files are below the folder.
  */
 export async function runStep(folder: string, inputs: Inputs, signal: AbortSignal): Promise<StepResult> {
-  const action = parse(await readFile(join(root, 'action.yml'), 'utf8')) as {
-    inputs: Record<string, { default?: string }>
-    runs: { main: string }
-  }
   const paths = await furnish(folder)
-  const values = Object.entries(action.inputs).map(([name, { default: value = '' }]) => [
-    `INPUT_${name.toUpperCase()}`,
-    inputs[name] ?? value,
-  ])
+  const { main, env } = await prepareStep(paths, inputs)
   const started = performance.now()
   const child = spawn(
     process.execPath,
-    ['--import', `data:text/javascript,${encodeURIComponent(watcher)}`, join(root, action.runs.main)],
+    ['--import', `data:text/javascript,${encodeURIComponent(watcher)}`, main],
     {
       cwd: paths.work,
-      env: { ...environment(paths), ...(Object.fromEntries(values) as Record<string, string>) },
+      env,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       // A sandbox that is going away has nothing worth a rollback.
       killSignal: 'SIGKILL',
@@ -78,10 +78,8 @@ export async function runStep(folder: string, inputs: Inputs, signal: AbortSigna
   const lines = log.trimEnd().split('\n')
   return {
     exitCode: exitCode ?? 1,
-    lines: lines.filter((line) => !line.startsWith('::')),
-    masked: lines
-      .filter((line) => line.startsWith(maskCommand))
-      .map((line) => line.slice(maskCommand.length)),
+    lines: lines.filter((line) => commandsOf(line).length === 0),
+    masked: commandsOf(log).flatMap(({ name, data }) => (name === 'add-mask' ? [data] : [])),
     outputs: parseOutputs(await readFile(paths.output, 'utf8')),
     summary: await readFile(paths.summary, 'utf8'),
     seconds,
@@ -93,9 +91,8 @@ async function readAll(stream: unknown): Promise<string> {
   return await text(stream as Readable)
 }
 
-const maskCommand = '::add-mask::'
-
-interface Paths {
+/** The folders and files of one step. Only `work` and `temp` are the step's own to write to. */
+export interface Paths {
   readonly home: string
   readonly work: string
   readonly temp: string
@@ -104,14 +101,15 @@ interface Paths {
   readonly event: string
 }
 
-async function furnish(folder: string): Promise<Paths> {
+/** Makes the folders and files of a step. */
+export async function furnish(folder: string): Promise<Paths> {
   const folders = { home: join(folder, 'home'), work: join(folder, 'work'), temp: join(folder, 'temp') }
-  const { temp } = folders
-  for (const path of Object.values(folders)) await mkdir(path, { recursive: true })
+  const own = join(folder, 'runner')
+  for (const path of [...Object.values(folders), own]) await mkdir(path, { recursive: true })
   const files = {
-    output: join(temp, outputFile),
-    summary: join(temp, summaryFile),
-    event: join(temp, 'event.json'),
+    output: join(own, outputFile),
+    summary: join(own, summaryFile),
+    event: join(own, 'event.json'),
   }
   await Promise.all([
     writeFile(files.output, ''),
@@ -119,6 +117,27 @@ async function furnish(folder: string): Promise<Paths> {
     writeFile(files.event, JSON.stringify({ repository: { full_name: 'acme/shop' } })),
   ])
   return { ...folders, ...files }
+}
+
+/**
+ * Gives what a runner starts for a step: the file that action.yml names, and an environment in which every input of
+ * action.yml is a variable: as given, else its default, else empty.
+ */
+export async function prepareStep(
+  paths: Paths,
+  inputs: Inputs,
+): Promise<{ readonly main: string; readonly env: Record<string, string> }> {
+  const action = parse(await readFile(join(root, 'action.yml'), 'utf8')) as {
+    inputs: Record<string, { default?: string }>
+    runs: { main: string }
+  }
+  const values = Object.entries(action.inputs).map(
+    ([name, { default: value = '' }]) => [`INPUT_${name.toUpperCase()}`, inputs[name] ?? value] as const,
+  )
+  return {
+    main: join(root, action.runs.main),
+    env: { ...environment(paths), ...Object.fromEntries(values) },
+  }
 }
 
 /** The variables that a runner sets; names and values as GitHub documents them. */
@@ -143,8 +162,34 @@ function environment({ home, work, temp, output, summary, event }: Paths): Recor
   }
 }
 
-/** Reads the file of outputs: `name<<delimiter`, lines of the value, `delimiter`. */
-function parseOutputs(content: string): Record<string, string> {
-  const found = content.matchAll(/^(.+?)<<(.+)\n([\s\S]*?)\n\2$/gm)
-  return Object.fromEntries([...found].map(([, name = '', , value = '']) => [name, value]))
+/**
+ * Reads workflow commands as a runner does: `::name properties::data` at the beginning of a line, spaces aside, and
+ * `##[name properties]data` anywhere. Source: actions/runner, ActionCommand.cs.
+ */
+export function commandsOf(text: string): readonly Command[] {
+  return text.split(/\r\n|\r|\n/).flatMap((line) => {
+    const [, name, properties = '', data = ''] =
+      /^\s*::([^\s:]+)(?: (.*?))?::(.*)$/.exec(line) ?? /##\[([^\s\]]+)(?: ([^\]]*))?\](.*)$/.exec(line) ?? []
+    return name === undefined ? [] : [{ name, properties, data: unescaped(data) }]
+  })
+}
+
+function unescaped(data: string): string {
+  return data.replaceAll('%0D', '\r').replaceAll('%0A', '\n').replaceAll('%25', '%')
+}
+
+/** Reads the file of outputs as the next step would: `name<<delimiter`, lines, `delimiter`. */
+export function parseOutputs(text: string): Record<string, string> {
+  const lines = text.split('\n')
+  const outputs: Record<string, string> = {}
+  while (lines.length > 1) {
+    const [, name = '', delimiter = ''] = /^([^<=]+)<<(.+)$/.exec(lines.shift() ?? '') ?? []
+    const end = lines.indexOf(delimiter)
+    if (end === -1) throw new Error(`output "${name}" does not end`)
+    outputs[name] = lines
+      .splice(0, end + 1)
+      .slice(0, -1)
+      .join('\n')
+  }
+  return outputs
 }

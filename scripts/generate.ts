@@ -6,7 +6,7 @@ import { exitCodes } from '../src/exit-code.ts'
 import { variableOf } from '../src/options.ts'
 import { meaning, outputs, parameters, parametersOf, type Face, type Parameter } from '../src/parameters.ts'
 import { formatRights } from '../src/rights.ts'
-import { componentInputs, formatTemplate } from './gitlab.ts'
+import { componentInputs, formatTemplate, unmistakable } from './gitlab.ts'
 
 /** A file that is made from the table of parameters, in whole or between markers. */
 interface Generated {
@@ -63,7 +63,7 @@ export async function findStale(): Promise<ReadonlyMap<string, string>> {
 
 /** Gives action.yml: the face of the action for a GitHub runner, and for the marketplace. */
 function formatAction(): string {
-  const document = new Document({
+  const content = {
     name: 'pg-app-user',
     description: packageJson.description,
     author: packageJson.author,
@@ -71,7 +71,8 @@ function formatAction(): string {
     outputs: Object.fromEntries(outputs.map(({ name, description }) => [name, { description }])),
     runs: { using: 'node24', main: 'dist/index.js' },
     branding: { icon: 'database', color: 'blue' },
-  })
+  }
+  const document = new Document(content, unmistakable)
   document.commentBefore = ' Made by "npm run generate" from src/parameters.ts.'
   visit(document.contents, {
     Pair: (_, pair) => {

@@ -1,8 +1,8 @@
-import { Document, isMap, isScalar, visit } from 'yaml'
+import { Document, isMap, isPair, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
 import { goLiveModes } from '../src/go-live/ref.ts'
-import { changingParameters, variableOf } from '../src/options.ts'
-import { parametersOf, type Kind, type Parameter, type ParameterName } from '../src/parameters.ts'
+import { parametersOfCommand, variableOf } from '../src/options.ts'
+import type { Kind, NamedParameter, ParameterName } from '../src/parameters.ts'
 import { reportFiles } from '../src/report/report-files.ts'
 
 /** One input as the header of a component declares it. Source: https://docs.gitlab.com/ci/yaml/#specinputs */
@@ -36,6 +36,13 @@ const patterns: Partial<Record<Kind, string>> = {
   patterns: '[-\\w.*?/:{}\\[\\],@+ ]*',
 }
 
+/**
+ * GitLab puts an input into the text of the template before it reads that as YAML: a second line would be read as
+ * something else. Source: https://gitlab.com/gitlab-org/gitlab/-/merge_requests/142009
+ */
+const singleLine = '[^\\r\\n]+'
+const unquoted = "^[^'\\r\\n]+$"
+
 /** What a release depends on has to be as constrained as that, text or not. */
 const patternsByName: Partial<Record<ParameterName, string>> = {
   'expect-server': `(?:[-\\w.:/[\\]]+|${variable})`,
@@ -46,20 +53,22 @@ const patternsByName: Partial<Record<ParameterName, string>> = {
  * Whether the texts of a parameter are so constrained that they can stand in a script. There nothing overrides them,
  * while a variable of a job gives way to one of the project or of whoever starts the pipeline.
  */
-function isConstrained({ kind, name }: Parameter & { readonly name: ParameterName }): boolean {
+function isConstrained({ kind, name }: NamedParameter): boolean {
   return ['name', 'choice', 'flag', 'duration', 'patterns'].includes(kind) || name in patternsByName
 }
 
 /** What a component has beside the parameters: nothing that a job could not be given by reopening it, but for these. */
 const jobInputs = (job: string): Readonly<Record<string, ComponentInput>> => ({
-  stage: { description: 'Stage of the job.', default: 'deploy' },
+  stage: { description: 'Stage of the job.', default: 'deploy', regex: unquoted },
   'job-name': {
     description: 'Name of the job. Give each its own where the component is included more than once.',
     default: job,
+    regex: unquoted,
   },
   image: {
     description: 'Image that carries pg-app-user. Override it with a copy of your own on a mirror.',
     default: `ghcr.io/elastisys/pg-app-user:${packageJson.version}`,
+    regex: unquoted,
   },
   environment: {
     description:
@@ -74,19 +83,10 @@ const jobInputs = (job: string): Readonly<Record<string, ComponentInput>> => ({
   },
 })
 
-/** Gives the parameters that a component has. The gate alone has no use for those that say what to change. */
-export function componentParameters(
-  component: ComponentName,
-): readonly (Parameter & { readonly name: ParameterName })[] {
-  const all = parametersOf('gitlab')
-  if (component === 'provision') return all
-  return all
-    .filter(({ name }) => !changingParameters.includes(name))
-    .map((parameter) => (parameter.name === 'go-live' ? { ...parameter, ...gateOnly } : parameter))
+/** Gives the parameters that a component has: those of the command it runs, but for what GitLab has no use for. */
+export function componentParameters(component: ComponentName): readonly NamedParameter[] {
+  return parametersOfCommand(component).filter(({ absent }) => absent?.gitlab === undefined)
 }
-
-/** What the component `go-live` fixes: a gate that is off is no gate. */
-const gateOnly = { options: goLiveModes.filter((mode) => mode !== 'off'), default: 'enforce' }
 
 /** Gives the inputs of a component: those of the table, then those of the job. */
 export function componentInputs(component: ComponentName): Readonly<Record<string, ComponentInput>> {
@@ -94,11 +94,11 @@ export function componentInputs(component: ComponentName): Readonly<Record<strin
   return { ...Object.fromEntries(table), ...jobInputs(components[component].job) }
 }
 
-function componentInput(parameter: Parameter & { readonly name: ParameterName }): ComponentInput {
+function componentInput(parameter: NamedParameter): ComponentInput {
   const { name, kind, description, required, options, default: value } = parameter
   if (kind === 'flag') return { description, type: 'boolean', default: value === 'true' }
   const optional = required !== true && value === undefined
-  const pattern = patternsByName[name] ?? patterns[kind]
+  const pattern = patternsByName[name] ?? patterns[kind] ?? (options ? undefined : singleLine)
   return {
     description,
     ...(!required && { default: value ?? '' }),
@@ -106,6 +106,9 @@ function componentInput(parameter: Parameter & { readonly name: ParameterName })
     ...(pattern !== undefined && { regex: optional ? `^(?:${pattern})?$` : `^${pattern}$` }),
   }
 }
+
+/** GitLab reads YAML 1.1, in which a bare `off` is no text: such words get quotes. Source: https://yaml.org/type/bool.html */
+export const unmistakable = { compat: 'yaml-1.1' } as const
 
 /** Gives the file of a component. */
 export function formatTemplate(component: ComponentName): string {
@@ -122,10 +125,10 @@ export function formatTemplate(component: ComponentName): string {
     .filter((parameter) => !isConstrained(parameter))
     .map(({ name }) => [variableOf(name), `$[[ inputs.${name} ]]`])
   const environment = `.${job}:environment:`
-  const header = new Document({ spec: { inputs: componentInputs(component) } })
+  const header = new Document({ spec: { inputs: componentInputs(component) } }, unmistakable)
   header.commentBefore = ' Made by "npm run generate" from src/parameters.ts.'
   spaceOut(header)
-  const body = new Document({
+  const jobs = {
     // Hidden jobs are not checked as jobs are, so that the first one may have an environment without a name.
     [`${environment}$[[ inputs.environment ]]`]: {
       environment: { name: '$[[ inputs.environment ]]', action },
@@ -152,7 +155,8 @@ export function formatTemplate(component: ComponentName): string {
       after_script: [],
       ...(component === 'go-live' && { artifacts: gated.artifacts }),
     },
-  })
+  }
+  const body = new Document(jobs, unmistakable)
   comment(body, `${environment}$[[ inputs.environment ]]`, [
     'GitLab knows no job that may or may not have an environment. So the job extends one of these two: with an empty',
     'input both have the same name, and the latter, which has none, takes the place of the first.',
@@ -164,7 +168,7 @@ export function formatTemplate(component: ComponentName): string {
     'Free text travels in variables and never in the script. What stands in the script is constrained by its type,',
     'options or pattern, and no variable of a project or of a pipeline can override it.',
   ])
-  quoteInputs(body)
+  guardInputs(body)
   const options = { lineWidth: 0, singleQuote: true }
   return `${header.toString(options)}---\n${body.toString(options)}`
 }
@@ -194,15 +198,25 @@ function modeJobs(job: string): Record<string, object> {
   return { ...(Object.fromEntries(modes) as Record<string, object>), [`.${job}:gated`]: gated }
 }
 
-/** A text stays a text whatever is put in: in quotes, `yes` is no boolean and `12` no number. */
-function quoteInputs(document: Document): void {
+/**
+ * A text stays a text whatever is put in: in quotes, `yes` is no boolean and `12` no number, and free text may hold
+ * quotes of its own in a block.
+ */
+function guardInputs(document: Document): void {
   visit(document, {
-    Scalar: (_, scalar) => {
+    Scalar: (_, scalar, path) => {
       const { value } = scalar
       const typed = value === '$[[ inputs.rules ]]'
-      if (typeof value === 'string' && value.includes('$[[') && !typed) scalar.type = 'QUOTE_DOUBLE'
+      if (typeof value !== 'string' || !value.includes('$[[') || typed) return
+      const pair = path.at(-1)
+      const free = isPair(pair) && isScalar(pair.key) && pair.key !== scalar && isVariable(pair.key.value)
+      scalar.type = free ? 'BLOCK_LITERAL' : 'QUOTE_SINGLE'
     },
   })
+}
+
+function isVariable(key: unknown): boolean {
+  return typeof key === 'string' && key.startsWith(variableOf(''))
 }
 
 function spaceOut(document: Document): void {

@@ -64,6 +64,7 @@ if (failure !== undefined) {
   reporter.write([lastLine(ended)])
   annotate(annotationsOf(ended))
 }
+
 function fail(failure: Failure, stands: string): void {
   reporter.write(formatFailure(failure, stands))
   for (const cause of causesOf(failure)) reporter.debug(cause)

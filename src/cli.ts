@@ -8,13 +8,13 @@ import { gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection, inCompo
 import {
   answerOf,
   inOptions,
+  isSet,
   parseCommandLine,
-  rightsParameters,
+  parametersOfCommand,
   variableOf,
   type Invocation,
 } from './options.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
-import { parametersOf } from './parameters.ts'
 import { parseRequest, parseValues, type RawInputs } from './parse.ts'
 import { formatFailure } from './report/log.ts'
 import { PipelineReporter, type Sink } from './report/pipeline.ts'
@@ -30,13 +30,20 @@ const inGitlab = isSet(process.env['GITLAB_CI'])
 /** In a GitLab job people know the parameters as inputs of the component; on a command line they are options. */
 const worded = inGitlab ? inComponent : inOptions
 
-// Whoever reads only the beginning of what is said here has no need of the rest.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
+let unwritten = false
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', ({ code = '' }: NodeJS.ErrnoException) => {
+    // Whoever reads only the beginning of what is said here has no need of the rest. Whoever has a full disk has, and
+    // the run goes on to its end all the same: half a change helps nobody.
+    if (code === 'EPIPE' || unwritten) return
+    unwritten = true
+    process.exitCode = exitCodeOf('outputs-unwritable')
+    if (stream === process.stdout) process.stderr.write(`✗ What is said here cannot be written (${code}).\n`)
+  })
+}
 
 const args = process.argv.slice(2)
-const { json, verbose } = answerOf(args)
+const { json, verbose } = answerOf(args, process.env)
 const log = json ? process.stderr : process.stdout
 const person = process.stdin.isTTY && log.isTTY && !inPipeline
 const screen = person ? new Screen(log, verbose, worded) : undefined
@@ -107,8 +114,14 @@ async function runStory(invocation: Invocation): Promise<void> {
   ]
   const failure = failures.find((each) => each !== undefined)
   const outcome = { ...ended, failure }
+  if (outcome.goLive !== undefined) {
+    const { attestationsToFill } = await import('./report/gate-summary.ts')
+    const lines = attestationsToFill(outcome.goLive).split('\n')
+    if (lines.length > 1)
+      show(`To attest, commit this (${outcome.goLive.file}) and fill in the blanks`, lines)
+  }
   if (failure === undefined) {
-    reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, request))])
+    reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, inputs))])
   } else {
     fail(failure, standing(outcome))
     const manifest = outcome.permissions?.manifest.trimEnd().split('\n') ?? []
@@ -122,7 +135,13 @@ async function runStory(invocation: Invocation): Promise<void> {
     const { seconds, notes, goLive } = outcome
     const stands = failure === undefined ? { failure: null } : failureFields(failure, standing(outcome))
     const report = goLive && { 'go-live': JSON.parse(gateJson(goLive, subjectOf(outcome))) as object }
-    printJson({ ...outputsOf(outcome, folder), seconds, notes, ...report, ...stands })
+    printJson({
+      ...outputsOf(outcome, folder),
+      seconds: Number(seconds.toFixed(2)),
+      notes,
+      ...report,
+      ...stands,
+    })
   }
 }
 
@@ -174,27 +193,29 @@ function unwritable(code: FailureCode, what: string, cause: unknown): Failure {
   return new Failure(code, `${what}.`, ['The folder is not writable, or the disk is full.'], { cause })
 }
 
-/** Gives the way to the credential, which is never shown here. */
-function reading(outcome: Outcome, request: { readonly context?: string | undefined }): readonly string[] {
-  const { name, namespace = '', resourceVersion } = outcome.secret
-  if (!outcome.provisioned || resourceVersion === undefined) return []
-  const context = request.context === undefined ? '' : ` --context ${shellWord(request.context)}`
-  const command = `kubectl${context} -n ${namespace} get secret ${name}`
-  return ['To read the password:', `  ${command} -o jsonpath='{.data.PGPASSWORD}' | base64 -d`]
+/** Gives the way to the credential, which is never shown here: in the cluster of this run, whatever kubectl would use. */
+function reading({ provisioned, secret }: Outcome, { kubeconfig, context }: RawInputs): readonly string[] {
+  const { name, namespace = '', resourceVersion } = secret
+  if (!provisioned || resourceVersion === undefined) return []
+  const options = [
+    ...(kubeconfig && existsSync(kubeconfig) ? ['--kubeconfig', kubeconfig] : []),
+    ...(context ? ['--context', context] : []),
+    ...['-n', namespace, 'get', 'secret', name],
+  ]
+  const template = "go-template='{{.data.PGPASSWORD | base64decode}}'"
+  return ['To read the password:', `  kubectl ${options.map(shellWord).join(' ')} -o ${template}`]
 }
 
 /** Prints what the administrator has to grant; without a cluster there is nothing to look up. */
 async function printRights({ inputs, gateOnly, serviceAccount, service }: Invocation): Promise<void> {
-  const table = parametersOf('cli').filter(({ name }) => rightsParameters.includes(name))
-  const values = parseValues(
-    inputs,
-    // There is no context here whose namespace could stand in.
-    table.map((one) => (one.name === 'app-namespace' ? { ...one, required: true as const } : one)),
-  )
+  const values = parseValues(inputs, parametersOfCommand('rights'))
   const [, namespace, name] = /^([a-z0-9-]+)\/([a-z0-9.-]+)$/.exec(serviceAccount ?? '') ?? []
   const subject = namespace === undefined || name === undefined ? undefined : { namespace, name }
   if (serviceAccount !== undefined && subject === undefined) {
     throw new Failure('input-invalid', 'Option --service-account is no namespace/name, such as shop/ci.', [])
+  }
+  if (service !== undefined && !/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(service)) {
+    throw new Failure('input-invalid', 'Option --service is no name, such as postgresql1-user-access.', [])
   }
   const { formatRights } = await import('./rights.ts')
   const manifest = formatRights(
@@ -256,8 +277,4 @@ function plainSink(): Sink {
 /** Gives a text as one word of a shell. */
 function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
-}
-
-function isSet(value: string | undefined): boolean {
-  return value !== undefined && !['', '0', 'false'].includes(value)
 }

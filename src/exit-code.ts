@@ -3,7 +3,11 @@ import type { FailureCode } from './failure.ts'
 /** What the exit code of the command line says. Pipelines branch on these, so they never change their meaning. */
 export const exitCodes = {
   done: { code: 0, meaning: 'done: everything is as wanted, whether or not something had to be changed' },
-  internal: { code: 1, meaning: 'internal error: a situation this tool was not written for' },
+  internal: {
+    code: 1,
+    meaning:
+      'internal error: a situation this tool was not written for, or no way to write down what came of a run',
+  },
   usage: { code: 2, meaning: 'wrong usage: an option, a variable, or what they name in a file' },
   gate: { code: 3, meaning: 'the go-live gate held the release back' },
   cluster: {

@@ -74,6 +74,9 @@ export function inComponent(text: string): string {
   return text
     .replace('input "kubeconfig" is empty, and neither', 'neither')
     .replace('; it is in the job summary too', '')
+    .replace('is in the job summary and in the report', 'is in the report')
+    .replace('The summary has that ready to paste', 'What to paste is above')
+    .replace('with debug logging', 'with the variable PG_APP_USER_VERBOSE set to true')
 }
 
 /**

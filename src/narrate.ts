@@ -63,6 +63,8 @@ export function stepsToCome(look: Look, wanted: Wanted): readonly Step[] {
   return [...intentions(look, wanted)].map(stepOf)
 }
 
+const notThere = 'not there'
+
 /** One change that has not been made yet, with what led to it. */
 interface Intention {
   readonly change: Change
@@ -72,7 +74,7 @@ interface Intention {
 
 function stepOf({ change, seen, done }: Intention): Step {
   return {
-    sign: change.action === 'created' ? 'created' : 'repaired',
+    sign: seen === notThere ? 'created' : 'repaired',
     subject: change.object === 'secret' ? 'Secret' : change.object,
     text: `${change.name}: ${seen}; would be ${done}`,
   }
@@ -81,7 +83,7 @@ function stepOf({ change, seen, done }: Intention): Step {
 function* intentions({ plan, insidePlan, secretPlan }: Look, wanted: Wanted): Generator<Intention> {
   const { username, database, secret } = wanted
   const { role, grants } = plan
-  const fresh = { seen: 'not there', done: 'created' }
+  const fresh = { seen: notThere, done: 'created' }
   if (role.action === 'create') {
     yield { change: { object: 'role', name: username, action: 'created' }, ...fresh }
   } else if (role.action === 'set-password') {
@@ -104,11 +106,14 @@ function* intentions({ plan, insidePlan, secretPlan }: Look, wanted: Wanted): Ge
   const granting =
     grants === undefined || grants.application || grants.revokePublic || grants.connect.length > 0
   if (granting || insidePlan.grantSchema) {
-    const words = { seen: 'not as wanted', done: 'put right' }
+    const words =
+      plan.database === 'create'
+        ? { seen: notThere, done: 'given' }
+        : { seen: 'not as wanted', done: 'put right' }
     yield { change: { object: 'grants', name: database, action: 'granted' }, ...words }
   }
   for (const name of insidePlan.extensions) {
-    const words = { seen: 'not there', done: 'created in schema public' }
+    const words = { seen: notThere, done: 'created in schema public' }
     yield { change: { object: 'extension', name, action: 'created' }, ...words }
   }
   if (secretPlan.kind === 'create') {

@@ -1,14 +1,25 @@
 import { Command, CommanderError, Option } from 'commander'
-import { exitCodes } from './exit-code.ts'
+import { exitCodes, type ExitKind } from './exit-code.ts'
 import { Failure } from './failure.ts'
-import { meaning, parametersOf, type Kind, type Parameter, type ParameterName } from './parameters.ts'
+import { goLiveModes } from './go-live/ref.ts'
+import {
+  meaning,
+  parametersOf,
+  type Kind,
+  type NamedParameter,
+  type Parameter,
+  type ParameterName,
+} from './parameters.ts'
 import type { RawInputs } from './parse.ts'
 import { oneLine } from './text.ts'
 import { version } from './version.ts'
 
+/** What the command line can be asked for. */
+export type CommandName = 'provision' | 'go-live' | 'rights'
+
 /** What was asked for on the command line, and by its variables. */
 export interface Invocation {
-  readonly command: 'provision' | 'go-live' | 'rights'
+  readonly command: CommandName
   /** The texts of the parameters, from options and variables. */
   readonly inputs: RawInputs
   /** The parameters that were given as options, which every process of the machine can read. */
@@ -31,29 +42,65 @@ export function variableOf(name: string): string {
   return `PG_APP_USER_${name.toUpperCase().replaceAll('-', '_')}`
 }
 
-/** The parameters that decide which rights a run needs. */
-export const rightsParameters: readonly ParameterName[] = [
-  'access-secret',
-  'access-namespace',
-  'app-secret',
-  'app-namespace',
-  'dry-run',
-]
-
-/** How a command line wants to be answered. Found without reading the rest, whose errors are answered as well. */
-export function answerOf(args: readonly string[]): { readonly json: boolean; readonly verbose: boolean } {
-  return { json: /(^| )--output[ =]json( |$)/.test(args.join(' ')), verbose: args.includes('--verbose') }
+/** What of the table a command has, and what it fixes there. */
+const tables: Record<
+  CommandName,
+  {
+    readonly has: (name: ParameterName) => boolean
+    readonly fixes: Partial<Record<ParameterName, Partial<Omit<Parameter, 'name'>>>>
+  }
+> = {
+  provision: { has: () => true, fixes: {} },
+  'go-live': {
+    // The gate alone has no use for what says what to change.
+    has: (name) =>
+      ![
+        'app-sslmode',
+        'database-owner',
+        'extensions',
+        'connect-roles',
+        'existing',
+        'unproven',
+        'dry-run',
+      ].includes(name),
+    fixes: {
+      // A gate that is off is no gate.
+      'go-live': { options: goLiveModes.filter((mode) => mode !== 'off'), default: 'enforce' },
+      'go-live-profile': { required: true, description: 'The plan that was ordered.' },
+    },
+  },
+  rights: {
+    has: (name) =>
+      ['access-secret', 'access-namespace', 'app-secret', 'app-namespace', 'dry-run'].includes(name),
+    // There is no context here whose namespace could stand in.
+    fixes: { 'app-namespace': { required: true, description: 'Namespace of the application Secret.' } },
+  },
 }
 
-/** The parameters that say what to change: the gate alone has no use for them. */
-export const changingParameters: readonly ParameterName[] = [
-  'app-sslmode',
-  'database-owner',
-  'extensions',
-  'connect-roles',
-  'existing',
-  'unproven',
-]
+/** Gives the parameters of a command: those of the table, as the command has them. */
+export function parametersOfCommand(command: CommandName): readonly NamedParameter[] {
+  const { has, fixes } = tables[command]
+  return parametersOf('cli')
+    .filter(({ name }) => has(name))
+    .map((parameter) => ({ ...parameter, ...fixes[parameter.name] }))
+}
+
+/** Whether a variable that switches something on does. */
+export function isSet(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false'].includes(value)
+}
+
+/** How a command line wants to be answered. Found without reading the rest, whose errors are answered as well. */
+export function answerOf(
+  args: readonly string[],
+  variables: NodeJS.ProcessEnv = {},
+): { readonly json: boolean; readonly verbose: boolean } {
+  const given = args.filter((arg, at) => arg.startsWith('--output=') || args[at - 1] === '--output').at(-1)
+  return {
+    json: given?.replace(/^--output=/, '') === 'json',
+    verbose: args.includes('--verbose') || isSet(variables[variableOf('verbose')]),
+  }
+}
 
 /**
  * Reads a command line. Gives nothing where help or the version was asked for, and shown.
@@ -69,7 +116,8 @@ export function parseCommandLine(args: readonly string[]): Invocation | undefine
     program.parse(args, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.code === 'commander.helpDisplayed' || error.code === 'commander.version') return undefined
+    // Help that was asked for, and the version, have been shown.
+    if (error.exitCode === 0) return undefined
     throw usageFailure(error, args)
   }
   return invocation
@@ -83,7 +131,10 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError(true)
-    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .configureHelp({
+      optionDescription: ({ description, envVar }) =>
+        envVar === undefined ? description : `${description} (${envVar})`,
+    })
     .configureOutput({ writeErr: () => undefined })
     .exitOverride()
     .addHelpText('after', programHelp)
@@ -95,7 +146,7 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
       'Gives an application its role, database, grants and Secret, and proves its login. What is right already stays as it is, so it may run again and again.',
     )
     .addHelpText('after', provisionHelp)
-  for (const parameter of parametersOf('cli')) provision.addOption(optionOf(parameter))
+  for (const parameter of parametersOfCommand('provision')) provision.addOption(optionOf(parameter))
   provision
     .option('-y, --yes', 'change without asking; needed where there is no terminal, implied by CI=true')
     .action(() => {
@@ -106,12 +157,10 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
     .command('go-live')
     .summary('check whether the database may carry production, and change nothing')
     .description(
-      'Checks whether the database may carry production, with evidence, and changes nothing. Ends with exit code 3 where a requirement is not met or unknown, unless --go-live says otherwise: it is enforce here, as long as it is not given.',
+      'Checks whether the database may carry production, with evidence, and changes nothing. Ends with exit code 3 where a requirement is not met or unknown, unless --go-live says otherwise.',
     )
     .addHelpText('after', goLiveHelp)
-  for (const parameter of parametersOf('cli').filter(({ name }) => !changingParameters.includes(name))) {
-    goLive.addOption(optionOf(parameter))
-  }
+  for (const parameter of parametersOfCommand('go-live')) goLive.addOption(optionOf(parameter))
   goLive.action(() => {
     found(invocationOf('go-live', goLive))
   })
@@ -123,9 +172,7 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
       'Prints the Role and RoleBinding that the pipeline needs, from the options alone: nothing is asked of any cluster. The result goes to the administrator, or into "kubectl apply -f -".',
     )
     .addHelpText('after', rightsHelp)
-  for (const parameter of parametersOf('cli').filter(({ name }) => rightsParameters.includes(name))) {
-    rights.addOption(optionOf(parameter))
-  }
+  for (const parameter of parametersOfCommand('rights')) rights.addOption(optionOf(parameter))
   rights
     .option('--gate-only', 'only what "go-live" needs: nothing is written')
     .option('--service-account <namespace/name>', 'who gets the rights; left open: a placeholder to fill in')
@@ -142,20 +189,25 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
   for (const command of [provision, goLive, rights]) {
     command
       .addOption(
-        new Option('--output <format>', 'lines for people, or JSON alone on stdout')
+        new Option('--output <format>', 'text: lines for people (default); json: JSON alone on stdout')
           .choices(['text', 'json'])
           .default('text'),
       )
-      .option('--verbose', 'show what led to an error, and other details; never a credential')
+      .addOption(
+        new Option('--verbose', 'show what led to an error, and other details; never a credential').env(
+          variableOf('verbose'),
+        ),
+      )
   }
   return program
 }
 
 function optionOf({ name, kind, ...rest }: Parameter): Option {
   const flags = kind === 'flag' ? `--${name} [true|false]` : `--${name} <${placeholders[kind]}>`
-  const option = new Option(flags, meaning({ name, kind, ...rest }).replace(/[`*]/g, '')).env(
-    variableOf(name),
-  )
+  const text = meaning({ name, kind, ...rest })
+    .replace('**Required.**', 'Required.')
+    .replaceAll('`', '')
+  const option = new Option(flags, text).env(variableOf(name))
   if (kind === 'flag') option.preset('true')
   if (kind === 'list' || kind === 'patterns') {
     option.argParser<string>((item, earlier: string | undefined) =>
@@ -199,17 +251,20 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
     exposed: new Set(given.filter(({ exposed }) => exposed).map(({ name }) => name)),
     yes: yes === true,
     gateOnly: gateOnly === true,
-    ...(dotenv !== undefined && { dotenv }),
-    ...(reportDirectory !== undefined && { reportDirectory }),
-    ...(serviceAccount !== undefined && { serviceAccount }),
-    ...(service !== undefined && { service }),
+    // Here too, what is given empty counts as not given.
+    ...(dotenv && { dotenv }),
+    ...(reportDirectory && { reportDirectory }),
+    ...(serviceAccount && { serviceAccount }),
+    ...(service && { service }),
   }
 }
 
 /** A value is left out: whoever misspells an option may have put a credential behind it. */
 function usageFailure(error: CommanderError, args: readonly string[]): Failure {
   if (error.code === 'commander.help') {
-    return new Failure('input-invalid', 'No command was given.', [
+    const [, unknown] = args
+    const message = unknown === undefined ? 'No command was given.' : `Unknown command '${oneLine(unknown)}'.`
+    return new Failure('input-invalid', message, [
       'pg-app-user provision   gives an application its role, database, grants and Secret',
       'pg-app-user go-live     checks whether the database may carry production',
       'pg-app-user rights      prints the rights to ask the administrator for',
@@ -245,18 +300,26 @@ export function inOptions(text: string): string {
     )
     .replace(/^(\W*\d+) inputs are wrong/, '$1 options are wrong')
     .replace('; it is in the job summary too', '')
+    .replace('is in the job summary and in the report', 'goes into the report: option --report-directory')
+    .replace('The summary has that ready to paste', 'What to paste is above')
+    .replace('with debug logging', 'with --verbose')
 }
 
-const codes = Object.values(exitCodes)
-  .map(({ code, meaning }) => `  ${String(code).padEnd(4)} ${meaning}`)
-  .join('\n')
+function codesOf(...kinds: ExitKind[]): string {
+  return kinds
+    .map((kind) => `  ${String(exitCodes[kind].code).padEnd(4)} ${exitCodes[kind].meaning}`)
+    .join('\n')
+}
+
+const codes = codesOf(...(Object.keys(exitCodes) as ExitKind[]))
 
 const precedence = `
 Where a value comes from:
   An option wins over its variable (PG_APP_USER_ and the name in capitals, with _ for -), a variable over the
   default. An option that is given empty stands for the default, whatever its variable says.
   Lists: repeat the option, or separate by commas.
-
+`
+const kubeconfig = `
 The kubeconfig:
   --kubeconfig <path>, then KUBECONFIG, then KUBECONFIG_CONTENTS_B64, then on a terminal ~/.kube/config. Both
   variables may hold the content itself; an option may not, because every process here can read it.
@@ -278,7 +341,7 @@ Examples:
 Every option of a command: pg-app-user <command> --help
 `
 
-const provisionHelp = `${precedence}
+const provisionHelp = `${precedence}${kubeconfig}
 Examples:
   See what would be done, then do it:
     pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
@@ -292,7 +355,7 @@ Exit codes:
 ${codes}
 `
 
-const goLiveHelp = `${precedence}
+const goLiveHelp = `${precedence}${kubeconfig}
 Examples:
   Hold back what does not meet the standard plan, and keep the evidence:
     pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
@@ -304,11 +367,14 @@ Exit codes:
 ${codes}
 `
 
-const rightsHelp = `
+const rightsHelp = `${precedence}
 Examples:
   A ticket to the administrator, complete but for the name of the Service:
     pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --service-account shop/ci
   As an administrator, who knows the Service as well:
     pg-app-user rights … --service postgresql1-user-access | kubectl apply -f -
+
+Exit codes:
+${codesOf('done', 'internal', 'usage')}
 `

@@ -35,7 +35,7 @@ export const parameters = [
     name: 'kubeconfig',
     kind: 'secret',
     description:
-      'Kubeconfig: its content, base64 of it, or a path. Default: variable `KUBECONFIG`, then `KUBECONFIG_CONTENTS_B64`.',
+      'Kubeconfig: its content, base64 of it, or a path (on a command line only that). Default: variable `KUBECONFIG`, then `KUBECONFIG_CONTENTS_B64`.',
     absent: {
       gitlab:
         'inputs of a component are visible to everyone who sees the pipeline, so the kubeconfig comes from the agent or a file variable `KUBECONFIG`',
@@ -186,9 +186,12 @@ export const parameters = [
 /** The name of a parameter. */
 export type ParameterName = (typeof parameters)[number]['name']
 
+/** One parameter of the table. */
+export type NamedParameter = Parameter & { readonly name: ParameterName }
+
 /** Gives the parameters that a face has. */
-export function parametersOf(face: Face): readonly (Parameter & { readonly name: ParameterName })[] {
-  const all: readonly (Parameter & { readonly name: ParameterName })[] = parameters
+export function parametersOf(face: Face): readonly NamedParameter[] {
+  const all: readonly NamedParameter[] = parameters
   return all.filter(({ absent }) => absent?.[face] === undefined)
 }
 
@@ -213,7 +216,7 @@ export const outputs = [
   {
     name: 'changes',
     description:
-      'JSON list of what was changed (under `dry-run`: what would be): `[{"object", "name", "action"}]`, see below.',
+      'JSON list of what was changed (under `dry-run`: what would be): `[{"object", "name", "action"}]`.',
   },
   { name: 'secret-name', description: 'Name of the application Secret.' },
   { name: 'secret-namespace', description: 'Namespace of the application Secret.' },

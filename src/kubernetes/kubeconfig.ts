@@ -118,7 +118,7 @@ async function find(sources: KubeconfigSources, mask: Mask): Promise<Found> {
   const home = homeFile === undefined ? undefined : await contentOf(homeFile, homeFile)
   if (homeFile !== undefined && home !== undefined) {
     const config = parse(home, homeFile, path.dirname(homeFile), mask)
-    if (config === undefined) throw invalid(homeFile, `it holds ${likeness(home)}`)
+    if (config === undefined) throw unlike(homeFile, 'it holds', home)
     return { source: homeFile, config }
   }
   const noHome = homeFile === undefined ? '' : `, and there is no ${homeFile}`
@@ -133,7 +133,7 @@ async function find(sources: KubeconfigSources, mask: Mask): Promise<Found> {
 async function load(value: string, source: string, isList: boolean, mask: Mask): Promise<Kubeconfig> {
   const direct = parse(value, source, process.cwd(), mask)
   if (direct !== undefined) return direct
-  if (value.includes('\n')) throw invalid(source, `it is ${likeness(value)}`)
+  if (value.includes('\n')) throw unlike(source, 'it is', value)
 
   const paths = isList ? value.split(path.delimiter).filter((file) => file !== '') : [value]
   const configs: Kubeconfig[] = []
@@ -141,13 +141,16 @@ async function load(value: string, source: string, isList: boolean, mask: Mask):
     const content = await contentOf(file, source)
     if (content === undefined) continue
     const config = parse(content, source, path.dirname(path.resolve(file)), mask)
-    if (config === undefined) throw invalid(source, `the file ${oneLine(file)} holds ${likeness(content)}`)
+    if (config === undefined) throw unlike(source, `the file ${oneLine(file)} holds`, content)
     configs.push(config)
   }
   const merged = configs.reduce<Kubeconfig | undefined>(merge, undefined)
   if (merged !== undefined) return merged
-  if (paths.length > 1) throw invalid(source, `it names ${paths.length} files, and none of them exists`)
-  throw invalid(source, `it is ${likeness(value)}`)
+  if (paths.length > 1)
+    throw invalid(source, `it names ${paths.length} files, and none of them exists`, [
+      'Paths count from the folder in which this runs.',
+    ])
+  throw unlike(source, 'it is', value)
 }
 
 /** Merges as kubectl does: what comes first wins. */
@@ -202,7 +205,9 @@ function yamlFields(content: string, source: string): Fields | undefined {
   if (problem !== undefined) {
     // The parser's own message repeats the line, which may be a credential.
     const line = problem.linePos?.[0].line
-    throw invalid(source, `it is no valid YAML${line === undefined ? '' : ` (line ${line})`}`)
+    throw invalid(source, `it is no valid YAML${line === undefined ? '' : ` (line ${line})`}`, [
+      'A frequent cause is an indentation that was lost on the way into a variable or a secret: store it in base64.',
+    ])
   }
   // kubectl reads a password or a name of digits as text, as it was written.
   visit(document, {
@@ -227,17 +232,62 @@ function fromBase64(content: string): string {
   return /^[A-Za-z0-9+/_-]{40,}={0,2}$/.test(packed) ? Buffer.from(packed, 'base64').toString() : ''
 }
 
-/** Says what a value that is no kubeconfig looks like, without repeating any of it. */
-function likeness(value: string): string {
-  if (value.trim() === '') return 'nothing'
-  if (/^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(value)) return 'what looks like a bearer token, not a kubeconfig'
-  if (value.includes('-----BEGIN ')) return 'what looks like a certificate or a key, not a kubeconfig'
-  if (/^\*+$/.test(value)) return 'a masked text (only asterisks)'
-  if (/^\$|^%\w+%$/.test(value)) return 'what looks like the name of a variable that nothing has replaced'
-  if (fromBase64(value) !== '') return 'what looks like base64 of something that is no kubeconfig'
-  if (/^\s*(apiVersion|kind)\s*:/m.test(value)) return 'a YAML text without clusters and contexts'
-  if (!value.includes('\n')) return 'neither a kubeconfig nor base64 of one, and no file has this name'
-  return 'neither a kubeconfig nor base64 of one'
+/** What else a text may be, and what has probably gone wrong then. The first that fits counts. */
+const likenesses = [
+  {
+    fits: (value: string) => value.trim() === '',
+    what: 'nothing',
+    cause: 'A frequent cause is a step before this one that was to write it, and failed.',
+  },
+  {
+    fits: (value: string) => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(value),
+    what: 'what looks like a bearer token, not a kubeconfig',
+    cause: 'A token does not say which cluster it is for: store the whole kubeconfig that it belongs to.',
+  },
+  {
+    fits: (value: string) => value.includes('-----BEGIN '),
+    what: 'what looks like a certificate or a key, not a kubeconfig',
+    cause: 'Store the whole kubeconfig that it belongs to.',
+  },
+  {
+    fits: (value: string) => /^\*+$/.test(value),
+    what: 'a masked text (only asterisks)',
+    cause:
+      'It was probably copied from a log or a settings page, which show no credential: store the original.',
+  },
+  {
+    fits: (value: string) => /^\$|^%\w+%$/.test(value),
+    what: 'what looks like the name of a variable that nothing has replaced',
+    cause:
+      'A frequent cause is a variable that this job does not have, or quotes that keep it from being replaced.',
+  },
+  {
+    fits: (value: string) => fromBase64(value) !== '',
+    what: 'what looks like base64 of something that is no kubeconfig',
+    cause: 'A frequent cause is a text that was encoded twice, or was cut: encode the file once more.',
+  },
+  {
+    fits: (value: string) => /^\s*(apiVersion|kind)\s*:/m.test(value),
+    what: 'a YAML text without clusters and contexts',
+    cause: 'It is probably another manifest, such as the Secret in which the kubeconfig is kept.',
+  },
+  {
+    fits: (value: string) => !value.includes('\n'),
+    what: 'neither a kubeconfig nor base64 of one, and no file has this name',
+    cause: 'A path counts from the folder in which this runs.',
+  },
+]
+
+/** Says what a text is that is no kubeconfig, and repeats none of it: it may be a credential. */
+function unlike(source: string, where: string, value: string): Failure {
+  const { what, cause } = likenesses.find(({ fits }) => fits(value)) ?? {
+    what: 'neither a kubeconfig nor base64 of one',
+    cause: 'A frequent cause is a file of another kind, or a part of one.',
+  }
+  return invalid(source, `${where} ${what}`, [
+    cause,
+    'It may be the text of a kubeconfig, base64 of it, or a path to one.',
+  ])
 }
 
 const secretName = /token|secret|passw|credential|assertion|(^|[-_])key$/i
@@ -592,9 +642,16 @@ function credentialFailure(user: User, error: unknown): Failure {
   )
 }
 
-function invalid(source: string, what: string): Failure {
+function invalid(
+  source: string,
+  what: string,
+  hint = [
+    'A frequent cause is a kubeconfig that was copied in part, or that refers to files on another machine.',
+  ],
+): Failure {
   return new Failure('kubeconfig-invalid', `The kubeconfig from ${source} cannot be used: ${what}.`, [
-    'It may be the text of a kubeconfig, base64 of it, or a path to one.',
+    ...hint,
+    'This prints a complete one: kubectl config view --raw --flatten --minify',
   ])
 }
 

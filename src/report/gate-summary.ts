@@ -70,8 +70,8 @@ function evidence({ id, title, source, evidence }: Finding): string {
   return [from, '', ...(lines.length === 0 ? ['- nothing to look at'] : lines)].join('\n')
 }
 
-/** The block to paste for everything unknown that a person may vouch for. */
-function attestations({ findings, file, at }: GateReport): string {
+/** Gives what to paste into the go-live file for everything unknown that a person may vouch for; empty for nothing. */
+export function attestationsToFill({ findings, at }: GateReport): string {
   const open = findings.filter(({ verdict, attestable }) => verdict === 'unknown' && attestable)
   if (open.length === 0) return ''
   const until = new Date(at.getTime() + suggestedDays * 24 * 3600 * 1000).toISOString().slice(0, 10)
@@ -81,9 +81,15 @@ function attestations({ findings, file, at }: GateReport): string {
     '    by: ""',
     `    valid-until: ${until}`,
   ])
+  return ['attestations:', ...entries].join('\n')
+}
+
+function attestations(report: GateReport): string {
+  const toFill = attestationsToFill(report)
+  if (toFill === '') return ''
   return paragraphs(
-    `**To attest, commit this** (${code(file)}) **and fill in the blanks:**`,
-    block('yaml', ['attestations:', ...entries].join('\n')),
+    `**To attest, commit this** (${code(report.file)}) **and fill in the blanks:**`,
+    block('yaml', toFill),
   )
 }
 

@@ -1,6 +1,7 @@
 import type { Failure } from '../failure.ts'
 import type { Sign, Step } from '../reporter.ts'
 import { formatSeconds } from '../text.ts'
+import { documents } from '../version.ts'
 
 const signs: Record<Sign, string> = {
   right: '✓',
@@ -31,6 +32,6 @@ export function formatFailure(failure: Failure, standing: string): readonly stri
     `${signs.stopped} ${failure.message}  [${failure.code}]`,
     ...failure.hint.map((line) => `  ${line}`),
     `  ${standing}`,
-    `  docs/troubleshooting.md#${failure.code}`,
+    `  ${documents}/troubleshooting.md#${failure.code}`,
   ]
 }

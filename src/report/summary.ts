@@ -3,10 +3,9 @@ import type { GateReport } from '../go-live/finding.ts'
 import { groupRights } from '../kubernetes/right.ts'
 import { nothingChanged, standing, type Change, type Outcome, type Row } from '../outcome.ts'
 import { count, formatSeconds, sentence } from '../text.ts'
+import { documents } from '../version.ts'
 import { gateBody, gateTitle } from './gate-summary.ts'
 import { block, code, escape, fold, paragraphs, table } from './markdown.ts'
-
-const documents = 'https://github.com/elastisys/pg-app-user/blob/v1/docs'
 
 /** What GitHub takes of one step, in bytes; it drops the whole of a longer one. */
 export const longestSummary = 1024 * 1024

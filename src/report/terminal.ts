@@ -11,12 +11,15 @@ const frameMs = 120
 
 const colours = { '✓': 'green', '+': 'green', '~': 'yellow', '!': 'yellow', '✗': 'red' } as const
 
-/** Colours the sign of a line and dims its duration, where the stream and NO_COLOR or FORCE_COLOR want colours. */
+/**
+ * Colours the sign of a line and dims its duration, where the stream and NO_COLOR or FORCE_COLOR want colours. One style
+ * at a time: with several, older releases of Node.js do not ask the stream.
+ */
 export function paint(line: string, stream: NodeJS.WriteStream): string {
   const [, sign = '', rest = '', duration = ''] = /^([✓+~!✗])?(.*?)( +\d+\.\d\d s)?$/su.exec(line) ?? []
   const colour = colours[sign as keyof typeof colours] as (typeof colours)[keyof typeof colours] | undefined
   return [
-    colour === undefined ? sign : styleText([colour, 'bold'], sign, { stream }),
+    colour === undefined ? sign : styleText(colour, styleText('bold', sign, { stream }), { stream }),
     sign === '✗' ? styleText('bold', rest, { stream }) : rest,
     duration === '' ? '' : styleText('dim', duration, { stream }),
   ].join('')
@@ -57,6 +60,8 @@ export class Screen implements Sink {
   }
 
   enter(phase: string): void {
+    // A terminal that takes no control sequences cannot have a last line that changes.
+    if (process.env['TERM'] === 'dumb') return
     this.phase = phase
     this.since = performance.now()
     this.draw()

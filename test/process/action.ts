@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
+import { commandsOf, furnish, parseOutputs, prepareStep, type Command } from '../../sandbox/runner.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
-import { parameters, type OutputName, type ParameterName } from '../../src/parameters.ts'
+import type { OutputName, ParameterName } from '../../src/parameters.ts'
 import { Canaries } from '../support/canary.ts'
 
 /** What one run of the built action is given. */
@@ -17,13 +17,6 @@ export interface ActionSetting {
   readonly sandbox?: Sandbox
   /** Further credentials that must not show anywhere. */
   readonly secrets?: readonly string[]
-}
-
-/** A workflow command as a runner reads it from a line of the log. */
-export interface Command {
-  readonly name: string
-  readonly properties: string
-  readonly data: string
 }
 
 /** What a runner, and the step after this one, see of a run. */
@@ -52,8 +45,6 @@ export interface StartedAction {
   readonly ended: Promise<ActionRun>
 }
 
-const action = fileURLToPath(new URL('../../dist/index.js', import.meta.url))
-
 /** Runs the built action the way a runner does, and waits for its end. */
 export async function runAction(setting: ActionSetting): Promise<ActionRun> {
   return (await startAction(setting)).ended
@@ -63,31 +54,14 @@ export async function runAction(setting: ActionSetting): Promise<ActionRun> {
 export async function startAction(setting: ActionSetting): Promise<StartedAction> {
   const { sandbox } = setting
   const home = await mkdtemp(join(tmpdir(), 'action-'))
-  const folders = { workspace: join(home, 'workspace'), temporary: join(home, 'temporary') }
-  for (const folder of Object.values(folders)) await mkdir(folder)
-  const files = { outputs: join(home, 'outputs'), summary: join(home, 'summary') }
-  for (const file of Object.values(files)) await writeFile(file, '')
+  const paths = await furnish(home)
+  const { main, env } = await prepareStep(paths, setting.inputs ?? {})
   const mark = (await sandbox?.postgres.logSize()) ?? 0
   const start = performance.now()
-  const child = spawn(process.execPath, [action], {
-    cwd: folders.workspace,
+  const child = spawn(process.execPath, [main], {
+    cwd: paths.work,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env['PATH'],
-      HOME: home,
-      TMPDIR: folders.temporary,
-      CI: 'true',
-      GITHUB_ACTIONS: 'true',
-      GITHUB_ACTOR: 'kim',
-      GITHUB_EVENT_NAME: 'push',
-      GITHUB_REPOSITORY: 'acme/shop',
-      GITHUB_RUN_ID: '8123',
-      GITHUB_REF_NAME: 'main',
-      GITHUB_OUTPUT: files.outputs,
-      GITHUB_STEP_SUMMARY: files.summary,
-      ...inputVariables(setting.inputs ?? {}),
-      ...setting.env,
-    },
+    env: { ...env, ...setting.env },
   })
   const written = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr'] as const) {
@@ -97,11 +71,11 @@ export async function startAction(setting: ActionSetting): Promise<StartedAction
     try {
       const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
       const { stdout, stderr } = written
-      const outputs = await readFile(files.outputs, 'utf8')
-      const summary = await readFile(files.summary, 'utf8')
+      const outputs = await readFile(paths.output, 'utf8')
+      const summary = await readFile(paths.summary, 'utf8')
       const commands = [...commandsOf(stdout), ...commandsOf(stderr)]
       const masks = commands.filter(({ name }) => name === 'add-mask').map(({ data }) => data)
-      const left = { ...(await contentOf(folders.workspace)), ...(await contentOf(folders.temporary)) }
+      const left = { ...(await contentOf(paths.work)), ...(await contentOf(paths.temp)) }
       const reports = Object.fromEntries(
         Object.entries(left).filter(([name]) =>
           /(^|\/)pg-app-user-go-live-\w+\/go-live\.(json|xml|html)$/.test(name),
@@ -141,16 +115,6 @@ export async function startAction(setting: ActionSetting): Promise<StartedAction
   return { child, stdout: () => written.stdout, ended: end() }
 }
 
-/** A runner passes every input that action.yml names: as given, else its default, else empty. */
-function inputVariables(inputs: NonNullable<ActionSetting['inputs']>): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    parameters.map((parameter) => [
-      `INPUT_${parameter.name.toUpperCase()}`,
-      inputs[parameter.name] ?? ('default' in parameter ? parameter.default : ''),
-    ]),
-  )
-}
-
 /** Gives the inputs that provision an application of this name in the sandbox. */
 export function inputsFor(sandbox: Sandbox, name: string): NonNullable<ActionSetting['inputs']> {
   return {
@@ -160,38 +124,6 @@ export function inputsFor(sandbox: Sandbox, name: string): NonNullable<ActionSet
     'app-database': name,
     'app-secret': `${name}-postgresql-secret`,
   }
-}
-
-/**
- * Reads workflow commands as a runner does: `::name properties::data` at the beginning of a line, spaces aside, and
- * `##[name properties]data` anywhere. Source: actions/runner, ActionCommand.cs.
- */
-export function commandsOf(text: string): readonly Command[] {
-  return text.split(/\r\n|\r|\n/).flatMap((line) => {
-    const [, name, properties = '', data = ''] =
-      /^\s*::([^\s:]+)(?: (.*?))?::(.*)$/.exec(line) ?? /##\[([^\s\]]+)(?: ([^\]]*))?\](.*)$/.exec(line) ?? []
-    return name === undefined ? [] : [{ name, properties, data: unescaped(data) }]
-  })
-}
-
-function unescaped(data: string): string {
-  return data.replaceAll('%0D', '\r').replaceAll('%0A', '\n').replaceAll('%25', '%')
-}
-
-/** Reads the file of outputs as the next step would: `name<<delimiter`, lines, `delimiter`. */
-export function parseOutputs(text: string): Record<string, string> {
-  const lines = text.split('\n')
-  const outputs: Record<string, string> = {}
-  while (lines.length > 1) {
-    const [, name = '', delimiter = ''] = /^([^<=]+)<<(.+)$/.exec(lines.shift() ?? '') ?? []
-    const end = lines.indexOf(delimiter)
-    if (end === -1) throw new Error(`output "${name}" does not end`)
-    outputs[name] = lines
-      .splice(0, end + 1)
-      .slice(0, -1)
-      .join('\n')
-  }
-  return outputs
 }
 
 function withoutMasks(stdout: string): string {

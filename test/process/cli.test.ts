@@ -1,10 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify, stripVTControlCharacters } from 'node:util'
 import { parseAllDocuments } from 'yaml'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
-import { optionsFor, runCommand, startOnTerminal, type CommandRun, type TerminalSession } from './command.ts'
+import { withUser } from './action.ts'
+import { Blocker } from './blocker.ts'
+import {
+  optionsFor,
+  program,
+  runCommand,
+  startOnTerminal,
+  type CommandRun,
+  type TerminalSession,
+} from './command.ts'
 
 let sandbox: Sandbox
 let folder: string
@@ -151,12 +163,77 @@ describe('in a pipe', () => {
     expect(stdout).not.toContain('hunter')
   })
 
+  test.each(['stdout', 'stderr'] as const)('comes to its end when nobody reads %s', async (unread) => {
+    const name = `unread-${unread}`
+    const args = ['provision', ...optionsFor(sandbox, name), '--output=json']
+    const run = await runCommand({ sandbox, args, env: { KUBECONFIG: kubeconfig, CI: 'true' }, unread })
+    expect(run.code).toBe(0)
+    if (unread === 'stderr') expect(JSON.parse(run.stdout)).toMatchObject({ changed: true, failure: null })
+    else expect(run.stderr).toMatch(/\nCreated role, database, grants and Secret for unread-stdout\. .*\n$/)
+    expect(secretOf(name)).toBeDefined()
+  })
+
+  // Linux has a file that is always full.
+  test.each(existsSync('/dev/full') ? ['rights', 'provision'] : [])(
+    'says that the disk is full, and %s ends badly',
+    async (command) => {
+      const words = [command, ...optionsFor(sandbox, 'full').slice(0, 2), '--app-namespace=shop']
+      const line = `"$0" "$@" ${command === 'rights' ? '' : '--app-database=full --dry-run '}>/dev/full`
+      const env = { PATH: process.env['PATH'], HOME: folder, KUBECONFIG: kubeconfig }
+      const run = promisify(execFile)('sh', ['-c', line, process.execPath, program, ...words], { env })
+      const stderr = '✗ What is said here cannot be written (ENOSPC).\n'
+      await expect(run).rejects.toMatchObject({ code: 1, stderr })
+    },
+  )
+
+  test('waits for no plugin that hangs, longer than it has time', async () => {
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'sleep', args: ['600'] }
+    const hanging = withUser(sandbox.kubeconfig, { exec: { ...exec, interactiveMode: 'Never' } })
+    const { code, stdout } = await provision('hanging', ['--timeout=1s'], { KUBECONFIG: hanging })
+    expect(code).toBe(7)
+    expect(stdout).toContain('✗ The run did not end within its 1 s; it was at: the cluster.  [timeout]')
+  })
+
   test('prints the Role after the error that asks for it', async () => {
     const { stdout, code } = await provision('rightless', ['--access-secret=another-secret'])
     expect(code).toBe(4)
     const [before = '', after = ''] = stdout.split('[permission-missing]')
     expect(before).not.toContain('kind: Role')
     expect(after).toContain('kind: RoleBinding')
+  })
+})
+
+describe('help', () => {
+  async function help(...args: string[]): Promise<CommandRun> {
+    return await runCommand({ sandbox, args })
+  }
+
+  test.each([[['--help']], [['help']], [['help', 'provision']], [['go-live', '--help']], [['rights', '-h']]])(
+    '%j is no error, and has examples',
+    async (args) => {
+      const { code, stdout, stderr } = await help(...args)
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(stdout).toMatch(/\nExamples:\n.+\n +pg-app-user /)
+      expect(stdout).not.toContain('✗')
+    },
+  )
+
+  test('says of each option what holds, with its variable', async () => {
+    const { stdout } = await help('provision', '--help')
+    const text = stdout.replace(/\s+/g, ' ')
+    expect(text).toContain('Default: main, release/**, tag:v*. (PG_APP_USER_RELEASE_BRANCHES)')
+    expect(text).toContain('--go-live <choice> Whether to check')
+    expect(text).toContain('Default: off. (PG_APP_USER_GO_LIVE)')
+    const gate = (await help('go-live', '--help')).stdout.replace(/\s+/g, ' ')
+    expect(gate).toContain('One of warn, enforce, auto. Default: enforce. (PG_APP_USER_GO_LIVE)')
+    expect(gate).toContain('Required. The plan that was ordered.')
+    expect(gate).not.toContain('--dry-run')
+  })
+
+  test('of an unknown command is refused', async () => {
+    const { code, stdout } = await help('help', 'provison')
+    expect(code).toBe(2)
+    expect(stdout).toContain("✗ Unknown command 'provison'.  [input-invalid]")
   })
 })
 
@@ -175,6 +252,17 @@ describe('rights', () => {
     const { stdout } = await runCommand({ sandbox, args: [...args, '--service=db-service', '--output=json'] })
     expect(JSON.parse(stdout)).toMatchObject({ kind: 'List', items: [{ kind: 'Role' }, {}, {}, {}] })
     expect(stdout).toContain('db-service')
+  })
+
+  test('takes what is given empty for not given, and names for names', async () => {
+    const without = await runCommand({ sandbox, args })
+    const empty = await runCommand({ sandbox, args: [...args, '--service=', '--service-account='] })
+    expect(empty).toEqual(without)
+    for (const wrong of ['--service=A: [b', '--service-account=ci']) {
+      const { code, stdout } = await runCommand({ sandbox, args: [...args, wrong] })
+      expect(code).toBe(2)
+      expect(stdout).toContain(`Option ${wrong.split('=')[0] ?? ''} is no name`)
+    }
   })
 
   test('names all that is missing', async () => {
@@ -199,6 +287,11 @@ describe('go-live', () => {
     expect(code).toBe(3)
     expect(stdout).toMatch(/^pg-app-user \S+ · go-live gate of gated$/m)
     expect(stdout).toContain('[go-live-held-back]')
+    expect(stdout).toContain('the evidence goes into the report: option --report-directory.')
+    expect(stdout).not.toContain('summary')
+    expect(stdout).toMatch(
+      /^To attest, commit this .*:\nattestations:\n {2}- requirement: backup-schedule\n/m,
+    )
     expect(files['outputs.env']).toMatch(/^PG_APP_USER_GO_LIVE_VERDICT=held-back$/m)
     expect(files['outputs.env']).toMatch(/^PG_APP_USER_CHANGED=false$/m)
   })
@@ -245,14 +338,36 @@ describe('on a terminal', () => {
       /This is what would be done on https:\/\/127\.0\.0\.1:\d+, namespace shop:/,
     )
     expect(session.shown()).toContain('\x1b[32m')
+    expect(stripVTControlCharacters(session.shown())).toMatch(
+      /^\+ grants +agreed: not there; would be given\r$/m,
+    )
     session.type('y\r')
     const { code, stdout } = await session.ended
     expect(code).toBe(0)
     expect(stdout).toMatch(/^Created role, database, grants and Secret for agreed\./m)
     expect(stdout).toContain(
-      "kubectl -n shop get secret agreed-postgresql-secret -o jsonpath='{.data.PGPASSWORD}'",
+      "kubectl -n shop get secret agreed-postgresql-secret -o go-template='{{.data.PGPASSWORD | base64decode}}'",
     )
     expect(secretOf('agreed')).toBeDefined()
+  })
+
+  test('gives the way to the password in the cluster of this run, whatever kubectl would use', async () => {
+    const path = join(folder, "kim's kubeconfig")
+    await writeFile(path, sandbox.kubeconfig, { mode: 0o600 })
+    const session = startOnTerminal({
+      sandbox,
+      args: [
+        'provision',
+        ...optionsFor(sandbox, 'read'),
+        '--yes',
+        '--context=sandbox',
+        `--kubeconfig=${path}`,
+      ],
+      env: { KUBECONFIG: '/nowhere' },
+    })
+    const { stdout } = await session.ended
+    const quoted = `'${path.replace("'", "'\\''")}'`
+    expect(stdout).toContain(`kubectl --kubeconfig ${quoted} --context sandbox -n shop get secret read-`)
   })
 
   test.each([
@@ -284,42 +399,103 @@ describe('on a terminal', () => {
     await session.ended
     expect(session.shown()).not.toContain('\x1b[32m')
   })
+
+  test('sends no control sequences to a terminal that takes none, and asks all the same', async () => {
+    const args = ['provision', ...optionsFor(sandbox, 'dumb')]
+    const session = startOnTerminal({ sandbox, args, env: { KUBECONFIG: kubeconfig, TERM: 'dumb' } })
+    await session.see('Do it? [y/N] ')
+    session.type('y\r')
+    const { code, stdout } = await session.ended
+    expect(code).toBe(0)
+    expect(session.shown()).not.toContain('\x1b')
+    expect(stdout).toMatch(/^Created role, database, grants and Secret for dumb\./m)
+  })
 })
 
 describe('Ctrl-C', () => {
-  /** The requests of a run at which it is stopped, and what it is at. */
-  const steps = [
-    ['permissions', /selfsubjectaccessreviews/],
-    ['the tunnel', /portforward/],
-    ['the Secret', /^POST .*\/secrets$/],
-  ] as const
+  let blocker: Blocker
+  beforeAll(async () => {
+    blocker = await Blocker.open(sandbox)
+  })
+  afterAll(async () => {
+    await blocker.close()
+  })
 
-  test.each(steps)('at %s ends cleanly and says what stands', async (phase, request) => {
+  /** Stops the session at a step, sends Ctrl-C, and says how it ended. */
+  async function interrupted(name: string, phase: string, came: () => Promise<unknown>): Promise<CommandRun> {
+    const session = provisionOnTerminal(name, ['--yes'])
+    await session.see(`${phase} …`)
+    await came()
+    session.type('\x03')
+    const run = await session.ended
+    expect(run.code).toBe(130)
+    expect(run.stdout).toContain('! cancelling')
+    expect(run.stdout).toContain(`✗ The run was cancelled; it was at: ${phase}.  [cancelled]`)
+    await blocker.sessionsGone()
+    return run
+  }
+
+  test.each([
+    ['the cluster', /selfsubjectreviews/, 'Nothing was changed.'],
+    ['permissions', /selfsubjectaccessreviews/, 'Nothing was changed.'],
+    ['the tunnel', /\/pods$/, 'Nothing was changed.'],
+    ['the first look', /portforward/, 'Nothing was changed.'],
+    ['the Secret', /^POST .*\/secrets$/, 'Role, database and grants were created'],
+  ])('at %s ends cleanly and says what stands', async (phase, path, standing) => {
     const name = phase.replaceAll(' ', '-').toLowerCase()
-    const { promise: came, resolve } = Promise.withResolvers<undefined>()
-    const release = sandbox.api.intercept(({ method, path }) => {
-      if (!request.test(`${method} ${path.split('?')[0] ?? ''}`)) return undefined
-      resolve(undefined)
-      return 'hang'
-    })
+    const { came, release } = blocker.request((request) =>
+      path.test(`${request.method} ${request.path.split('?')[0] ?? ''}`),
+    )
     try {
-      const session = provisionOnTerminal(name, ['--yes'])
-      await came
-      session.type('\x03')
-      const { code, stdout } = await session.ended
-      expect(code).toBe(130)
-      expect(stdout).toContain('! cancelling')
-      expect(stdout).toContain('[cancelled]')
-      expect(stdout).toMatch(
-        phase === 'the Secret'
-          ? /Role, database and grants were created\..* The next run continues from here\./
-          : /\n {2}Nothing was changed\.\n/,
-      )
+      const { stdout } = await interrupted(name, phase, () => came)
+      expect(stdout).toContain(standing)
     } finally {
       release()
     }
-    const again = await provision(name)
-    expect(again.code).toBe(0)
+    expect((await provision(name)).code).toBe(0)
+  })
+
+  test('at the role rolls back what is under way, and claims nothing that it cannot know', async () => {
+    const unblock = await blocker.writes('pg_shdescription')
+    try {
+      const { stdout } = await interrupted('amid', 'the role', () => blocker.blocked('comment'))
+      expect(stdout).toMatch(/\n {2}(Nothing was changed\.|Whether role was created is not known: )/)
+      expect(await blocker.roleExists('amid')).toBe(false)
+    } finally {
+      await unblock()
+    }
+    expect((await provision('amid')).code).toBe(0)
+  })
+
+  test('at the database says what stands', async () => {
+    const unblock = await blocker.writes('pg_database')
+    try {
+      const phase = 'the database and its grants'
+      const { stdout } = await interrupted('later', phase, () => blocker.blocked('create database'))
+      expect(stdout).toContain('Role was created')
+    } finally {
+      await unblock()
+    }
+    expect((await provision('later')).code).toBe(0)
+  })
+
+  test('at the wait for the lock leaves the one that has it alone', async () => {
+    const unblock = await blocker.writes('pg_shdescription')
+    try {
+      const holder = provision('contested')
+      await blocker.blocked('comment')
+      const waiting = provisionOnTerminal('contested', ['--yes'])
+      await waiting.see('another run holds the lock')
+      waiting.type('\x03')
+      const { code, stdout } = await waiting.ended
+      expect(code).toBe(130)
+      expect(stdout).toContain('it was at: the wait for the lock.  [cancelled]')
+      expect(stdout).toContain('Nothing was changed.')
+      await unblock()
+      expect((await holder).code).toBe(0)
+    } finally {
+      await unblock()
+    }
   })
 
   test('at the question changes nothing', async () => {
@@ -333,16 +509,20 @@ describe('Ctrl-C', () => {
   })
 
   test('for a second time ends it at once', async () => {
-    const release = sandbox.api.intercept(({ path }) => (path.includes('portforward') ? 'hang' : undefined))
+    const unblock = await blocker.writes('pg_shdescription')
     try {
-      // Without a lock or a transaction to give back the first one is as quick, so both come at once.
       const session = provisionOnTerminal('impatient', ['--yes'])
-      await session.see('the tunnel …')
-      session.type('\x03\x03')
-      const { code } = await session.ended
+      await blocker.blocked('comment')
+      // Nobody answers any more, so that the first one waits for a goodbye that does not come.
+      for (const tunnel of sandbox.api.tunnels()) tunnel.freeze()
+      session.type('\x03')
+      await session.see('cancelling')
+      session.type('\x03')
+      const { code, stdout } = await session.ended
       expect(code).toBe(130)
+      expect(stdout).not.toContain('[cancelled]')
     } finally {
-      release()
+      await unblock()
     }
   })
 })

@@ -16,6 +16,8 @@ export interface CommandSetting {
   /** Besides PATH and HOME: what is not given here is not set. */
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
+  /** What nobody reads to its end: the reader goes away, as `head` does, before anything is written. */
+  readonly unread?: 'stdout' | 'stderr'
   /** Whose credentials must not show anywhere. */
   readonly sandbox: Sandbox
 }
@@ -41,7 +43,8 @@ export interface TerminalSession {
   readonly ended: Promise<CommandRun>
 }
 
-const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+/** The built command line. */
+export const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 
 /** Gives the options that provision an application of this name in the sandbox. */
 export function optionsFor(sandbox: Sandbox, name: string): string[] {
@@ -63,6 +66,7 @@ export async function runCommand(setting: CommandSetting): Promise<CommandRun> {
     const written = { stdout: '', stderr: '' }
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream].setEncoding('utf8').on('data', (text: string) => (written[stream] += text))
+      if (setting.unread === stream) child[stream].destroy()
     }
     child.stdin.on('error', () => undefined).end(setting.input)
     const [code] = (await once(child, 'close')) as [number | null]
@@ -77,12 +81,13 @@ export function startOnTerminal(setting: CommandSetting): TerminalSession {
   let terminal: ReturnType<typeof spawnOnTerminal> | undefined
   const watchers = new Set<() => void>()
   const ended = inFolder(async (home) => {
+    const { TERM = 'xterm-256color' } = setting.env ?? {}
     terminal = spawnOnTerminal(process.execPath, [program, ...setting.args], {
-      name: 'xterm-256color',
+      name: TERM,
       cols: 120,
       rows: 40,
       cwd: home,
-      env: { PATH: process.env['PATH'] ?? '', HOME: home, TERM: 'xterm-256color', ...setting.env },
+      env: { PATH: process.env['PATH'] ?? '', HOME: home, ...setting.env, TERM },
     })
     start(terminal)
     terminal.onData((data) => {

@@ -5,6 +5,7 @@ import { freePort } from '../../sandbox/host.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import type { FailureCode } from '../../src/failure.ts'
 import { changed, inputsFor, runAction, watchChanges, withUser, type ActionSetting } from './action.ts'
+import { documents } from '../../src/version.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {
@@ -108,14 +109,15 @@ const cases: readonly Case[] = [
     when: 'its YAML is broken',
     inputs: kubeconfig(() => `${sandbox.kubeconfig}broken: [`),
     says: /^The kubeconfig from input "kubeconfig" cannot be used: it is no valid YAML \(line \d+\)\.$/,
-    hints: /It may be the text of a kubeconfig, base64 of it, or a path to one\./,
+    hints: /A frequent cause is an indentation that was lost/,
   },
   {
     code: 'kubeconfig-invalid',
     when: 'it is base64 of rubbish',
     inputs: kubeconfig(() => base64('something that is no kubeconfig at all, only long enough')),
     says: 'The kubeconfig from input "kubeconfig" cannot be used: it is what looks like base64 of something that is no kubeconfig.',
-    hints: /It may be/,
+    hints:
+      /encoded twice, or was cut.*\n.*It may be the text of a kubeconfig, base64 of it, or a path to one\./,
   },
   {
     code: 'kubeconfig-invalid',
@@ -126,7 +128,7 @@ const cases: readonly Case[] = [
       }),
     ),
     says: 'The kubeconfig from input "kubeconfig" cannot be used: its context "sandbox" names the cluster "sandbox", which it does not have.',
-    hints: /It may be/,
+    hints: /This prints a complete one: kubectl config view --raw --flatten --minify/,
   },
   {
     code: 'context-unknown',
@@ -375,7 +377,10 @@ describe('each of these stops the run, says why, and changes nothing', () => {
         typeof each.says === 'string' ? each.says : expect.stringMatching(each.says),
       ])
       const lines = below.trimEnd().split('\n')
-      expect(lines.slice(-2)).toEqual(['  Nothing was changed.', `  docs/troubleshooting.md#${each.code}`])
+      expect(lines.slice(-2)).toEqual([
+        '  Nothing was changed.',
+        `  ${documents}/troubleshooting.md#${each.code}`,
+      ])
       const hints = lines.slice(0, -2).map((line) => line.slice(2))
       expect(hints.join('\n')).toMatch(each.hints)
 

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { readFile } from 'node:fs/promises'
+import { parse } from 'yaml'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { attack, Pipelines, waived, type PipelineOptions, type PipelineRun } from '../support/pipeline.ts'
 import { canariesOf } from './command.ts'
@@ -77,11 +79,19 @@ describe('the component that provisions', () => {
     ['timeout', '5 minutes'],
     ['database-owner', 'nobody'],
     ['dry-run', 'perhaps'],
+    ['extensions', 'citext\npgcrypto'],
   ])('refuses a wrong %s when the pipeline is made', async (input, value) => {
     const { code, log } = await runPipeline(`wrong-${input}`, { ...inputsFor('wrong'), [input]: value })
     expect(code).not.toBe(0)
     expect(log).toContain(`\`${input}\` input`)
     expect(log).not.toContain('pg-app-user provision')
+  })
+
+  test('refuses a gate without a plan when the pipeline is made', async () => {
+    const { code, log } = await runPipeline('planless', inputsFor('planless'), { component: 'go-live' })
+    expect(code).not.toBe(0)
+    expect(log).toContain('`go-live-profile` input')
+    expect(log).not.toContain('pg-app-user go-live')
   })
 
   test('refuses the rest by the words of the tool, and the job fails with its exit code', async () => {
@@ -101,6 +111,23 @@ describe('the component that provisions', () => {
   })
 })
 
+test.each(['README.md', 'gitlab/README.md'])('the quick start of %s works as it stands', async (path) => {
+  const readme = await readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+  const [, block = ''] = /^```yaml\n(include:\n[\s\S]*?)^```$/m.exec(readme) ?? []
+  const { include, deploy } = parse(block) as {
+    include: [{ inputs: Record<string, unknown> }]
+    deploy: { script: string }
+  }
+  const { context, ...inputs } = include[0].inputs
+  // Here is a file variable, and no helm.
+  expect(context).toBe('acme/platform:welkin')
+  const more = { deploy: { ...deploy, script: `echo ${deploy.script}` } }
+  const { code, log } = await runPipeline(`quick-start-${path.replace('/', '-')}`, inputs, { more })
+  expect(log).toMatch(/for shop\.|Nothing to do: /)
+  expect(log).toMatch(/existingSecret=app-postgresql-secret .*podAnnotations\.pgSecret=v\d+/)
+  expect(code).toBe(0)
+})
+
 describe.each(['provision', 'go-live'] as const)('the gate in the component %s', (component) => {
   const gate = { 'go-live': 'enforce', 'go-live-profile': 'standard' }
 
@@ -109,6 +136,8 @@ describe.each(['provision', 'go-live'] as const)('the gate in the component %s',
     const { code, log, artifacts } = await runPipeline(name, { ...inputsFor(name), ...gate }, { component })
     expect(code).not.toBe(0)
     expect(log).toContain('[go-live-held-back]')
+    expect(log).toMatch(/attestations:.*the evidence is in the report\./s)
+    expect(log).not.toContain('summary')
     const junit = Object.entries(artifacts).find(([path]) => path.endsWith('/go-live.xml'))?.[1] ?? ''
     expect(junit).toContain('<failure')
     for (const file of ['go-live.html', 'go-live.json']) {

@@ -17,7 +17,7 @@ async function gate(ref: string | undefined, inputs: object = {}, env: object = 
   return await runAction({
     sandbox,
     inputs: { ...inputsFor(sandbox, 'shop'), 'go-live': 'auto', 'go-live-profile': 'premium', ...inputs },
-    env: { ...(ref !== undefined && { GITHUB_REF: ref }), ...env },
+    env: { GITHUB_REF: ref, ...env },
   })
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { outputs as outputTable } from '../../src/parameters.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { inputsFor, runAction, startAction, tokenOf, watchChanges, type ActionRun } from './action.ts'
+import { documents } from '../../src/version.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {
@@ -232,7 +233,7 @@ describe('a failure', () => {
         .slice(error, group)
         .filter((line) => line.startsWith('  '))
         .slice(-2),
-    ).toEqual(['  Nothing was changed.', '  docs/troubleshooting.md#permission-missing'])
+    ).toEqual(['  Nothing was changed.', `  ${documents}/troubleshooting.md#permission-missing`])
     expect(lines.findIndex((line) => line.startsWith('::error '))).toBeLessThan(group ?? 0)
     expect(changes).toEqual([])
   })

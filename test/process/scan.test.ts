@@ -3,7 +3,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
-import { commandsOf, inputsFor, parseOutputs, runAction, tokenOf, withUser } from './action.ts'
+import { commandsOf, parseOutputs } from '../../sandbox/runner.ts'
+import { inputsFor, runAction, tokenOf, withUser } from './action.ts'
 
 // Every other test here relies on runAction to find what leaks. This one makes things leak.
 

@@ -58,8 +58,11 @@ describe.each([
   'README.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'gitlab/README.md',
   'docs/command-line.md',
+  'docs/go-live.md',
   'docs/how-it-works.md',
+  'docs/reliability.md',
   'docs/troubleshooting.md',
 ])('the links of %s', (path) => {
   it('lead somewhere', async () => {

@@ -1,10 +1,9 @@
 import { describe, expect, it, test } from '@jest/globals'
-import type { Option } from 'commander'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parse, parseAllDocuments } from 'yaml'
-import { changingParameters, createProgram, variableOf } from '../../src/options.ts'
-import { meaning, parameters, parametersOf, type Face, type Parameter } from '../../src/parameters.ts'
+import { createProgram, parametersOfCommand, variableOf, type CommandName } from '../../src/options.ts'
+import { meaning, parameters, type Face, type Parameter } from '../../src/parameters.ts'
 import { parseRequest } from '../../src/parse.ts'
 
 interface ComponentInput {
@@ -27,15 +26,18 @@ async function contentOf(path: string): Promise<string> {
 
 const components = await Promise.all(
   (['provision', 'go-live'] as const).map(async (name) => {
-    const [header, body] = parseAllDocuments(await contentOf(`gitlab/templates/${name}.yml`))
+    const template = await contentOf(`gitlab/templates/${name}.yml`)
+    const [header, body] = parseAllDocuments(template)
     const { spec } = header?.toJS() as { spec: { inputs: Record<string, ComponentInput> } }
-    return { name, inputs: spec.inputs, jobs: body?.toJS() as Record<string, Job> }
+    return { name, template, inputs: spec.inputs, jobs: body?.toJS() as Record<string, Job> }
   }),
 )
-/** The gate alone has no use for what says what to change. */
-function parametersOfComponent(component: string): readonly string[] {
-  const names = parametersOf('gitlab').map(({ name }) => name)
-  return component === 'provision' ? names : names.filter((name) => !changingParameters.includes(name))
+
+/** What a component has of the table is what its command has, but for what would be visible to everyone. */
+function parametersOfComponent(component: (typeof components)[number]['name']): readonly string[] {
+  return parametersOfCommand(component)
+    .map(({ name }) => name)
+    .filter((name) => name !== 'kubeconfig')
 }
 
 const action = parse(await contentOf('action.yml')) as { inputs: Record<string, ComponentInput> }
@@ -56,30 +58,50 @@ describe.each(all.map((parameter) => [parameter.name, parameter] as const))('%s'
     for (const reason of Object.values(parameter.absent ?? {})) expect(reason).toMatch(/^[a-z].{20,}[^.]$/)
   })
 
-  it('has the same text and default wherever it exists', () => {
-    const value = parameter.default
-    for (const { inputs, ...face } of [action, ...components]) {
+  it('has the same text and default wherever it exists, but for what the gate alone and "rights" fix', () => {
+    for (const { inputs, ...face } of [{ ...action, name: 'provision' as const }, ...components]) {
       const input = inputs[name]
+      const fixed = parametersOfCommand(face.name).find((each) => each.name === name)
       if (input === undefined) continue
-      expect(input.description).toBe(parameter.description)
-      if (parameter.required) expect(input).not.toHaveProperty('default')
-      else if (name === 'go-live' && 'name' in face && face.name === 'go-live') {
-        // A gate that is off is no gate.
-        expect(input).toMatchObject({ default: 'enforce', options: ['warn', 'enforce', 'auto'] })
-      } else expect(String(input.default ?? '')).toBe(value ?? '')
+      expect(input.description).toBe((fixed ?? parameter).description)
+      if ((fixed ?? parameter).required) expect(input).not.toHaveProperty('default')
+      else expect(String(input.default ?? '')).toBe((fixed ?? parameter).default ?? '')
     }
-    for (const option of optionsNamed(name)) {
-      expect(option.description).toBe(meaning(parameter).replace(/[`*]/g, ''))
+    for (const command of commands) {
+      const option = command.options.find(({ long }) => long === `--${name}`)
+      const fixed = parametersOfCommand(command.name() as CommandName).find((each) => each.name === name)
+      expect(option === undefined).toBe(fixed === undefined)
+      if (option === undefined || fixed === undefined) continue
       expect(option.envVar).toBe(variableOf(name))
+      expect(option.description).toBe(
+        meaning(fixed).replace('**Required.**', 'Required.').replaceAll('`', ''),
+      )
     }
   })
 })
 
-function optionsNamed(name: string): readonly Option[] {
-  return commands.flatMap(({ options }) => options.filter(({ long }) => long === `--${name}`))
-}
+test('what a command fixes is little, and is so on the command line and in the component', () => {
+  const fixed = commands.flatMap((command) =>
+    parametersOfCommand(command.name() as CommandName).flatMap((parameter) => {
+      const { description, default: value, options, required } = parameter
+      const common = all.find(({ name }) => name === parameter.name)
+      return meaning(parameter) === meaning(common ?? parameter)
+        ? []
+        : [[command.name(), parameter.name, { description, value, options, required }]]
+    }),
+  )
+  const [gate, plan, namespace] = fixed
+  expect(fixed).toHaveLength(3)
+  expect(gate).toMatchObject([
+    'go-live',
+    'go-live',
+    { value: 'enforce', options: ['warn', 'enforce', 'auto'] },
+  ])
+  expect(plan).toMatchObject(['go-live', 'go-live-profile', { required: true }])
+  expect(namespace).toMatchObject(['rights', 'app-namespace', { required: true }])
+})
 
-describe.each(components)('the component $name', ({ name: component, inputs, jobs }) => {
+describe.each(components)('the component $name', ({ name: component, template, inputs, jobs }) => {
   const job = jobs['$[[ inputs.job-name ]]']
   const script = job?.script?.join('\n') ?? ''
 
@@ -89,6 +111,44 @@ describe.each(components)('the component $name', ({ name: component, inputs, job
       ...['stage', 'job-name', 'image', 'environment', 'rules'],
     ])
   })
+
+  it('reads in YAML 1.1, which is what GitLab reads, as it does in YAML 1.2', () => {
+    const read = (version: '1.1' | '1.2'): unknown =>
+      parseAllDocuments(template, { version }).map((document) => document.toJS() as unknown)
+    expect(read('1.1')).toEqual(read('1.2'))
+  })
+
+  test.each([`it's "free" & <odd>: #%d, \\ {x} [y] *z`, 'off', '12', '- a', '? a: b', '', '$[[ '])(
+    'takes the text %j as it is where GitLab puts it into the text of the template',
+    (free) => {
+      const freely = Object.keys(inputs).filter((name) => variableOf(name) in (job?.variables ?? {}))
+      const texts = new Map(
+        Object.entries(inputs).map(([name, { default: value, options, regex = '' }]) => {
+          if (freely.includes(name) && new RegExp(regex).test(free)) return [name, free] as const
+          const other = value ?? options?.[0] ?? 'a'
+          return [name, typeof other === 'string' ? other : JSON.stringify(other)] as const
+        }),
+      )
+      const [, body = ''] = template.split('\n---\n')
+      const text = body.replace(/\$\[\[ inputs\.([a-z-]+) \]\]/g, (_, name: string) => texts.get(name) ?? '')
+      const made = parse(text, { version: '1.1', uniqueKeys: false }) as Record<string, Job>
+      const { variables = {} } = made[`pg-app-user:${component}`] ?? {}
+      expect(freely).toContain('app-database')
+      for (const name of freely) {
+        expect(variables[variableOf(name)]).toBe(name === 'app-database' && free === '' ? 'a' : free)
+      }
+    },
+  )
+
+  test.each(['context', 'app-database', 'extensions', 'job-name', 'stage', 'image'])(
+    'takes no second line for %s, which GitLab would read as YAML',
+    (name) => {
+      if (!(name in inputs)) return
+      const pattern = new RegExp(inputs[name]?.regex ?? '')
+      expect(pattern.test('one line')).toBe(true)
+      expect(pattern.test('a\nscript: [echo owned]')).toBe(false)
+    },
+  )
 
   it('puts into the script only what nobody can write freely, quoted', () => {
     for (const [used, name = ''] of script.matchAll(/\$\[\[ inputs\.([a-z-]+) \]\]/g)) {

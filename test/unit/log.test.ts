@@ -59,6 +59,6 @@ test('formatFailure: what is wrong, the hints, what stands, where to read on', (
     "  A frequent cause is an IP allowlist in front of the API server: this runner's address is not on it.",
     '  Use a runner with an allowed address, or ask the administrator to allow this one.',
     '  Nothing was changed.',
-    '  docs/troubleshooting.md#api-server-unreachable',
+    '  https://github.com/elastisys/pg-app-user/blob/v1/docs/troubleshooting.md#api-server-unreachable',
   ])
 })

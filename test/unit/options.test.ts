@@ -47,9 +47,20 @@ describe('a command line', () => {
     [['provision', '--output', 'json'], true],
     [['provision', '--output=json', '--nonsense'], true],
     [['provision', '--output', 'text'], false],
+    [['provision', '--output=json', '--output=text'], false],
+    [['provision', '--app-database', 'my --output json'], false],
   ])('%j wants JSON: %s', (args, json) => {
     expect(answerOf(args).json).toBe(json)
   })
+})
+
+test.each([
+  [['go-live', '--verbose'], {}, true],
+  [['go-live'], { PG_APP_USER_VERBOSE: 'true' }, true],
+  [['go-live'], { PG_APP_USER_VERBOSE: '' }, false],
+  [['go-live'], {}, false],
+])('%j with %j shows details: %s', (args, variables, verbose) => {
+  expect(answerOf(args, variables).verbose).toBe(verbose)
 })
 
 describe('the command go-live', () => {
@@ -71,6 +82,7 @@ describe('a text of the core', () => {
       'Check options --access-secret and --access-namespace against it.',
     ],
     ['✗ 2 inputs are wrong: a and b.', '✗ 2 options are wrong: a and b.'],
+    ['Run it again with debug logging.', 'Run it again with --verbose.'],
     ['no "input" at all', 'no "input" at all'],
   ])('%s', (text, worded) => {
     expect(inOptions(text)).toBe(worded)
