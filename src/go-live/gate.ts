@@ -1,8 +1,9 @@
+import pg from 'pg'
 import { Failure } from '../failure.ts'
 import { stopwatch } from '../journal.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../kubernetes/application-secret.ts'
 import { namedRights, roleManifests, serviceRights, type Right } from '../kubernetes/permissions.ts'
-import type { Attempt, Login, Session } from '../postgres/session.ts'
+import type { Exchange, Login, Session } from '../postgres/session.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
 import { readServer } from '../postgres/state.ts'
 import type { GoLiveRequest } from '../request.ts'
@@ -11,10 +12,11 @@ import { count, sentence } from '../text.ts'
 import { emptyFile, type GoLiveFile } from './file.ts'
 import { holdingBack, tally, type Evidence, type GateReport } from './finding.ts'
 import { judge, pictureOf } from './judge.ts'
+import { durationWords } from './judges/words.ts'
 import type { Observations, Rules } from './observations.ts'
 import { observeApplication } from './observe-application.ts'
 import { observeCluster } from './observe-cluster.ts'
-import { observeSql, probeRpo } from './observe-sql.ts'
+import { observeSql, probeRpo, type SqlSight } from './observe-sql.ts'
 import { requirementOf, thresholdsOf, type RequirementId } from './requirement.ts'
 
 /**
@@ -61,7 +63,7 @@ export async function passGate(
 
 /** Looks at everything at once: no look needs another, but for the Secret that the application's login needs. */
 async function observe(run: Run, rules: Rules, earlier: Session | undefined): Promise<Observations> {
-  const { request, cluster, sessions, journal, deadline, wanted } = run
+  const { request, cluster, sessions, journal, wanted } = run
   const { api, namespace } = cluster
   const admin = earlier ?? (await sessions.asAdmin('postgres'))
   const [secret, server, sql, database, application] = await Promise.all([
@@ -75,16 +77,8 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
   journal.secretVersion ??= secret?.resourceVersion
   const at = new Date()
   const login = secret && loginOf(run, secret)
-  const attempt = login && (await sessions.tryAs(login))
-  const probe = !rules.file.rpoProbe
-    ? undefined
-    : request.dryRun
-      ? { reason: 'this is a dry run' }
-      : sql.standby
-        ? { reason: 'a standby takes no writes' }
-        : attempt?.session === undefined
-          ? { reason: 'the application could not log in' }
-          : await probeRpo(attempt.session, admin, rules.thresholds.rpoMs, deadline)
+  const attempt = login && (await attemptAs(run, login))
+  const probe = rules.file.rpoProbe ? await probeLive(run, rules, sql, attempt?.session, admin) : undefined
   await sessions.end(attempt?.session)
   return {
     at,
@@ -98,6 +92,7 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
     username: wanted.username,
     database: wanted.database,
     login: loginEvidence(login, attempt, at),
+    loginRefused: attempt?.refused,
     probe,
   }
 }
@@ -118,16 +113,61 @@ function loginOf({ request, cluster }: Run, { values }: ApplicationSecret): Logi
   }
 }
 
+interface LoginAttempt {
+  readonly session?: Session | undefined
+  readonly exchange?: Exchange | undefined
+  /** Why there is no session. */
+  readonly refused?: string
+}
+
+/** Logs in as the application does. What is wrong with its TLS is an answer here, since it concerns nobody else. */
+async function attemptAs({ sessions }: Run, login: Login): Promise<LoginAttempt> {
+  try {
+    const { session, exchange, refusal } = await sessions.tryAs(login)
+    if (session !== undefined) return { session, exchange }
+    return { refused: `the server refused it (${refusal?.code ?? 'no SQLSTATE'})` }
+  } catch (error) {
+    const own = error instanceof Failure && ['tls-failed', 'cleartext-password-demanded'].includes(error.code)
+    if (!own) throw error
+    return { refused: error.message }
+  }
+}
+
 /** What the application's own login showed, as evidence beside what the admin sees of its role. */
-function loginEvidence(login: Login | undefined, attempt: Attempt | undefined, at: Date): Evidence {
+function loginEvidence(login: Login | undefined, attempt: LoginAttempt | undefined, at: Date): Evidence {
   const query = `log in as ${login?.user ?? 'the application'}`
   if (login === undefined || attempt === undefined) {
     return { query, answer: 'the Secret does not hold all that it takes', at }
   }
-  const refused = attempt.session === undefined
-  const state = attempt.refusal?.code ?? 'no SQLSTATE'
   const exchange = attempt.exchange === 'none' ? 'the server asked for no password' : attempt.exchange
-  return { query, answer: refused ? `refused (${state})` : `works, ${exchange ?? ''}`, at }
+  return { query, answer: attempt.refused ?? `works, ${exchange ?? ''}`, at }
+}
+
+/** What is left of a run's time for everything that comes after the probe. */
+const reserveMs = 10_000
+
+/** Follows a row until it is archived, for as long as the file allows and the run has time; says so first. */
+async function probeLive(
+  { request, journal, deadline }: Run,
+  { thresholds: { rpoMs } }: Rules,
+  { standby }: SqlSight,
+  application: Session | undefined,
+  admin: Session,
+): Promise<Observations['probe']> {
+  if (request.dryRun) return { reason: 'this is a dry run' }
+  if (standby) return { reason: 'a standby takes no writes' }
+  if (application === undefined) return { reason: 'the application could not log in' }
+  const patienceMs = Math.min(rpoMs, deadline.remainingMs() - reserveMs)
+  if (patienceMs <= 0) return { reason: 'the time of the run is over' }
+  const most = durationWords(Math.floor(patienceMs / 1000) * 1000)
+  const cut = patienceMs < rpoMs ? ', which is all the time the run has (input "timeout")' : ''
+  journal.step('attention', 'rpo-probe', `writes a row and waits until it is archived: ${most} at most${cut}`)
+  try {
+    return await probeRpo(application, admin, patienceMs, deadline.signal)
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error
+    return { reason: `the server refused it (${error.code ?? 'no SQLSTATE'})` }
+  }
 }
 
 /** Tells the log: what it is about, then every requirement that holds back, then how many came out in which way. */
@@ -186,7 +226,9 @@ function heldBack({ findings, file }: GateReport): Failure {
 function manifestFor({ request, cluster: { access, namespace }, journal }: Run, seen: Observations): string {
   const { cluster, application } = seen
   const { permissions } = journal
-  const missing = [...Object.values(cluster.missing).flat(), ...application.missing]
+  const missing = [...Object.values(cluster.unread).flat(), ...application.unread]
+    .filter(({ failed }) => failed === undefined)
+    .map(({ right }) => right)
   // Nodes belong to no namespace: no Role can give a right to them.
   const namespaces = new Set(
     missing.filter(({ resource }) => resource !== 'nodes').map((right) => right.namespace),

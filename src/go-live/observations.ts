@@ -24,6 +24,8 @@ export interface Observations {
   readonly database: string
   /** What came of logging in with the application Secret. */
   readonly login: Evidence
+  /** Why it does not log in; absent where it does, or where it does not hold all that it takes. */
+  readonly loginRefused: string | undefined
   /** What came of the live probe, or why there was none although the file asks for it. */
   readonly probe: RpoProbe | { readonly reason: string } | undefined
 }

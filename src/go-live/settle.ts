@@ -77,10 +77,10 @@ export function settle(
         ...(waiver === undefined ? [] : [`the waiver of ${waiver.owner} ended on ${waiver.validUntil}`]),
       ]
     : []
-  if (attestation !== undefined && judgement.verdict !== 'unknown') {
+  if (attestation !== undefined && (judgement.verdict === 'met' || judgement.verdict === 'not met')) {
     warnings.push('it was seen, so the attestation has no effect')
   }
-  if (!open && waiver !== undefined) warnings.push('it needs no waiver: it can be taken out of the file')
+  if (judgement.verdict === 'met' && waiver !== undefined) warnings.push('it needs no waiver: it can be taken out of the file')
   const seen = [...ended, ...(ended.length > 0 && requirement.checklist ? [] : [judgement.seen])].join('; ')
   return { ...finding, verdict: judgement.verdict, seen }
 }

@@ -27,8 +27,8 @@ export const sql: SqlSight = {
   versionNumber: 160_006,
   seesStatistics: true,
   senders: [
-    { name: 'postgresql1-1', state: 'streaming', lagSeconds: 0.2 },
-    { name: 'postgresql1-2', state: 'streaming', lagSeconds: null },
+    { name: 'postgresql1-1', state: 'streaming', lagSeconds: 0.2, replays: true, holdsSlot: true },
+    { name: 'postgresql1-2', state: 'streaming', lagSeconds: null, replays: true, holdsSlot: true },
   ],
   slots: [
     { name: 'postgresql1_1', active: true },
@@ -79,8 +79,9 @@ export const cluster: ClusterSight = {
   })),
   logicalRetention: '30 days',
   physicalBackupsKept: 8,
+  physicalSchedule: '0 1 * * *',
   evidence: { pods: evidence, zones: [], operator: evidence, schedule: evidence, backups: evidence },
-  missing: { pods: [], zones: [], operator: [], schedule: [], backups: [] },
+  unread: { pods: [], zones: [], operator: [], schedule: [], backups: [] },
   rights: [],
 }
 
@@ -96,7 +97,7 @@ export const workload: Workload = {
   ],
 }
 
-export const application: ApplicationSight = { workloads: [workload], evidence, missing: [], rights: [] }
+export const application: ApplicationSight = { workloads: [workload], evidence, unread: [], rights: [] }
 
 const server: ServerState = {
   version: '16.6',
@@ -158,6 +159,7 @@ export const good: Observations = {
   username: 'shop',
   database: 'shop',
   login: { query: 'log in as shop', answer: 'works, scram-sha-256', at: now },
+  loginRefused: undefined,
   probe: undefined,
 }
 

@@ -36,7 +36,7 @@ export function judgeApplicationSpread(observed: Observations, rules: Rules): Ju
   const least = rules.thresholds.minAppReplicas
   const wanted = 'replicas on distinct Nodes'
   return eachWorkload(observed, wanted, (workloads) => {
-    const hidden = observed.application.missing.filter(({ resource }) => resource === 'pods')
+    const hidden = observed.application.unread.filter(({ right }) => right.resource === 'pods')
     const loose = workloads.filter(({ pods, keptApart }) => pods === undefined && !keptApart)
     const nodesOf = ({ pods = [] }: Workload): Set<string> =>
       new Set(pods.map(({ node }) => node).filter((node) => node !== undefined))
@@ -130,7 +130,7 @@ export function judgeRestarted(observed: Observations): Judgement {
       return {
         verdict: 'unknown',
         seen: 'the Pods of the application may not be listed',
-        remedy: hiddenBy(observed.application.missing)?.remedy ?? 'an attestation',
+        remedy: hiddenBy(observed.application.unread)?.remedy ?? 'an attestation',
         evidence,
       }
     return { verdict: 'met', seen: `all younger than ${utc(changed)}`, evidence }
@@ -143,9 +143,9 @@ function eachWorkload(
   wanted: string,
   weigh: (workloads: Workloads) => Omit<Judgement, 'wanted'>,
 ): Judgement {
-  const { application, secretRef } = observed
-  const { evidence, missing, workloads } = application
-  const hidden = hiddenBy(missing.filter(({ resource }) => resource !== 'pods'))
+  const { application, secretRef, sql, username } = observed
+  const { evidence, unread, workloads } = application
+  const hidden = hiddenBy(unread.filter(({ right }) => right.resource !== 'pods'))
   if (workloads === undefined || (workloads.length === 0 && hidden !== undefined)) {
     return {
       verdict: 'unknown',
@@ -155,14 +155,32 @@ function eachWorkload(
       evidence,
     }
   }
-  if (workloads.length === 0) {
+  const sessions = sql.applicationSessions
+  if (workloads.length === 0 && sessions > 0) {
+    const open = `${count(sessions, 'session')} of "${oneLine(username, 63)}" ${sessions === 1 ? 'is' : 'are'} open`
     return {
-      verdict: 'not applicable',
+      verdict: 'unknown',
       wanted,
-      seen: `no Deployment or StatefulSet uses ${secretRef} yet`,
-      evidence,
+      seen: `no Deployment or StatefulSet uses ${secretRef}, yet ${open}`,
+      remedy: 'end them where no application is behind them, or an attestation',
+      evidence: [...evidence, sqlEvidence(observed, queries.sessions, open)],
     }
   }
+  if (workloads.length === 0) {
+    const seen = `no Deployment or StatefulSet uses ${secretRef} yet`
+    return { verdict: 'not applicable', wanted, seen, evidence }
+  }
   const judgement = weigh(workloads)
-  return { ...judgement, wanted, evidence: [...evidence, ...judgement.evidence] }
+  // What is in sight may be as wanted while what is not in sight is otherwise.
+  const partly = hidden !== undefined && judgement.verdict === 'met'
+  return {
+    ...judgement,
+    ...(partly && {
+      verdict: 'unknown',
+      seen: `${judgement.seen}; ${hidden.seen}`,
+      remedy: hidden.remedy,
+    }),
+    wanted,
+    evidence: [...evidence, ...judgement.evidence],
+  }
 }

@@ -9,9 +9,13 @@ const minuteMs = 60_000
 /** More than an idle server writes of its own accord into a segment: checkpoints, snapshots of running transactions. */
 const idleBytes = 64 * 1024
 
+/** How many finished segments a server that works well may have on their way to the archive. */
+const usualBacklog = 4
+
 /** `archiving`: on, by something that archives, and not failing now. */
 export function judgeArchiving(observed: Observations): Judgement {
   const { sql } = observed
+  const { operator } = observed.cluster
   const wanted = 'on, and not failing'
   const { archiver } = sql
   const evidence = [
@@ -21,6 +25,7 @@ export function judgeArchiving(observed: Observations): Judgement {
       `archive_mode ${sql.archiveMode}, ${{ something: 'something archives', nothing: 'nothing archives', pretence: 'a command that only says yes' }[sql.archiveBy]}`,
     ),
     sqlEvidence(observed, queries.archiver, archiverWords(observed)),
+    ...(operator?.archives === undefined ? [] : observed.cluster.evidence.operator),
   ]
   const remedy = 'ask the administrator: without archiving there is no point-in-time recovery'
   if (sql.standby)
@@ -52,7 +57,19 @@ export function judgeArchiving(observed: Observations): Judgement {
       evidence,
     }
   }
+  if (operator?.archives === false) {
+    return {
+      verdict: 'not met',
+      wanted,
+      seen: `${operator.what} says that it fails`,
+      remedy: 'ask the administrator to mend it',
+      evidence,
+    }
+  }
   if (lastArchivedAt === null) {
+    if (operator?.archives === true) {
+      return { verdict: 'met', wanted, seen: `on; ${operator.what} says that it works`, evidence }
+    }
     return {
       verdict: 'unknown',
       wanted,
@@ -140,8 +157,6 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
   }
   const last = segmentNumber(lastArchived, sql.segmentBytes)
   const current = segmentNumber(sql.currentSegment ?? '', sql.segmentBytes)
-  const old = lastArchivedAt.getTime() < limit
-  if (!old) return outcome('met', `${timeout}; last archived ${utc(lastArchivedAt)}`)
   if (last === undefined || current === undefined) {
     return outcome(
       'unknown',
@@ -149,15 +164,23 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
       probeRemedy(),
     )
   }
-  // A backup's history file carries the name of a segment that may be archived later than the file itself.
   const finished = current - last - 1
-  if (finished > 0 && monitor === undefined) {
+  const old = lastArchivedAt.getTime() < limit
+  // A backup's history file carries the name of the segment that the backup began with: later ones may be archived.
+  const certain = !lastArchived.endsWith('.backup')
+  if (monitor === undefined && finished > (old ? 0 : usualBacklog)) {
+    if (!old || !certain) {
+      const behind = `${count(finished, 'finished segment')} after the last one known to be archived`
+      const remedy = `ask the administrator for pg_monitor for the admin, or ${probeRemedy()}`
+      return outcome('unknown', `${timeout}; ${behind}, and how old they are may not be seen`, remedy)
+    }
     return outcome(
       'not met',
       `${count(finished, 'finished segment')} not archived, the last success was ${utc(lastArchivedAt)}`,
       'ask the administrator to mend the archiving',
     )
   }
+  if (!old) return outcome('met', `${timeout}; last archived ${utc(lastArchivedAt)}`)
   // The server closes the current segment after archive_timeout if it holds anything; an idle one leaves it open.
   const overdue =
     lastArchivedAt.getTime() < sql.at.getTime() - Math.max(rpoMs, sql.archiveTimeoutSeconds * 1000) - minuteMs

@@ -1,30 +1,43 @@
 import { count, oneLine, sentence, utc } from '../../text.ts'
-import type { Judgement } from '../finding.ts'
+import type { BackupRun, Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
-import type { BackupRun } from '../finding.ts'
 import { daysOf } from '../observe-cluster.ts'
 import { queries } from '../observe-sql.ts'
-import { fitYear, lengthMs, parseSchedule, readingsWith, runsOutside, spansBetween } from '../window.ts'
+import {
+  fitYear,
+  lengthMs,
+  parseSchedule,
+  readingsWith,
+  runsOutside,
+  runsWithin,
+  spansBetween,
+} from '../window.ts'
 import { judgeArchiving } from './archiving.ts'
 import { durationWords, hiddenBy, sqlEvidence } from './words.ts'
 
-/** `backup-schedule`: a run in every window of the coming year. */
+const dayMs = 24 * 3600 * 1000
+
+/** `backup-schedule`: a run in every window of the coming year, or in every second one where that is often enough. */
 export function judgeBackupSchedule(observed: Observations, rules: Rules): Judgement {
   const { cluster, at } = observed
-  const { backupWindow } = rules.thresholds
-  const wanted = `every day within ${backupWindow.text}`
+  const { backupWindow, backupEveryMs } = rules.thresholds
+  // A window comes once a day: more often than that cannot be asked of it.
+  const days = Math.max(1, Math.floor(backupEveryMs / dayMs))
+  const wanted = `every ${days === 1 ? 'day' : count(days, 'day')} within ${backupWindow.text}`
   const evidence = cluster.evidence.schedule
   const judged = cluster.schedules.map((schedule) => {
     const { what, cron, zone, off } = schedule
     const name = `${what}: "${oneLine(cron, 60)}" (${zone})`
-    if (off !== undefined) return { good: 0, words: `${name}, but ${off}`, warnings: [] }
+    const useless = { good: 0, certain: true, warnings: [] }
+    if (off !== undefined) return { ...useless, words: `${name}, but ${off}` }
     const parsed = parseSchedule(cron, zone)
-    if ('problem' in parsed)
-      return { good: 0, words: `${name}, which ${parsed.problem.replace(/^"[^"]*" /, '')}`, warnings: [] }
+    if ('problem' in parsed) {
+      const words = `${name}, which ${parsed.problem.replace(/^"[^"]*" /, '')}`
+      return { ...useless, certain: false, words }
+    }
     const fits = fitYear(parsed, backupWindow, at)
-    // The one day on which the clock leaps over the time is no reason to hold anything back, yet it is said.
-    const inside = fits.filter(({ empty }) => empty.length <= 1)
-    const outside = fits.filter(({ empty }) => empty.length > 1)
+    const inside = fits.filter(({ emptyInARow }) => emptyInARow < days)
+    const outside = fits.filter((fit) => !inside.includes(fit))
     const strays = runsOutside(parsed, backupWindow, at)
     const worst = outside[0]
     const misses =
@@ -33,6 +46,7 @@ export function judgeBackupSchedule(observed: Observations, rules: Rules): Judge
         : `; ${worst.empty.length} of ${worst.windows} windows of the coming year have no run`
     return {
       good: inside.length / fits.length,
+      certain: true,
       words: `${name}${inside.length === fits.length ? '' : misses}`,
       warnings: [
         ...(inside.length > 0 && outside.length > 0
@@ -43,8 +57,8 @@ export function judgeBackupSchedule(observed: Observations, rules: Rules): Judge
         ...(strays.length > 0 && inside.length > 0
           ? [`${name} also runs outside the window, next ${utc(strays[0] ?? at)}`]
           : []),
-        ...inside.flatMap(({ empty, reading }) =>
-          empty.map(
+        ...inside.flatMap(({ leapt, reading }) =>
+          leapt.map(
             ({ start }) =>
               `${name} leaves out the window of ${utc(start)} (${reading.name}): the clock leaps over the time`,
           ),
@@ -58,7 +72,7 @@ export function judgeBackupSchedule(observed: Observations, rules: Rules): Judge
     return { verdict: 'met', wanted, seen: best.words, evidence, warnings: [...best.warnings, ...rest] }
   }
   const seen = judged.map(({ words }) => words).join('; ')
-  const hidden = hiddenBy(cluster.missing.schedule)
+  const hidden = hiddenBy(cluster.unread.schedule)
   if (hidden !== undefined)
     return {
       verdict: 'unknown',
@@ -67,21 +81,14 @@ export function judgeBackupSchedule(observed: Observations, rules: Rules): Judge
       remedy: hidden.remedy,
       evidence,
     }
-  if (judged.length === 0)
-    return {
-      verdict: 'unknown',
-      wanted,
-      seen: 'no schedule is in sight',
-      remedy: 'an attestation',
-      evidence,
-    }
-  return {
-    verdict: 'not met',
-    wanted,
-    seen,
-    remedy: 'ask the administrator to move it into the window',
-    evidence,
+  if (judged.length === 0) {
+    return { verdict: 'unknown', wanted, seen: 'no schedule is in sight', remedy: 'an attestation', evidence }
   }
+  if (judged.some(({ certain }) => !certain)) {
+    return { verdict: 'unknown', wanted, seen, remedy: 'an attestation', evidence }
+  }
+  const remedy = 'ask the administrator to move it into the window'
+  return { verdict: 'not met', wanted, seen, remedy, evidence }
 }
 
 /** `last-backup`: recent enough, and begun in the window. */
@@ -96,6 +103,13 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
     evidence.push(
       sqlEvidence(observed, queries.walDirectory, end === null ? 'none on this node' : `newest ${utc(end)}`),
     )
+  }
+  const { operator } = cluster
+  if (operator?.backupFailure !== undefined) {
+    const { at: since, message } = operator.backupFailure
+    const when = since === undefined ? '' : `, ${utc(since)}`
+    const seen = `${operator.what} says that the last one failed${when}: ${message}`
+    return { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence }
   }
   const runs = backupsSeen(observed).toSorted((one, other) => startOf(other) - startOf(one))
   const succeeded = runs.filter((run) => run.succeeded)
@@ -127,7 +141,7 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
         : newest !== undefined
           ? `none has succeeded: ${words(newest)}`
           : 'no trace of a backup is left'
-  const hidden = hiddenBy(cluster.missing.backups)
+  const hidden = hiddenBy(cluster.unread.backups)
   if (hidden !== undefined)
     return {
       verdict: 'unknown',
@@ -137,6 +151,12 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
       evidence,
       warnings,
     }
+  // What ended outside the window may have begun in it.
+  const late = succeeded.find((run) => run.started === undefined && fresh(run))
+  if (late !== undefined) {
+    const untold = `when it began is not told: ${words(late)}`
+    return { verdict: 'unknown', wanted, seen: untold, remedy: 'an attestation', evidence, warnings }
+  }
   // A physical backup leaves its mark on the node that took it, which may be another one by now.
   const certain = cluster.backups.some(({ finished }) => finished !== undefined)
   if (!certain) return { verdict: 'unknown', wanted, seen, remedy: 'an attestation', evidence, warnings }
@@ -160,7 +180,7 @@ export function judgeRetention(observed: Observations, rules: Rules): Judgement 
       verdict: 'unknown',
       wanted,
       seen: `nothing in sight tells how long backups are kept${kept}`,
-      remedy: 'ask the administrator, and attest',
+      remedy: attestRemedy(observed),
       evidence,
     }
   }
@@ -172,11 +192,11 @@ export function judgeRetention(observed: Observations, rules: Rules): Judgement 
 
 /** `pitr`: how far recovery to any point in time reaches back. */
 export function judgeRecovery(observed: Observations, rules: Rules): Judgement {
-  const { cluster } = observed
+  const { at, cluster } = observed
   const least = rules.thresholds.recoveryDays
   const wanted = `the last ${count(least, 'day')}`
   const evidence = [...cluster.evidence.operator, ...cluster.evidence.pods]
-  const { operator, physicalBackupsKept: kept } = cluster
+  const { operator, physicalBackupsKept: kept, physicalSchedule } = cluster
   const archiving = judgeArchiving(observed)
   if (archiving.verdict === 'not met')
     return { verdict: 'not met', wanted, seen: archiving.seen, remedy: archiving.remedy ?? '', evidence }
@@ -186,23 +206,29 @@ export function judgeRecovery(observed: Observations, rules: Rules): Judgement {
       ? { verdict: 'met', wanted, seen, evidence }
       : { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence }
   }
-  // The oldest of n daily backups is at least n - 1 days old.
-  if (kept !== undefined && kept > least) {
-    return {
-      verdict: 'met',
-      wanted,
-      seen: `BACKUP_NUM_TO_RETAIN keeps ${count(kept, 'daily backup')} and the WAL since the oldest`,
-      evidence,
+  if (kept !== undefined) {
+    const schedule = physicalSchedule === undefined ? undefined : parseSchedule(physicalSchedule, 'UTC')
+    const runs = schedule === undefined || 'problem' in schedule ? undefined : runsWithin(schedule, at, least)
+    const seen = `BACKUP_NUM_TO_RETAIN keeps ${count(kept, 'backup')} and the WAL since the oldest`
+    if (runs === undefined) {
+      const blind = `${seen}, and how often one is taken is not in sight`
+      return { verdict: 'unknown', wanted, seen: blind, remedy: attestRemedy(observed), evidence }
     }
+    const often = `${seen}; BACKUP_SCHEDULE "${oneLine(physicalSchedule ?? '', 60)}" takes ${runs} in ${count(least, 'day')}`
+    if (kept > runs) return { verdict: 'met', wanted, seen: often, evidence }
+    // Older releases of Spilo keep them for as many days as well.
+    if (kept < least) {
+      return { verdict: 'not met', wanted, seen: often, remedy: 'ask the administrator', evidence }
+    }
+    return { verdict: 'unknown', wanted, seen: often, remedy: attestRemedy(observed), evidence }
   }
-  const few = kept === undefined ? '' : `; BACKUP_NUM_TO_RETAIN is ${kept}`
-  return {
-    verdict: 'unknown',
-    wanted,
-    seen: `nothing in sight tells how far recovery reaches back${few}`,
-    remedy: 'ask the administrator, and attest',
-    evidence,
-  }
+  const seen = 'nothing in sight tells how far recovery reaches back'
+  return { verdict: 'unknown', wanted, seen, remedy: attestRemedy(observed), evidence }
+}
+
+/** What makes it known how long something is kept: more rights, or else somebody's word. */
+function attestRemedy({ cluster: { unread } }: Observations): string {
+  return hiddenBy([...unread.operator, ...unread.schedule])?.remedy ?? 'ask the administrator, and attest'
 }
 
 /** `off-site`: a copy in another place. */

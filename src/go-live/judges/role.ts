@@ -6,7 +6,7 @@ import { apiEvidence, sqlEvidence } from './words.ts'
 
 /** `app-user`: the application has a role of its own. */
 export function judgeApplicationUser(observed: Observations): Judgement {
-  const { secret, secretRef, server, sql } = observed
+  const { loginRefused, secret, secretRef, server, sql } = observed
   const wanted = 'a role of its own'
   const user = secret?.values.PGUSER
   const evidence = [
@@ -22,6 +22,7 @@ export function judgeApplicationUser(observed: Observations): Judgement {
       queries.sessions,
       `${count(sql.adminSessions.length, 'other session')} of the admin`,
     ),
+    observed.login,
   )
   if (secret === undefined || user === undefined) {
     return {
@@ -41,6 +42,15 @@ export function judgeApplicationUser(observed: Observations): Judgement {
       evidence,
     }
   }
+  if (loginRefused !== undefined) {
+    return {
+      verdict: 'not met',
+      wanted,
+      seen: `${secretRef} does not let it log in: ${loginRefused}`,
+      remedy: 'a run without "provision: false" puts it right, or says why it cannot',
+      evidence,
+    }
+  }
   const sessions = sql.adminSessions
   const names = [
     ...new Set(sessions.map((name) => (name === '' ? 'without a name' : `"${oneLine(name, 40)}"`))),
@@ -56,9 +66,10 @@ export function judgeApplicationUser(observed: Observations): Judgement {
 
 /** `role-attributes`: its role can do no more than its grants say. */
 export function judgeRoleAttributes(observed: Observations): Judgement {
-  const { server, username } = observed
+  const { secret, secretRef, server, username } = observed
   const wanted = 'no dangerous attribute'
   const { role } = server
+  const named = secret?.values.PGUSER ?? username
   const evidence = [
     sqlEvidence(
       observed,
@@ -67,6 +78,15 @@ export function judgeRoleAttributes(observed: Observations): Judgement {
     ),
   ]
   evidence.push(observed.login)
+  if (named !== username) {
+    return {
+      verdict: 'unknown',
+      wanted,
+      seen: `${secretRef} holds "${oneLine(named, 63)}", and "${username}" was looked at`,
+      remedy: 'input "app-username", or another "app-secret"',
+      evidence,
+    }
+  }
   if (role === undefined)
     return {
       verdict: 'not met',
@@ -103,9 +123,10 @@ export function judgeRoleAttributes(observed: Observations): Judgement {
 
 /** `public-connect`: nobody connects to the database without a grant. */
 export function judgePublicConnect(observed: Observations): Judgement {
-  const { server, database } = observed
+  const { secret, secretRef, server, database } = observed
   const wanted = 'no CONNECT for PUBLIC'
   const found = server.database
+  const named = secret?.values.PGDATABASE ?? database
   const evidence = [
     sqlEvidence(
       observed,
@@ -113,6 +134,15 @@ export function judgePublicConnect(observed: Observations): Judgement {
       found === undefined ? 'no row' : `PUBLIC ${found.publicConnects ? 'has' : 'has no'} CONNECT`,
     ),
   ]
+  if (named !== database) {
+    return {
+      verdict: 'unknown',
+      wanted,
+      seen: `${secretRef} holds "${oneLine(named, 63)}", and "${database}" was looked at`,
+      remedy: 'input "app-database", or another "app-secret"',
+      evidence,
+    }
+  }
   if (found === undefined)
     return {
       verdict: 'not met',

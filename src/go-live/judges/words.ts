@@ -1,5 +1,5 @@
 import { count, oneLine, sentence, utc } from '../../text.ts'
-import type { Evidence, OptionalRight } from '../finding.ts'
+import type { Evidence, Unread } from '../finding.ts'
 import type { Observations } from '../observations.ts'
 import { rightWords } from '../observe-cluster.ts'
 
@@ -15,16 +15,29 @@ export function apiEvidence(observed: Observations, query: string, answer: strin
   return { query, answer, at: observed.at }
 }
 
-/** What was hidden by missing rights, and how to make it known; nothing where no right is missing. */
+/** Says what could not be read, and how to make it known; nothing where all of it could. */
 export function hiddenBy(
-  missing: readonly OptionalRight[],
+  unread: readonly Unread[],
 ): { readonly seen: string; readonly remedy: string } | undefined {
-  if (missing.length === 0) return undefined
-  const resources = [...new Set(missing.map(({ resource }) => resource))]
-  const rights = [...new Set(missing.map(rightWords))]
+  if (unread.length === 0) return undefined
+  const [broken, forbidden] = [true, false].map((failed) =>
+    unread.filter((each) => (each.failed !== undefined) === failed),
+  ) as [Unread[], Unread[]]
+  const names = (which: readonly Unread[]): string =>
+    sentence([...new Set(which.map(({ right }) => right.resource))])
+  const rights = [...new Set(forbidden.map(({ right }) => rightWords(right)))]
   return {
-    seen: `${sentence(resources)} may not be read`,
-    remedy: `the right to ${sentence(rights)}, or an attestation`,
+    seen: [
+      ...(forbidden.length > 0 ? [`${names(forbidden)} may not be read`] : []),
+      ...(broken.length > 0
+        ? [`${names(broken)} could not be read (${oneLine(broken[0]?.failed ?? '', 80)})`]
+        : []),
+    ].join('; '),
+    remedy: [
+      ...(rights.length > 0 ? [`the right to ${sentence(rights)}`] : []),
+      ...(broken.length > 0 ? ['run again'] : []),
+      'or an attestation',
+    ].join(', '),
   }
 }
 

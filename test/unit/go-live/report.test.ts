@@ -58,7 +58,7 @@ const seen: Partial<Observations> = {
         succeeded: false,
       },
     ],
-    missing: { ...cluster.missing, backups: [right] },
+    unread: { ...cluster.unread, backups: [{ right }] },
   },
 }
 const held = reportOf(seen, premium)
