@@ -78,7 +78,7 @@ function rank({ verdict, counts }: Finding): number {
 
 /** Gives what the picture of the last days shows. */
 export function pictureOf(seen: Observations, rules: Rules): Picture {
-  const { at, sql } = seen
+  const { at, cluster, sql } = seen
   const { backupWindow } = rules.thresholds
   const from = new Date(at.getTime() - 3 * dayMs)
   const to = new Date(at.getTime() + dayMs / 2)
@@ -92,6 +92,8 @@ export function pictureOf(seen: Observations, rules: Rules): Picture {
     })),
     backups: backupsSeen(seen).filter((run) => startOf(run) >= from.getTime()),
     ...(lastArchivedAt !== null && { lastArchived: lastArchivedAt }),
-    archivingFails: lastFailedAt !== null && (lastArchivedAt === null || lastFailedAt > lastArchivedAt),
+    archivingFails:
+      cluster.operator?.archives === false ||
+      (lastFailedAt !== null && (lastArchivedAt === null || lastFailedAt > lastArchivedAt)),
   }
 }
