@@ -10,14 +10,14 @@ import type { GoLiveRequest } from '../request.ts'
 import type { Run } from '../run.ts'
 import { count, sentence } from '../text.ts'
 import { emptyFile, type GoLiveFile } from './file.ts'
-import { holdingBack, tally, type Evidence, type GateReport } from './finding.ts'
+import { holdingBack, tally, type Evidence, type Finding, type GateReport } from './finding.ts'
 import { judge, pictureOf } from './judge.ts'
 import { durationWords } from './judges/words.ts'
 import type { Observations, Rules } from './observations.ts'
 import { observeApplication } from './observe-application.ts'
 import { observeCluster } from './observe-cluster.ts'
 import { observeSql, probeRpo, type SqlSight } from './observe-sql.ts'
-import { requirementOf, thresholdsOf, type RequirementId } from './requirement.ts'
+import { thresholdsOf } from './requirement.ts'
 
 /**
  * Judges whether the database may carry production, and reports it. Changes nothing, but for the table that the live
@@ -177,14 +177,15 @@ function tell({ journal }: Run, report: GateReport, seconds: number): void {
   const where = fileRead ? file : `no ${file}`
   journal.step('right', 'go-live', `${profile} · ${mode} ${report.why.replaceAll('`', '')}\n${where}`)
   const holding = holdingBack(findings)
-  const people = holding.filter(({ id, evidence }) => isChecklist(id) && evidence.length === 0)
-  for (const { id, verdict, seen, remedy } of holding.filter((finding) => !people.includes(finding))) {
+  for (const [first, ...others] of alike(holding)) {
+    const { id, verdict, seen, remedy } = first
     const sign = verdict === 'not met' ? 'stopped' : 'attention'
-    journal.step(sign, id, [`${verdict}: ${seen}`, ...(remedy === '' ? [] : [`→ ${remedy}`])].join('\n'))
-  }
-  if (people.length > 0) {
-    const names = sentence(people.map(({ id }) => id))
-    journal.step('attention', 'checklist', `unknown: nobody vouches for ${names}\n→ do it, and attest`)
+    const lines = [
+      `${verdict}: ${seen}`,
+      ...(others.length === 0 ? [] : [`the same: ${sentence(others.map((other) => other.id))}`]),
+      ...(remedy === '' ? [] : [`→ ${remedy}`]),
+    ]
+    journal.step(sign, id, lines.join('\n'))
   }
   const rest = findings.filter((finding) => !holding.includes(finding))
   journal.step('right', 'the rest', tally(rest) || 'nothing', seconds)
@@ -198,15 +199,24 @@ function tell({ journal }: Run, report: GateReport, seconds: number): void {
   )
 }
 
-function isChecklist(id: RequirementId): boolean {
-  return requirementOf(id).checklist === true
+/** Groups what came out in the same way for the same reason, so that the log says it once. */
+function alike(findings: readonly Finding[]): readonly (readonly [Finding, ...Finding[]])[] {
+  const groups = new Map<string, [Finding, ...Finding[]]>()
+  for (const finding of findings) {
+    const key = JSON.stringify([finding.verdict, finding.seen, finding.remedy])
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [finding])
+    else group.push(finding)
+  }
+  return [...groups.values()]
 }
 
-function heldBack({ findings, file }: GateReport): Failure {
+function heldBack({ findings, file, manifest }: GateReport): Failure {
   const holding = holdingBack(findings)
   const attestable = holding.filter((finding) => finding.attestable)
   const hint = [
     'What was seen, and what gets past it, is above; the evidence is in the job summary and in the report.',
+    ...(manifest === '' ? [] : ['The summary has a Role for the administrator that makes more of it known.']),
     ...(attestable.length > 0
       ? [
           `Where somebody knows better than could be seen: attest it in ${file}. The summary has that ready to paste.`,

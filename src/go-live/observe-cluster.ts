@@ -99,9 +99,14 @@ export async function ask<Body>(
 }
 
 /** Gives the words of a right: `list cronjobs (batch) in postgres-system`. */
-export function rightWords({ verb, group, resource, name, namespace }: OptionalRight): string {
-  const object = name === undefined ? resource : `${resource} ${name}`
-  return `${verb} ${object}${group === '' ? '' : ` (${group})`} in ${namespace}`
+function rightWords(right: OptionalRight): string {
+  const { verb, resource, name = '' } = right
+  return `${`${verb} ${resource} ${name}`.trimEnd()}${placeWords(right)}`
+}
+
+/** Gives where a right is about something: ` (batch) in postgres-system`. */
+export function placeWords({ group, namespace }: OptionalRight): string {
+  return `${group === '' ? '' : ` (${group})`} in ${namespace}`
 }
 
 /** Gives what was asked and answered as evidence. */

@@ -80,7 +80,8 @@ export function settle(
   if (attestation !== undefined && (judgement.verdict === 'met' || judgement.verdict === 'not met')) {
     warnings.push('it was seen, so the attestation has no effect')
   }
-  if (judgement.verdict === 'met' && waiver !== undefined) warnings.push('it needs no waiver: it can be taken out of the file')
+  if (judgement.verdict === 'met' && waiver !== undefined)
+    warnings.push('it needs no waiver: it can be taken out of the file')
   const seen = [...ended, ...(ended.length > 0 && requirement.checklist ? [] : [judgement.seen])].join('; ')
   return { ...finding, verdict: judgement.verdict, seen }
 }

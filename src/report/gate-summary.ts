@@ -33,7 +33,7 @@ export function gateBody(outcome: Outcome, report: GateReport): string {
       : fold(`${count(met.length, 'requirement')} ${met.length === 1 ? 'is' : 'are'} met`, seenTable(met)),
     idle.length === 0 ? '' : fold(`${idle.length} not applicable`, seenTable(idle)),
     fold('Evidence', findings.map(evidence).join('\n\n')),
-    attestations(report),
+    exceptionsToPaste(report),
     exceptions(report),
     manifest === ''
       ? ''
@@ -70,26 +70,36 @@ function evidence({ id, title, source, evidence }: Finding): string {
   return [from, '', ...(lines.length === 0 ? ['- nothing to look at'] : lines)].join('\n')
 }
 
-/** The block to paste for everything unknown that a person may vouch for. */
-function attestations({ findings, file, at }: GateReport): string {
-  const open = findings.filter(({ verdict, attestable }) => verdict === 'unknown' && attestable)
-  if (open.length === 0) return ''
+/** The block to paste for everything unknown: a person's word where that is enough, else an exception. */
+function exceptionsToPaste({ findings, file, at }: GateReport): string {
+  const unknown = findings.filter(({ verdict }) => verdict === 'unknown')
+  const attested = unknown.filter(({ attestable }) => attestable)
+  const waived = unknown.filter(({ attestable, counts }) => !attestable && counts)
+  if (unknown.length === 0) return ''
   const until = new Date(at.getTime() + suggestedDays * 24 * 3600 * 1000).toISOString().slice(0, 10)
-  const entries = open.flatMap(({ id }, index) => [
-    `  - requirement: ${id}`,
-    `    statement: ""${index === 0 ? '         # what you checked, and where' : ''}`,
-    '    by: ""',
-    `    valid-until: ${until}`,
-  ])
+  const entries = (list: readonly Finding[], text: string, hint: string, who: string): readonly string[] =>
+    list.flatMap(({ id }, index) => [
+      `  - requirement: ${id}`,
+      `    ${text}: ""${index === 0 ? hint : ''}`,
+      `    ${who}: ""`,
+      `    valid-until: ${until}`,
+    ])
+  const lines = [
+    ...(attested.length > 0 ? ['attestations:'] : []),
+    ...entries(attested, 'statement', '         # what you checked, and where', 'by'),
+    ...(waived.length > 0 ? ['waivers:'] : []),
+    ...entries(waived, 'reason', '            # why it may stay unknown', 'owner'),
+  ]
+  const verbs = [...(attested.length > 0 ? ['attest'] : []), ...(waived.length > 0 ? ['waive'] : [])]
   return paragraphs(
-    `**To attest, commit this** (${code(file)}) **and fill in the blanks:**`,
-    block('yaml', ['attestations:', ...entries].join('\n')),
+    `**To ${sentence(verbs, 'or')}, commit this** (${code(file)}) **and fill in the blanks:**`,
+    block('yaml', lines.join('\n')),
   )
 }
 
 /** What cannot be attested: that it can be seen, and what can be done instead. */
 function exceptions({ findings }: GateReport): string {
-  const rest = holdingBack(findings).filter(({ attestable }) => !attestable)
+  const rest = holdingBack(findings).filter(({ verdict }) => verdict === 'not met')
   if (rest.length === 0) return ''
   const [is, it] = rest.length === 1 ? ['it can be seen', 'It'] : ['they can be seen', 'They']
   return `${sentence(rest.map(({ id }) => code(id)))} cannot be attested, because ${is}. ${it} can be waived: owner, reason and end date.`

@@ -1,7 +1,7 @@
 import { count, oneLine, sentence, utc } from '../../text.ts'
-import type { Evidence, Unread } from '../finding.ts'
+import type { Evidence, OptionalRight, Unread } from '../finding.ts'
 import type { Observations } from '../observations.ts'
-import { rightWords } from '../observe-cluster.ts'
+import { placeWords } from '../observe-cluster.ts'
 
 const minuteMs = 60_000
 
@@ -25,7 +25,7 @@ export function hiddenBy(
   ) as [Unread[], Unread[]]
   const names = (which: readonly Unread[]): string =>
     sentence([...new Set(which.map(({ right }) => right.resource))])
-  const rights = [...new Set(forbidden.map(({ right }) => rightWords(right)))]
+  const rights = rightsWords(forbidden.map(({ right }) => right))
   return {
     seen: [
       ...(forbidden.length > 0 ? [`${names(forbidden)} may not be read`] : []),
@@ -39,6 +39,15 @@ export function hiddenBy(
       'or an attestation',
     ].join(', '),
   }
+}
+
+/** Gives rights in words, those of one place together. */
+function rightsWords(rights: readonly OptionalRight[]): readonly string[] {
+  const places = Map.groupBy(rights, placeWords)
+  return [...places].map(([place, together]) => {
+    const words = together.map(({ verb, resource, name = '' }) => `${verb} ${resource} ${name}`.trimEnd())
+    return `${sentence([...new Set(words)])}${place}`
+  })
 }
 
 /** Gives what pg_stat_archiver says in a few words. */

@@ -107,6 +107,17 @@ describe('the summary', () => {
     )
   })
 
+  test('offers an exception for what is unknown and nobody may vouch for', () => {
+    const archiver = { ...sql.archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null }
+    const report = reportOf({ sql: { ...sql, archiver } }, rulesOf('premium', vouched))
+    const text = formatSummary(outcomeOf(report, { failure: heldBack }))
+    expect(text).toContain('**To waive, commit this**')
+    const block = /```yaml\n(waivers:[^]*?)```/.exec(text)?.[1] ?? ''
+    const { waivers } = parseGoLiveFile(block.replaceAll('""', '"x"'), 'f')
+    expect(waivers.map(({ requirement }) => requirement)).toEqual(['archiving', 'rpo'])
+    expect(text).not.toContain('because they can be seen')
+  })
+
   test('folds the evidence away, with the source of each requirement', () => {
     expect(summary).toMatch(/<details><summary>Evidence<\/summary>[^]*Terms of service, appendix 3/)
   })
