@@ -32,8 +32,8 @@ export interface OperatorSight {
   /** Absent where the operator does not count them. */
   readonly readyInstances: number | undefined
   readonly status: string
-  /** How long backups are kept, where it is configured there. */
-  readonly retentionDays: number | undefined
+  /** How long backups are kept, where it is configured there, and by which of its settings. */
+  readonly retention?: { readonly days: number; readonly setting: string }
   /** Whether archiving works; absent where the operator does not say. */
   readonly archives?: boolean
   /** Since when the last backup counts as failed, and why, where the operator says so. */
@@ -230,6 +230,7 @@ class ClusterLook {
       this.lookAtZones(pods ?? []),
       family?.operator === 'zalando' && this.lookAtZalando(family.name),
       family?.operator === 'cloudnativepg' && this.lookAtCloudNativePg(family.name),
+      family?.operator === 'crunchy' && this.lookAtCrunchy(family.name),
     ])
     return {
       pods,
@@ -310,7 +311,6 @@ class ClusterLook {
         wantedInstances: spec?.numberOfInstances,
         readyInstances: undefined,
         status: oneLine(phase ?? 'no status', 80),
-        retentionDays: undefined,
       }
     }
     this.note(
@@ -415,6 +415,7 @@ class ClusterLook {
     ])
     const { spec, status } = cluster.body ?? {}
     const policy = spec?.backup?.retentionPolicy
+    const days = daysOf(policy)
     const condition = (wanted: string): CnpgCondition | undefined =>
       status?.conditions?.find(({ type }) => type === wanted)
     const [archiving, backup] = [condition('ContinuousArchiving'), condition('LastBackupSucceeded')]
@@ -424,7 +425,7 @@ class ClusterLook {
         wantedInstances: spec?.instances,
         readyInstances: status?.readyInstances,
         status: oneLine(status?.phase ?? 'no status', 80),
-        retentionDays: daysOf(policy),
+        ...(days !== undefined && { retention: { days, setting: 'retentionPolicy' } }),
         ...(archiving?.status === 'True' && { archives: true }),
         ...(archiving?.status === 'False' && { archives: false }),
         ...(backup?.status === 'False' && {
@@ -475,6 +476,62 @@ class ClusterLook {
     const runs = ofCluster(backups).map(cnpgRun)
     this.backups.push(...runs)
     this.note('backups', backups, () => runsWords(runs))
+  }
+
+  /** Everything is in one resource: its operator keeps the state of the CronJobs that take the backups there. */
+  private async lookAtCrunchy(name: string): Promise<void> {
+    const group = 'postgres-operator.crunchydata.com'
+    const cluster = await ask<CrunchyCluster>(
+      this.api,
+      this.group(group, 'v1beta1', 'postgresclusters', name),
+      this.right('get', group, 'postgresclusters', name),
+    )
+    const { spec, status } = cluster.body ?? {}
+    const { repos = [], global = {} } = spec?.backups?.pgbackrest ?? {}
+    const sum = (numbers: readonly number[] | undefined): number | undefined =>
+      numbers?.reduce((one, other) => one + other, 0)
+    const wantedInstances = sum(spec?.instances?.map(({ replicas = 1 }) => replicas))
+    const readyInstances = sum(status?.instances?.map(({ readyReplicas = 0 }) => readyReplicas))
+    // A plain number counts backups; only with this type it is days.
+    const kept = repos
+      .filter(({ name: repo = '' }) => global[`${repo}-retention-full-type`] === 'time')
+      .map(({ name: repo = '' }) => ({
+        setting: `${repo}-retention-full`,
+        days: Number(global[`${repo}-retention-full`]),
+      }))
+      .filter(({ days }) => days > 0)
+      .toSorted((one, other) => other.days - one.days)[0]
+    if (cluster.body !== undefined) {
+      this.operator = {
+        what: `postgresclusters.${group} ${name}`,
+        wantedInstances,
+        readyInstances,
+        status: spec?.shutdown === true ? 'shut down' : 'no status',
+        ...(kept && { retention: kept }),
+      }
+    }
+    const words = kept === undefined ? 'no retention in days' : `${kept.setting} ${kept.days}`
+    this.note(
+      'operator',
+      cluster,
+      () => `instances ${wantedInstances ?? '?'}, ready ${readyInstances ?? '?'}, ${words}`,
+    )
+    const schedules = repos.flatMap(({ name: repo = '', schedules }) =>
+      schedules?.full === undefined
+        ? []
+        : [{ what: `full backup to ${repo}`, cron: schedules.full, zone: 'UTC' }],
+    )
+    this.schedules.push(...schedules)
+    this.note(
+      'schedule',
+      cluster,
+      () => schedules.map(({ what, cron }) => `${what}: ${cron}`).join('; ') || 'no full backup is scheduled',
+    )
+    const runs = (status?.pgbackrest?.scheduledBackups ?? [])
+      .filter(({ type }) => type === 'full')
+      .map(crunchyRun)
+    this.backups.push(...runs)
+    this.note('backups', cluster, () => runsWords(runs))
   }
 
   /** CronJobs came to batch/v1 with Kubernetes 1.21, and went from batch/v1beta1 with 1.25. */
@@ -596,6 +653,57 @@ interface CnpgBackup {
   readonly metadata?: Metadata
   readonly spec?: { readonly cluster?: { readonly name?: string } }
   readonly status?: { readonly phase?: string; readonly startedAt?: string; readonly stoppedAt?: string }
+}
+
+/** postgres-operator.crunchydata.com/v1beta1. Source: https://access.crunchydata.com/documentation/postgres-operator/latest/references/crd/ */
+interface CrunchyCluster {
+  readonly spec?: {
+    readonly shutdown?: boolean
+    readonly instances?: readonly { readonly replicas?: number }[]
+    readonly backups?: {
+      readonly pgbackrest?: {
+        readonly repos?: readonly {
+          readonly name?: string
+          readonly schedules?: { readonly full?: string }
+        }[]
+        readonly global?: Readonly<Record<string, string>>
+      }
+    }
+  }
+  readonly status?: {
+    readonly instances?: readonly { readonly readyReplicas?: number }[]
+    readonly pgbackrest?: { readonly scheduledBackups?: readonly CrunchyBackup[] }
+  }
+}
+
+/** The state of one Job that a schedule has started. */
+interface CrunchyBackup {
+  readonly cronJobName?: string
+  /** `full`, `diff` or `incr`. */
+  readonly type?: string
+  readonly startTime?: string
+  readonly completionTime?: string
+  readonly succeeded?: number
+  readonly failed?: number
+}
+
+function crunchyRun({
+  cronJobName,
+  startTime,
+  completionTime,
+  succeeded,
+  failed = 0,
+}: CrunchyBackup): BackupRun {
+  const [started, finished] = [
+    dateOf(startTime),
+    dateOf(completionTime ?? (failed > 0 ? startTime : undefined)),
+  ]
+  return {
+    what: `CronJob ${oneLine(cronJobName ?? '', 80)}`,
+    ...(started && { started }),
+    ...(finished && { finished }),
+    succeeded: completionTime !== undefined && (succeeded ?? 0) > 0,
+  }
 }
 
 function conditionWords(condition: CnpgCondition | undefined): string {

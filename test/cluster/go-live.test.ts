@@ -5,7 +5,16 @@ import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { KubeObject } from '../contract/admin.ts'
 import { until } from '../contract/admin.ts'
-import { cnpgBackup, cnpgCluster, cnpgSchedule, define, putResource, undefine, zalando } from './operators.ts'
+import {
+  cnpgBackup,
+  cnpgCluster,
+  cnpgSchedule,
+  crunchy,
+  define,
+  putResource,
+  undefine,
+  zalando,
+} from './operators.ts'
 import { accessService, cluster, Scene, secretName, serviceAccount, type Inputs } from './scene.ts'
 import { mainFlavor, podPhase, pullPolicy, readyPod } from './spilo.ts'
 
@@ -70,7 +79,7 @@ beforeAll(async () => {
   file = join(folder, 'go-live.yaml')
   await writeFile(file, `backup-window: ${window()}\n`)
   scene = await Scene.open()
-  definitions = await define(scene.admin, [zalando, cnpgCluster, cnpgSchedule, cnpgBackup])
+  definitions = await define(scene.admin, [zalando, cnpgCluster, cnpgSchedule, cnpgBackup, crunchy])
   await scene.pass(name)
 }, 180_000)
 
@@ -599,6 +608,86 @@ test('what CloudNativePG says is read as well, six fields and all', async () => 
     verdict: 'not met',
     seen: expect.stringContaining("can't execute backup: exit status 2"),
   })
+}, 120_000)
+
+test('what the operator of Crunchy says is read as well, and a host of backups is no instance', async () => {
+  const { admin, database } = scene
+  const key = (name: string): string => `postgres-operator.crunchydata.com/${name}`
+  const ofCnpg = {
+    'cnpg.io/cluster': null,
+    'cnpg.io/instanceRole': null,
+    'cnpg.io/poolerName': null,
+    'cnpg.io/podRole': null,
+  }
+  const relabel = async (pod: string, labels: object): Promise<void> => {
+    await admin.patch('Pod', database, pod, {
+      metadata: { labels: { ...ofCnpg, 'cluster-name': null, [key('cluster')]: cluster, ...labels } },
+    })
+  }
+  await relabel('postgresql1-0', { [key('instance')]: 'a', [key('role')]: 'master' })
+  await relabel('postgresql1-1', { [key('instance')]: 'b', [key('role')]: 'replica' })
+  await relabel('pooler', { [key('data')]: 'pgbackrest' })
+  await admin.patch('Service', database, accessService, {
+    spec: { selector: { ...ofCnpg, [key('cluster')]: cluster, [key('role')]: 'master' } },
+  })
+  const hidden = await judge('standard')
+  expect(hidden.of('backup-schedule')).toMatchObject({
+    verdict: 'unknown',
+    remedy: expect.stringContaining(`get postgresclusters ${cluster} (${crunchy.group})`),
+  })
+  expect((await judge('premium')).of('instances').seen).toMatch(/^2 ready: /)
+
+  const hour = new Date().getUTCHours()
+  const startTime = new Date(Date.now() - 600_000).toISOString()
+  const backup = { cronJobName: `${cluster}-repo1-full`, repo: 'repo1', type: 'full', startTime }
+  const repo = (full: string): object => ({ name: 'repo1', schedules: { full }, volume: {} })
+  const global = { 'repo1-retention-full': '30', 'repo1-retention-full-type': 'time' }
+  await putResource(admin, crunchy, database, cluster, {
+    spec: {
+      postgresVersion: 15,
+      instances: [{ name: 'instance1', replicas: 2 }],
+      backups: { pgbackrest: { global, repos: [repo(`30 ${(hour + 12) % 24} * * *`)] } },
+    },
+    status: {
+      instances: [{ name: 'instance1', readyReplicas: 2, replicas: 2, updatedReplicas: 2 }],
+      pgbackrest: { scheduledBackups: [{ ...backup, failed: 1 }] },
+    },
+  })
+  const role = (await admin.get('Role', database, 'pg-app-user')) as unknown as { rules: object[] }
+  const rule = { apiGroups: [crunchy.group], resources: [crunchy.plural], verbs: ['get'] }
+  await admin.patch('Role', database, 'pg-app-user', { rules: [...role.rules, rule] })
+  await until(
+    'the API server acts on the Role',
+    async () => (await judge('standard')).of('backup-schedule').verdict === 'not met',
+  )
+  const wrong = await judge('standard')
+  expect(wrong.of('instances').seen).toContain(`postgresclusters.${crunchy.group} ${cluster} and SQL agree`)
+  expect(wrong.of('last-backup')).toMatchObject({
+    verdict: 'not met',
+    seen: expect.stringContaining(`none has succeeded: CronJob ${cluster}-repo1-full`),
+  })
+  const path = `/apis/${crunchy.group}/v1beta1/namespaces/${database}/postgresclusters/${cluster}`
+  const better = {
+    spec: { backups: { pgbackrest: { repos: [repo(`30 ${hour} * * *`)] } } },
+    status: {
+      pgbackrest: {
+        scheduledBackups: [
+          { ...backup, failed: 1 },
+          { ...backup, succeeded: 1, completionTime: new Date().toISOString() },
+          { ...backup, type: 'incr', succeeded: 1, completionTime: new Date().toISOString() },
+        ],
+      },
+    },
+  }
+  await admin.call('PATCH', path, better, 'application/merge-patch+json')
+  const { of } = await judge('standard')
+  expect(of('backup-schedule').seen).toBe(`full backup to repo1: "30 ${hour} * * *" (UTC)`)
+  expect(of('last-backup')).toMatchObject({
+    verdict: 'met',
+    seen: expect.stringContaining(`CronJob ${cluster}-repo1-full, started`),
+  })
+  expect(of('retention')).toMatchObject({ verdict: 'met', seen: '30 days, says repo1-retention-full' })
+  expect(of('pitr').verdict).toBe('met')
 }, 120_000)
 
 async function podNames(): Promise<readonly string[]> {

@@ -68,7 +68,6 @@ export const cluster: ClusterSight = {
     wantedInstances: 3,
     readyInstances: undefined,
     status: 'Running',
-    retentionDays: undefined,
   },
   schedules: [{ what: 'CronJob logical-backup-postgresql1', cron: '0 1 * * *', zone: 'UTC' }],
   backups: [20, 21, 22].map((day) => ({

@@ -170,7 +170,7 @@ export function judgeRetention(observed: Observations, rules: Rules): Judgement 
   const wanted = count(least, 'day')
   const evidence = [...cluster.evidence.operator, ...cluster.evidence.schedule]
   const logical = daysOf(cluster.logicalRetention)
-  const days = cluster.operator?.retentionDays ?? logical
+  const days = cluster.operator?.retention?.days ?? logical
   if (days === undefined) {
     const kept =
       cluster.physicalBackupsKept === undefined
@@ -184,7 +184,7 @@ export function judgeRetention(observed: Observations, rules: Rules): Judgement 
       evidence,
     }
   }
-  const seen = `${count(days, 'day')}, says ${cluster.operator?.retentionDays === undefined ? 'LOGICAL_BACKUP_S3_RETENTION_TIME' : 'retentionPolicy'}`
+  const seen = `${count(days, 'day')}, says ${cluster.operator?.retention?.setting ?? 'LOGICAL_BACKUP_S3_RETENTION_TIME'}`
   return days >= least
     ? { verdict: 'met', wanted, seen, evidence }
     : { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence }
@@ -200,9 +200,9 @@ export function judgeRecovery(observed: Observations, rules: Rules): Judgement {
   const archiving = judgeArchiving(observed)
   if (archiving.verdict === 'not met')
     return { verdict: 'not met', wanted, seen: archiving.seen, remedy: archiving.remedy ?? '', evidence }
-  if (operator?.retentionDays !== undefined) {
-    const seen = `${count(operator.retentionDays, 'day')}, says retentionPolicy`
-    return operator.retentionDays >= least
+  if (operator?.retention !== undefined) {
+    const seen = `${count(operator.retention.days, 'day')}, says ${operator.retention.setting}`
+    return operator.retention.days >= least
       ? { verdict: 'met', wanted, seen, evidence }
       : { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence }
   }

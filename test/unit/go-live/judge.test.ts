@@ -36,7 +36,6 @@ const cnpg = {
   wantedInstances: 3,
   readyInstances: 3,
   status: 'Cluster in healthy state',
-  retentionDays: undefined,
 }
 const night = (day: number, hour: number, minute = 0): Date => new Date(Date.UTC(2026, 10, day, hour, minute))
 const run = (started: Date, succeeded = true): object => ({
