@@ -115,10 +115,12 @@ async function runStory(invocation: Invocation): Promise<void> {
   const failure = failures.find((each) => each !== undefined)
   const outcome = { ...ended, failure }
   if (outcome.goLive !== undefined) {
-    const { attestationsToFill } = await import('./report/gate-summary.ts')
-    const lines = attestationsToFill(outcome.goLive).split('\n')
-    if (lines.length > 1)
-      show(`To attest, commit this (${outcome.goLive.file}) and fill in the blanks`, lines)
+    const { toPaste } = await import('./report/gate-summary.ts')
+    const paste = toPaste(outcome.goLive)
+    if (paste !== undefined) {
+      const { verbs, yaml } = paste
+      show(`To ${verbs}, commit this (${outcome.goLive.file}) and fill in the blanks`, yaml.split('\n'))
+    }
   }
   if (failure === undefined) {
     reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, inputs))])

@@ -220,7 +220,7 @@ class Parser {
     let id: RequirementId | undefined
     const keep = (key: string) => (value: unknown) => {
       const text = this.text(value, key)
-      if (text !== undefined) values.set(key, text)
+      if (text !== undefined) values.set(key, oneLine(text, 500))
     }
     this.each(node, '', {
       requirement: (value) => {
@@ -230,7 +230,7 @@ class Parser {
         if (known === undefined)
           this.problem(
             value,
-            `"${text}" is no requirement${suggestion(
+            `"${oneLine(text, 40)}" is no requirement${suggestion(
               text,
               requirements.map((each) => each.id),
             )}`,
@@ -246,7 +246,7 @@ class Parser {
         const text = this.text(value, 'valid-until')
         if (text === undefined) return
         if (isDate(text)) values.set('valid-until', text)
-        else this.problem(value, `valid-until "${text}" is no date: write 2027-02-20`)
+        else this.problem(value, `valid-until "${oneLine(text, 40)}" is no date: write 2027-02-20`)
       },
     })
     for (const key of ['requirement', first, second, 'valid-until']) {
@@ -280,7 +280,7 @@ class Parser {
 
   private text(node: unknown, key: string): string | undefined {
     const value = isScalar(node) ? node.value : undefined
-    if (typeof value === 'string' && value.trim() !== '') return oneLine(value, 500)
+    if (typeof value === 'string' && value.trim() !== '') return value
     this.problem(
       node,
       value === '' || value === null ? `${key} is empty: fill it in` : `${key} has to be text`,
@@ -301,7 +301,7 @@ class Parser {
   /** `90s`, `5m`, `24h`; milliseconds. */
   private duration(node: unknown): number | undefined {
     const value = isScalar(node) ? String(node.value) : ''
-    const [, amount, unit = ''] = /^(\d{1,6})([smh])$/.exec(value.trim()) ?? []
+    const [, amount, unit = ''] = /^(\d{1,6})([smh])$/.exec(value) ?? []
     const milliseconds = Number(amount) * ({ s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? Number.NaN)
     if (milliseconds > 0) return milliseconds
     this.problem(node, `${this.key}: "${oneLine(value, 40)}" is no duration: write 90s, 5m or 24h`)
@@ -310,7 +310,7 @@ class Parser {
 
   private days(node: unknown): number | undefined {
     const value = isScalar(node) ? String(node.value) : ''
-    const days = Number(/^(\d{1,5})d$/.exec(value.trim())?.[1])
+    const days = Number(/^(\d{1,5})d$/.exec(value)?.[1])
     if (days > 0) return days
     this.problem(node, `${this.key}: "${oneLine(value, 40)}" is no number of days: write 30d`)
     return undefined

@@ -94,6 +94,14 @@ export interface GateReport {
 /** A right that the gate would like to have and can do without. */
 export type OptionalRight = Right & { readonly asked: false }
 
+/** Something that could not be read, so that nobody knows what is there. */
+export interface Unread {
+  /** What it takes to read it. */
+  readonly right: OptionalRight
+  /** What the API server said, where it was not the right that was missing. */
+  readonly failed?: string
+}
+
 /** Gives the findings that hold the release back, or would. */
 export function holdingBack(findings: readonly Finding[]): readonly Finding[] {
   return findings.filter(({ counts, verdict }) => counts && (verdict === 'not met' || verdict === 'unknown'))

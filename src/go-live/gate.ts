@@ -1,22 +1,25 @@
+import pg from 'pg'
 import { Failure } from '../failure.ts'
 import { stopwatch } from '../journal.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../kubernetes/application-secret.ts'
 import { roleManifests } from '../kubernetes/manifest.ts'
 import { namedRights, serviceRights } from '../kubernetes/permissions.ts'
 import type { Right } from '../kubernetes/right.ts'
-import type { Attempt, Login, Session } from '../postgres/session.ts'
+import type { Exchange, Login, Session } from '../postgres/session.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
 import { aboutServer } from '../postgres/state.ts'
 import type { GoLiveRequest } from '../request.ts'
 import type { Run } from '../run.ts'
 import { count, sentence } from '../text.ts'
 import { emptyFile, readGoLiveFile, type GoLiveFile } from './file.ts'
-import { holdingBack, tally, type Evidence, type GateReport } from './finding.ts'
-import { judge, pictureOf, type Observations, type Rules } from './judge.ts'
+import { holdingBack, tally, type Evidence, type Finding, type GateReport } from './finding.ts'
+import { judge, pictureOf } from './judge.ts'
+import { durationWords } from './judges/words.ts'
+import type { Observations, Rules } from './observations.ts'
 import { observeApplication } from './observe-application.ts'
 import { observeCluster } from './observe-cluster.ts'
-import { observeSql, probeRpo } from './observe-sql.ts'
-import { requirementOf, thresholdsOf, type RequirementId } from './requirement.ts'
+import { observeSql, probeRpo, type SqlSight } from './observe-sql.ts'
+import { thresholdsOf } from './requirement.ts'
 
 /** The gate of a run, whose go-live file has been read. */
 export interface Gate {
@@ -76,7 +79,7 @@ async function passGate(
 
 /** Looks at everything at once: no look needs another, but for the Secret that the application's login needs. */
 async function observe(run: Run, rules: Rules, earlier: Session | undefined): Promise<Observations> {
-  const { request, cluster, sessions, journal, deadline, wanted } = run
+  const { request, cluster, sessions, journal, wanted } = run
   const { api, namespace } = cluster
   const admin = earlier ?? (await sessions.asAdmin('postgres'))
   const [secret, server, sql, database, application] = await Promise.all([
@@ -90,16 +93,8 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
   journal.secretVersion ??= secret?.resourceVersion
   const at = new Date()
   const login = secret && loginOf(run, secret)
-  const attempt = login && (await sessions.tryAs(login))
-  const probe = !rules.file.rpoProbe
-    ? undefined
-    : request.dryRun
-      ? { reason: 'this is a dry run' }
-      : sql.standby
-        ? { reason: 'a standby takes no writes' }
-        : attempt?.session === undefined
-          ? { reason: 'the application could not log in' }
-          : await probeRpo(attempt.session, admin, rules.thresholds.rpoMs, deadline)
+  const attempt = login && (await attemptAs(run, login))
+  const probe = rules.file.rpoProbe ? await probeLive(run, rules, sql, attempt?.session, admin) : undefined
   await sessions.end(attempt?.session)
   return {
     at,
@@ -113,6 +108,7 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
     username: wanted.username,
     database: wanted.database,
     login: loginEvidence(login, attempt, at),
+    loginRefused: attempt?.refused,
     probe,
   }
 }
@@ -133,16 +129,61 @@ function loginOf({ request, cluster }: Run, { values }: ApplicationSecret): Logi
   }
 }
 
+interface LoginAttempt {
+  readonly session?: Session | undefined
+  readonly exchange?: Exchange | undefined
+  /** Why there is no session. */
+  readonly refused?: string
+}
+
+/** Logs in as the application does. What is wrong with its TLS is an answer here, since it concerns nobody else. */
+async function attemptAs({ sessions }: Run, login: Login): Promise<LoginAttempt> {
+  try {
+    const { session, exchange, refusal } = await sessions.tryAs(login)
+    if (session !== undefined) return { session, exchange }
+    return { refused: `the server refused it (${refusal?.code ?? 'no SQLSTATE'})` }
+  } catch (error) {
+    const own = error instanceof Failure && ['tls-failed', 'cleartext-password-demanded'].includes(error.code)
+    if (!own) throw error
+    return { refused: error.message }
+  }
+}
+
 /** What the application's own login showed, as evidence beside what the admin sees of its role. */
-function loginEvidence(login: Login | undefined, attempt: Attempt | undefined, at: Date): Evidence {
+function loginEvidence(login: Login | undefined, attempt: LoginAttempt | undefined, at: Date): Evidence {
   const query = `log in as ${login?.user ?? 'the application'}`
   if (login === undefined || attempt === undefined) {
     return { query, answer: 'the Secret does not hold all that it takes', at }
   }
-  const refused = attempt.session === undefined
-  const state = attempt.refusal?.code ?? 'no SQLSTATE'
   const exchange = attempt.exchange === 'none' ? 'the server asked for no password' : attempt.exchange
-  return { query, answer: refused ? `refused (${state})` : `works, ${exchange ?? ''}`, at }
+  return { query, answer: attempt.refused ?? `works, ${exchange ?? ''}`, at }
+}
+
+/** What is left of a run's time for everything that comes after the probe. */
+const reserveMs = 10_000
+
+/** Follows a row until it is archived, for as long as the file allows and the run has time; says so first. */
+async function probeLive(
+  { request, journal, deadline }: Run,
+  { thresholds: { rpoMs } }: Rules,
+  { standby }: SqlSight,
+  application: Session | undefined,
+  admin: Session,
+): Promise<Observations['probe']> {
+  if (request.dryRun) return { reason: 'this is a dry run' }
+  if (standby) return { reason: 'a standby takes no writes' }
+  if (application === undefined) return { reason: 'the application could not log in' }
+  const patienceMs = Math.min(rpoMs, deadline.remainingMs() - reserveMs)
+  if (patienceMs <= 0) return { reason: 'the time of the run is over' }
+  const most = durationWords(Math.floor(patienceMs / 1000) * 1000)
+  const cut = patienceMs < rpoMs ? ', which is all the time the run has (input "timeout")' : ''
+  journal.step('attention', 'rpo-probe', `writes a row and waits until it is archived: ${most} at most${cut}`)
+  try {
+    return await probeRpo(application, admin, patienceMs, deadline.signal)
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error
+    return { reason: `the server refused it (${error.code ?? 'no SQLSTATE'})` }
+  }
 }
 
 /** Tells the log: what it is about, then every requirement that holds back, then how many came out in which way. */
@@ -152,14 +193,15 @@ function tell({ journal }: Run, report: GateReport, seconds: number): void {
   const where = fileRead ? file : `no ${file}`
   journal.step('right', 'go-live', `${profile} · ${mode} ${report.why.replaceAll('`', '')}\n${where}`)
   const holding = holdingBack(findings)
-  const people = holding.filter(({ id, evidence }) => isChecklist(id) && evidence.length === 0)
-  for (const { id, verdict, seen, remedy } of holding.filter((finding) => !people.includes(finding))) {
+  for (const [first, ...others] of alike(holding)) {
+    const { id, verdict, seen, remedy } = first
     const sign = verdict === 'not met' ? 'stopped' : 'attention'
-    journal.step(sign, id, [`${verdict}: ${seen}`, ...(remedy === '' ? [] : [`→ ${remedy}`])].join('\n'))
-  }
-  if (people.length > 0) {
-    const names = sentence(people.map(({ id }) => id))
-    journal.step('attention', 'checklist', `unknown: nobody vouches for ${names}\n→ do it, and attest`)
+    const lines = [
+      `${verdict}: ${seen}`,
+      ...(others.length === 0 ? [] : [`the same: ${sentence(others.map((other) => other.id))}`]),
+      ...(remedy === '' ? [] : [`→ ${remedy}`]),
+    ]
+    journal.step(sign, id, lines.join('\n'))
   }
   const rest = findings.filter((finding) => !holding.includes(finding))
   journal.step('right', 'the rest', tally(rest) || 'nothing', seconds)
@@ -173,15 +215,24 @@ function tell({ journal }: Run, report: GateReport, seconds: number): void {
   )
 }
 
-function isChecklist(id: RequirementId): boolean {
-  return requirementOf(id).checklist === true
+/** Groups what came out in the same way for the same reason, so that the log says it once. */
+function alike(findings: readonly Finding[]): readonly (readonly [Finding, ...Finding[]])[] {
+  const groups = new Map<string, [Finding, ...Finding[]]>()
+  for (const finding of findings) {
+    const key = JSON.stringify([finding.verdict, finding.seen, finding.remedy])
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [finding])
+    else group.push(finding)
+  }
+  return [...groups.values()]
 }
 
-function heldBack({ findings, file }: GateReport): Failure {
+function heldBack({ findings, file, manifest }: GateReport): Failure {
   const holding = holdingBack(findings)
   const attestable = holding.filter((finding) => finding.attestable)
   const hint = [
     'What was seen, and what gets past it, is above; the evidence is in the job summary and in the report.',
+    ...(manifest === '' ? [] : ['The summary has a Role for the administrator that makes more of it known.']),
     ...(attestable.length > 0
       ? [
           `Where somebody knows better than could be seen: attest it in ${file}. The summary has that ready to paste.`,
@@ -201,7 +252,9 @@ function heldBack({ findings, file }: GateReport): Failure {
 function manifestFor({ request, cluster: { access, namespace }, journal }: Run, seen: Observations): string {
   const { cluster, application } = seen
   const { permissions } = journal
-  const missing = [...Object.values(cluster.missing).flat(), ...application.missing]
+  const missing = [...Object.values(cluster.unread).flat(), ...application.unread]
+    .filter(({ failed }) => failed === undefined)
+    .map(({ right }) => right)
   // Nodes belong to no namespace: no Role can give a right to them.
   const namespaces = new Set(
     missing.filter(({ resource }) => resource !== 'nodes').map((right) => right.namespace),

@@ -1,7 +1,7 @@
 import type { Api } from '../kubernetes/api.ts'
 import type { Container, Metadata, PodObject, PodSpec } from '../kubernetes/objects.ts'
 import { oneLine } from '../text.ts'
-import type { Evidence, OptionalRight } from './finding.ts'
+import type { Evidence, OptionalRight, Unread } from './finding.ts'
 import { ask, evidenceOf, labelQuery } from './observe-cluster.ts'
 
 /** A Deployment or StatefulSet that uses the application Secret. */
@@ -30,7 +30,7 @@ export interface ApplicationSight {
   /** Those that use the Secret; absent where neither kind may be listed. */
   readonly workloads: readonly Workload[] | undefined
   readonly evidence: readonly Evidence[]
-  readonly missing: readonly OptionalRight[]
+  readonly unread: readonly Unread[]
   /** Every optional right that was made use of or missed, for a complete Role. */
   readonly rights: readonly OptionalRight[]
 }
@@ -39,10 +39,20 @@ interface WorkloadObject {
   readonly metadata?: Metadata
   readonly spec?: {
     readonly replicas?: number
-    readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> }
+    readonly selector?: LabelSelector
     readonly template?: { readonly spec?: PodSpec }
   }
   readonly status?: { readonly readyReplicas?: number }
+}
+
+/** meta/v1 LabelSelector. */
+interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>
+  readonly matchExpressions?: readonly {
+    readonly key?: string
+    readonly operator?: string
+    readonly values?: readonly string[]
+  }[]
 }
 
 interface ListOf<Item> {
@@ -64,7 +74,7 @@ export async function observeApplication(
   secret: string,
 ): Promise<ApplicationSight> {
   const evidence: Evidence[] = []
-  const missing: OptionalRight[] = []
+  const unread: Unread[] = []
   const encoded = encodeURIComponent(namespace)
   const right = (group: string, resource: string): OptionalRight => ({
     namespace,
@@ -84,7 +94,7 @@ export async function observeApplication(
       const names = using?.map(({ metadata }) => metadata?.name ?? '').join(', ') ?? ''
       const total = answered.body?.items?.length ?? 0
       evidence.push(evidenceOf(answered, () => `${total} found, using the Secret: ${names || 'none'}`))
-      if (answered.missing !== undefined) missing.push(answered.missing)
+      if (answered.unread !== undefined) unread.push(answered.unread)
       return using?.map((object) => ({ kind, object }))
     }),
   )
@@ -92,7 +102,7 @@ export async function observeApplication(
     lists
       .flatMap((list) => list ?? [])
       .map(async ({ kind, object }) => {
-        const query = labelQuery(object.spec?.selector?.matchLabels ?? {})
+        const query = labelQuery(requirementsOf(object.spec?.selector))
         const answered = await ask<ListOf<PodObject>>(
           api,
           `/api/v1/namespaces/${encoded}/pods?${query}`,
@@ -100,14 +110,14 @@ export async function observeApplication(
         )
         const pods = answered.body?.items?.filter(isAlive).map(workloadPod)
         evidence.push(evidenceOf(answered, () => pods?.map(podWords).join('; ') || 'no Pod'))
-        if (answered.missing !== undefined && missing.every(({ resource }) => resource !== 'pods')) {
-          missing.push(answered.missing)
+        if (answered.unread !== undefined && unread.every(({ right }) => right.resource !== 'pods')) {
+          unread.push(answered.unread)
         }
         return workloadOf(kind, object, pods)
       }),
   )
   const seen = lists.some((list) => list !== undefined)
-  return { workloads: seen ? workloads : undefined, evidence, missing, rights }
+  return { workloads: seen ? workloads : undefined, evidence, unread, rights }
 }
 
 function workloadOf(
@@ -117,16 +127,33 @@ function workloadOf(
 ): Workload {
   const template = spec?.template?.spec
   const rules = template?.topologySpreadConstraints ?? []
-  const strict = rules.some(({ whenUnsatisfiable }) => whenUnsatisfiable === 'DoNotSchedule')
+  const strict = rules.filter(
+    ({ whenUnsatisfiable, maxSkew }) => whenUnsatisfiable === 'DoNotSchedule' && maxSkew === 1,
+  )
   const apart = template?.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []
   return {
     what: `${kind} ${oneLine(metadata?.name ?? '', 80)}`,
     replicas: spec?.replicas ?? 1,
     ready: status?.readyReplicas ?? 0,
     unlimited: (template?.containers ?? []).flatMap(lacking),
-    keptApart: strict || apart.length > 0,
+    keptApart: [...strict, ...apart].some(({ topologyKey = '' }) => placesOfOwn.includes(topologyKey)),
     pods,
   }
+}
+
+/** Places that lie on different Nodes. */
+const placesOfOwn = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone', 'topology.kubernetes.io/region']
+
+/** Gives a selector as the terms of a query. Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#api */
+function requirementsOf({ matchLabels = {}, matchExpressions = [] }: LabelSelector = {}): readonly string[] {
+  return [
+    ...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`),
+    ...matchExpressions.map(({ key = '', operator, values = [] }) => {
+      if (operator === 'Exists') return key
+      if (operator === 'DoesNotExist') return `!${key}`
+      return `${key} ${operator === 'NotIn' ? 'notin' : 'in'} (${values.join(',')})`
+    }),
+  ]
 }
 
 /** Gives what a container lacks, in words; CPU limits are left to the owner, since many leave them out on purpose. */

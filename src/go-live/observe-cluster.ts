@@ -2,16 +2,14 @@ import { Failure } from '../failure.ts'
 import { statusMessage, type Api } from '../kubernetes/api.ts'
 import type { Metadata, PodObject } from '../kubernetes/objects.ts'
 import { oneLine } from '../text.ts'
-import type { BackupRun, Evidence, OptionalRight } from './finding.ts'
+import type { BackupRun, Evidence, OptionalRight, Unread } from './finding.ts'
 
 /** What came of asking the API server for something that the gate can do without. */
 export interface Answered<Body> {
   /** Absent where there is no such thing, or where it may not be read. */
   readonly body: Body | undefined
-  /** The right that would have made it readable. */
-  readonly missing?: OptionalRight
-  /** Why it could not be read, for another reason than a right. */
-  readonly failed?: string
+  /** There where it could not be read. */
+  readonly unread?: Unread
   readonly path: string
   readonly at: Date
 }
@@ -34,8 +32,12 @@ export interface OperatorSight {
   /** Absent where the operator does not count them. */
   readonly readyInstances: number | undefined
   readonly status: string
-  /** How long backups are kept, where it is configured there. */
-  readonly retentionDays: number | undefined
+  /** How long backups are kept, where it is configured there, and by which of its settings. */
+  readonly retention?: { readonly days: number; readonly setting: string }
+  /** Whether archiving works; absent where the operator does not say. */
+  readonly archives?: boolean
+  /** Since when the last backup counts as failed, and why, where the operator says so. */
+  readonly backupFailure?: { readonly at: Date | undefined; readonly message: string }
 }
 
 /** One schedule of backups that was seen. */
@@ -60,8 +62,11 @@ export interface ClusterSight {
   /** How long logical backups are kept, and how many physical ones, where that is configured in sight. */
   readonly logicalRetention: string | undefined
   readonly physicalBackupsKept: number | undefined
+  /** When physical backups are taken, in the syntax of cron, UTC. */
+  readonly physicalSchedule: string | undefined
   readonly evidence: Readonly<Record<Topic, readonly Evidence[]>>
-  readonly missing: Readonly<Record<Topic, readonly OptionalRight[]>>
+  /** What could not be read, by what it would have told about. */
+  readonly unread: Readonly<Record<Topic, readonly Unread[]>>
   /** Every optional right that was made use of or missed, for a complete Role. */
   readonly rights: readonly OptionalRight[]
 }
@@ -77,35 +82,42 @@ export async function ask<Body>(
   right: Omit<OptionalRight, 'asked'>,
 ): Promise<Answered<Body>> {
   const at = new Date()
+  const wanted: OptionalRight = { ...right, asked: false }
   try {
     const { status, body } = await api.request({ method: 'GET', path })
     if (status === 200) return { body: body as Body, path, at }
     if (status === 404) return { body: undefined, path, at }
-    if (status === 403) return { body: undefined, missing: { ...right, asked: false }, path, at }
-    return { body: undefined, failed: `${status}: ${statusMessage(body)}`, path, at }
+    if (status === 403) return { body: undefined, unread: { right: wanted }, path, at }
+    const failed = `${status}: ${statusMessage(body)}`
+    return { body: undefined, unread: { right: wanted, failed }, path, at }
   } catch (error) {
     if (error instanceof Failure && error.code === 'api-server-error') {
-      return { body: undefined, failed: error.message, path, at }
+      return { body: undefined, unread: { right: wanted, failed: error.message }, path, at }
     }
     throw error
   }
 }
 
 /** Gives the words of a right: `list cronjobs (batch) in postgres-system`. */
-export function rightWords({ verb, group, resource, name, namespace }: OptionalRight): string {
-  const object = name === undefined ? resource : `${resource} ${name}`
-  return `${verb} ${object}${group === '' ? '' : ` (${group})`} in ${namespace}`
+function rightWords(right: OptionalRight): string {
+  const { verb, resource, name = '' } = right
+  return `${`${verb} ${resource} ${name}`.trimEnd()}${placeWords(right)}`
+}
+
+/** Gives where a right is about something: ` (batch) in postgres-system`. */
+export function placeWords({ group, namespace }: OptionalRight): string {
+  return `${group === '' ? '' : ` (${group})`} in ${namespace}`
 }
 
 /** Gives what was asked and answered as evidence. */
 export function evidenceOf<Body>(answered: Answered<Body>, answer: (body: Body) => string): Evidence {
-  const { body, missing, failed, path, at } = answered
+  const { body, unread, path, at } = answered
   const said =
     body !== undefined
       ? answer(body)
-      : missing !== undefined
-        ? `403: the right to ${rightWords(missing)} is missing`
-        : (failed ?? '404: there is none')
+      : unread === undefined
+        ? '404: there is none'
+        : (unread.failed ?? `403: the right to ${rightWords(unread.right)} is missing`)
   return { query: `GET ${decodeURIComponent(path)}`, answer: oneLine(said, 600), at }
 }
 
@@ -121,8 +133,10 @@ export interface Family {
 }
 
 const roleLabels = ['spilo-role', 'role', 'cnpg.io/instanceRole', 'postgres-operator.crunchydata.com/role']
+/** Labels that name one Pod among its kind. */
+const ordinalLabels = ['statefulset.kubernetes.io/pod-name', 'apps.kubernetes.io/pod-index']
 
-/** Tells the cluster from the labels of one of its Pods, else from the Service's selector without what names a role. */
+/** Tells the cluster from the labels of one of its Pods, else from the Service's selector without what names one of them. */
 export function familyOf(
   labels: Readonly<Record<string, string>>,
   selector: Readonly<Record<string, string>> | undefined,
@@ -135,7 +149,8 @@ export function familyOf(
     name === undefined
       ? undefined
       : { operator, name, selector: Object.fromEntries(keys.map((key) => [key, labels[key] ?? ''])) }
-  const rest = Object.fromEntries(Object.entries(selector ?? {}).filter(([key]) => !roleLabels.includes(key)))
+  const ofOne = [...roleLabels, ...ordinalLabels]
+  const rest = Object.fromEntries(Object.entries(selector ?? {}).filter(([key]) => !ofOne.includes(key)))
   const plain = Object.keys(rest).length === 0 ? undefined : rest
   return (
     (labels['application'] === 'spilo'
@@ -151,10 +166,24 @@ export function familyOf(
   )
 }
 
-/** Gives labels as a query. */
-export function labelQuery(labels: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
-  return `labelSelector=${encodeURIComponent(pairs.join(','))}`
+/**
+ * Says whether a Pod with the labels of its cluster is one of its instances. Operators put them on Jobs, poolers and
+ * hosts of backup repositories as well.
+ */
+export function isInstance({ operator }: Family, labels: Readonly<Record<string, string>>): boolean {
+  if (labels['job-name'] !== undefined) return false
+  if (operator === 'cloudnativepg') return labels['cnpg.io/poolerName'] === undefined
+  if (operator === 'crunchy') return labels['postgres-operator.crunchydata.com/instance'] !== undefined
+  return true
+}
+
+/** Gives the terms of a label selector as a query. */
+export function labelQuery(terms: readonly string[]): string {
+  return `labelSelector=${encodeURIComponent(terms.join(','))}`
+}
+
+function equal(labels: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(labels).map(([key, value]) => `${key}=${value}`)
 }
 
 /** Looks at everything about a database that the API server shows, in the order in which one look needs another. */
@@ -174,9 +203,10 @@ class ClusterLook {
     Topic,
     Evidence[]
   >
-  private readonly missing = Object.fromEntries(
-    topics.map((topic) => [topic, [] as OptionalRight[]]),
-  ) as Record<Topic, OptionalRight[]>
+  private readonly unread = Object.fromEntries(topics.map((topic) => [topic, [] as Unread[]])) as Record<
+    Topic,
+    Unread[]
+  >
   private readonly rights: OptionalRight[] = []
   private readonly schedules: ScheduleSight[] = []
   private readonly backups: BackupRun[] = []
@@ -184,6 +214,7 @@ class ClusterLook {
   private operator: OperatorSight | undefined
   private logicalRetention: string | undefined
   private physicalBackupsKept: number | undefined
+  private physicalSchedule: string | undefined
 
   constructor(api: Api, namespace: string) {
     this.api = api
@@ -199,6 +230,7 @@ class ClusterLook {
       this.lookAtZones(pods ?? []),
       family?.operator === 'zalando' && this.lookAtZalando(family.name),
       family?.operator === 'cloudnativepg' && this.lookAtCloudNativePg(family.name),
+      family?.operator === 'crunchy' && this.lookAtCrunchy(family.name),
     ])
     return {
       pods,
@@ -208,17 +240,17 @@ class ClusterLook {
       backups: this.backups,
       logicalRetention: this.logicalRetention,
       physicalBackupsKept: this.physicalBackupsKept,
+      physicalSchedule: this.physicalSchedule,
       evidence: this.evidence,
-      missing: this.missing,
+      unread: this.unread,
       rights: this.rights,
     }
   }
 
   private async lookAtPods(family: Family): Promise<readonly DatabasePod[] | undefined> {
-    const path = `${this.core('pods')}?${labelQuery(family.selector)}`
+    const path = `${this.core('pods')}?${labelQuery(equal(family.selector))}`
     const answered = await ask<ListOf<PodObject>>(this.api, path, this.right('list', '', 'pods'))
-    // Jobs of an operator carry the labels of their cluster, too.
-    const items = answered.body?.items?.filter(({ metadata }) => metadata?.labels?.['job-name'] === undefined)
+    const items = answered.body?.items?.filter(({ metadata }) => isInstance(family, metadata?.labels ?? {}))
     const pods = items?.map(databasePod)
     this.note('pods', answered, () => pods?.map(podWords).join('; ') || 'no Pod')
     const values = new Map(
@@ -229,6 +261,7 @@ class ClusterLook {
     const schedule = values.get('BACKUP_SCHEDULE')
     if (schedule !== undefined && schedule !== '') {
       const what = 'variable BACKUP_SCHEDULE of the Pods'
+      this.physicalSchedule = schedule
       // Spilo's cron has no other zone.
       this.schedules.push({ what, cron: schedule, zone: 'UTC' })
       this.note('schedule', answered, () => `BACKUP_SCHEDULE=${schedule}`)
@@ -255,7 +288,7 @@ class ClusterLook {
         if (zone !== undefined) this.zones.set(node, zone)
         const words = (): string => (zone === undefined ? 'no zone label' : `zone ${zone}`)
         this.evidence.zones.push(evidenceOf(answered, words))
-        if (answered.missing) this.missing.zones.push(answered.missing)
+        if (answered.unread) this.unread.zones.push(answered.unread)
       }),
     )
   }
@@ -278,7 +311,6 @@ class ClusterLook {
         wantedInstances: spec?.numberOfInstances,
         readyInstances: undefined,
         status: oneLine(phase ?? 'no status', 80),
-        retentionDays: undefined,
       }
     }
     this.note(
@@ -311,12 +343,12 @@ class ClusterLook {
       ),
       ask<ListOf<PodObject>>(
         this.api,
-        `${this.core('pods')}?${labelQuery(labels)}`,
+        `${this.core('pods')}?${labelQuery(equal(labels))}`,
         this.right('list', '', 'pods'),
       ),
       ask<ListOf<JobObject>>(
         this.api,
-        `${this.group('batch', 'v1', 'jobs')}?${labelQuery(labels)}`,
+        `${this.group('batch', 'v1', 'jobs')}?${labelQuery(equal(labels))}`,
         this.right('list', 'batch', 'jobs'),
       ),
     ])
@@ -340,6 +372,7 @@ class ClusterLook {
         `schedule ${spec?.schedule ?? 'none'}`,
         `time zone ${spec?.timeZone ?? 'not set, so UTC'}`,
         ...(spec?.suspend === true ? ['suspended'] : []),
+        `last started ${status?.lastScheduleTime ?? 'not said'}`,
         `last successful ${status?.lastSuccessfulTime ?? 'not said'}`,
       ].join(', ')
     this.note('schedule', answered, words)
@@ -353,8 +386,12 @@ class ClusterLook {
     this.logicalRetention = env.find(
       (variable) => variable.name === 'LOGICAL_BACKUP_S3_RETENTION_TIME',
     )?.value
-    const finished = dateOf(status?.lastSuccessfulTime)
-    if (finished !== undefined) this.backups.push({ what: `CronJob ${name}`, finished, succeeded: true })
+    const [scheduled, finished] = [dateOf(status?.lastScheduleTime), dateOf(status?.lastSuccessfulTime)]
+    if (finished !== undefined) {
+      // The last one that was started is the one that succeeded, unless it is still under way or failed.
+      const started = scheduled !== undefined && scheduled <= finished ? { started: scheduled } : {}
+      this.backups.push({ what: `CronJob ${name}`, ...started, finished, succeeded: true })
+    }
   }
 
   private async lookAtCloudNativePg(name: string): Promise<void> {
@@ -378,30 +415,41 @@ class ClusterLook {
     ])
     const { spec, status } = cluster.body ?? {}
     const policy = spec?.backup?.retentionPolicy
+    const days = daysOf(policy)
+    const condition = (wanted: string): CnpgCondition | undefined =>
+      status?.conditions?.find(({ type }) => type === wanted)
+    const [archiving, backup] = [condition('ContinuousArchiving'), condition('LastBackupSucceeded')]
     if (cluster.body !== undefined) {
       this.operator = {
         what: `clusters.${group} ${name}`,
         wantedInstances: spec?.instances,
         readyInstances: status?.readyInstances,
         status: oneLine(status?.phase ?? 'no status', 80),
-        retentionDays: daysOf(policy),
+        ...(days !== undefined && { retention: { days, setting: 'retentionPolicy' } }),
+        ...(archiving?.status === 'True' && { archives: true }),
+        ...(archiving?.status === 'False' && { archives: false }),
+        ...(backup?.status === 'False' && {
+          backupFailure: {
+            at: dateOf(backup.lastTransitionTime),
+            message: oneLine(backup.message ?? backup.reason ?? 'no reason given', 120),
+          },
+        }),
       }
     }
     this.note(
       'operator',
       cluster,
       () =>
-        `instances ${spec?.instances ?? '?'}, ready ${status?.readyInstances ?? '?'}, retentionPolicy ${policy ?? 'none'}`,
+        `instances ${spec?.instances ?? '?'}, ready ${status?.readyInstances ?? '?'}, retentionPolicy ${policy ?? 'none'}, ContinuousArchiving ${conditionWords(archiving)}`,
     )
     const last = dateOf(status?.lastSuccessfulBackup)
     if (last !== undefined)
       this.backups.push({ what: `status of cluster ${name}`, finished: last, succeeded: true })
-    const condition = status?.conditions?.find(({ type }) => type === 'LastBackupSucceeded')
     this.note(
       'backups',
       cluster,
       () =>
-        `lastSuccessfulBackup ${status?.lastSuccessfulBackup ?? 'not said'}, LastBackupSucceeded ${condition?.status ?? 'not said'}`,
+        `lastSuccessfulBackup ${status?.lastSuccessfulBackup ?? 'not said'}, LastBackupSucceeded ${conditionWords(backup)}`,
     )
     const ofCluster = <Item extends { spec?: { cluster?: { name?: string } } }>({
       body,
@@ -430,6 +478,62 @@ class ClusterLook {
     this.note('backups', backups, () => runsWords(runs))
   }
 
+  /** Everything is in one resource: its operator keeps the state of the CronJobs that take the backups there. */
+  private async lookAtCrunchy(name: string): Promise<void> {
+    const group = 'postgres-operator.crunchydata.com'
+    const cluster = await ask<CrunchyCluster>(
+      this.api,
+      this.group(group, 'v1beta1', 'postgresclusters', name),
+      this.right('get', group, 'postgresclusters', name),
+    )
+    const { spec, status } = cluster.body ?? {}
+    const { repos = [], global = {} } = spec?.backups?.pgbackrest ?? {}
+    const sum = (numbers: readonly number[] | undefined): number | undefined =>
+      numbers?.reduce((one, other) => one + other, 0)
+    const wantedInstances = sum(spec?.instances?.map(({ replicas = 1 }) => replicas))
+    const readyInstances = sum(status?.instances?.map(({ readyReplicas = 0 }) => readyReplicas))
+    // A plain number counts backups; only with this type it is days.
+    const kept = repos
+      .filter(({ name: repo = '' }) => global[`${repo}-retention-full-type`] === 'time')
+      .map(({ name: repo = '' }) => ({
+        setting: `${repo}-retention-full`,
+        days: Number(global[`${repo}-retention-full`]),
+      }))
+      .filter(({ days }) => days > 0)
+      .toSorted((one, other) => other.days - one.days)[0]
+    if (cluster.body !== undefined) {
+      this.operator = {
+        what: `postgresclusters.${group} ${name}`,
+        wantedInstances,
+        readyInstances,
+        status: spec?.shutdown === true ? 'shut down' : 'no status',
+        ...(kept && { retention: kept }),
+      }
+    }
+    const words = kept === undefined ? 'no retention in days' : `${kept.setting} ${kept.days}`
+    this.note(
+      'operator',
+      cluster,
+      () => `instances ${wantedInstances ?? '?'}, ready ${readyInstances ?? '?'}, ${words}`,
+    )
+    const schedules = repos.flatMap(({ name: repo = '', schedules }) =>
+      schedules?.full === undefined
+        ? []
+        : [{ what: `full backup to ${repo}`, cron: schedules.full, zone: 'UTC' }],
+    )
+    this.schedules.push(...schedules)
+    this.note(
+      'schedule',
+      cluster,
+      () => schedules.map(({ what, cron }) => `${what}: ${cron}`).join('; ') || 'no full backup is scheduled',
+    )
+    const runs = (status?.pgbackrest?.scheduledBackups ?? [])
+      .filter(({ type }) => type === 'full')
+      .map(crunchyRun)
+    this.backups.push(...runs)
+    this.note('backups', cluster, () => runsWords(runs))
+  }
+
   /** CronJobs came to batch/v1 with Kubernetes 1.21, and went from batch/v1beta1 with 1.25. */
   private async cronJobVersion(): Promise<string> {
     const group = (await this.api.get('/apis/batch')) as { versions?: { version?: string }[] } | undefined
@@ -451,7 +555,7 @@ class ClusterLook {
 
   private note<Body>(topic: Topic, answered: Answered<Body>, words: (body: Body) => string): void {
     this.evidence[topic].push(evidenceOf(answered, words))
-    if (answered.missing !== undefined) this.missing[topic].push(answered.missing)
+    if (answered.unread !== undefined) this.unread[topic].push(answered.unread)
   }
 
   private right(verb: string, group: string, resource: string, name?: string): OptionalRight {
@@ -505,8 +609,14 @@ interface JobObject {
   readonly metadata?: Metadata
   readonly status?: {
     readonly startTime?: string
+    /** There where it succeeded only. */
     readonly completionTime?: string
     readonly succeeded?: number
+    readonly conditions?: readonly {
+      readonly type?: string
+      readonly status?: string
+      readonly lastTransitionTime?: string
+    }[]
   }
 }
 
@@ -517,8 +627,17 @@ interface CnpgCluster {
     readonly readyInstances?: number
     readonly phase?: string
     readonly lastSuccessfulBackup?: string
-    readonly conditions?: readonly { readonly type?: string; readonly status?: string }[]
+    readonly conditions?: readonly CnpgCondition[]
   }
+}
+
+/** As in meta/v1; the operator has ContinuousArchiving, LastBackupSucceeded and Ready. */
+interface CnpgCondition {
+  readonly type?: string
+  readonly status?: string
+  readonly reason?: string
+  readonly message?: string
+  readonly lastTransitionTime?: string
 }
 
 interface CnpgScheduledBackup {
@@ -534,6 +653,62 @@ interface CnpgBackup {
   readonly metadata?: Metadata
   readonly spec?: { readonly cluster?: { readonly name?: string } }
   readonly status?: { readonly phase?: string; readonly startedAt?: string; readonly stoppedAt?: string }
+}
+
+/** postgres-operator.crunchydata.com/v1beta1. Source: https://access.crunchydata.com/documentation/postgres-operator/latest/references/crd/ */
+interface CrunchyCluster {
+  readonly spec?: {
+    readonly shutdown?: boolean
+    readonly instances?: readonly { readonly replicas?: number }[]
+    readonly backups?: {
+      readonly pgbackrest?: {
+        readonly repos?: readonly {
+          readonly name?: string
+          readonly schedules?: { readonly full?: string }
+        }[]
+        readonly global?: Readonly<Record<string, string>>
+      }
+    }
+  }
+  readonly status?: {
+    readonly instances?: readonly { readonly readyReplicas?: number }[]
+    readonly pgbackrest?: { readonly scheduledBackups?: readonly CrunchyBackup[] }
+  }
+}
+
+/** The state of one Job that a schedule has started. */
+interface CrunchyBackup {
+  readonly cronJobName?: string
+  /** `full`, `diff` or `incr`. */
+  readonly type?: string
+  readonly startTime?: string
+  readonly completionTime?: string
+  readonly succeeded?: number
+  readonly failed?: number
+}
+
+function crunchyRun({
+  cronJobName,
+  startTime,
+  completionTime,
+  succeeded,
+  failed = 0,
+}: CrunchyBackup): BackupRun {
+  const [started, finished] = [
+    dateOf(startTime),
+    dateOf(completionTime ?? (failed > 0 ? startTime : undefined)),
+  ]
+  return {
+    what: `CronJob ${oneLine(cronJobName ?? '', 80)}`,
+    ...(started && { started }),
+    ...(finished && { finished }),
+    succeeded: completionTime !== undefined && (succeeded ?? 0) > 0,
+  }
+}
+
+function conditionWords(condition: CnpgCondition | undefined): string {
+  if (condition?.status === undefined) return 'not said'
+  return condition.status === 'False' ? `False: ${condition.message ?? ''}` : condition.status
 }
 
 function databasePod({ metadata, spec, status }: PodObject): DatabasePod {
@@ -582,7 +757,9 @@ function podRun({ metadata, status }: PodObject): BackupRun {
     .map(({ state }) => state?.terminated)
     .filter((end) => end !== undefined)
   const started = dateOf(status?.startTime)
-  const finished = dateOf(ends.at(-1)?.finishedAt)
+  // One that was evicted has no word of its containers.
+  const failed = status?.phase === 'Failed' ? status.startTime : undefined
+  const finished = dateOf(ends.at(-1)?.finishedAt ?? failed)
   return {
     what: `Pod ${oneLine(metadata?.name ?? '', 80)}`,
     ...(started && { started }),
@@ -592,17 +769,21 @@ function podRun({ metadata, status }: PodObject): BackupRun {
 }
 
 function jobRun({ metadata, status }: JobObject): BackupRun {
-  const [started, finished] = [dateOf(status?.startTime), dateOf(status?.completionTime)]
+  const failed = status?.conditions?.find(({ type, status: value }) => type === 'Failed' && value === 'True')
+  const started = dateOf(status?.startTime)
+  const finished = dateOf(status?.completionTime ?? failed?.lastTransitionTime)
   return {
     what: `Job ${oneLine(metadata?.name ?? '', 80)}`,
     ...(started && { started }),
     ...(finished && { finished }),
-    succeeded: finished !== undefined && (status?.succeeded ?? 0) > 0,
+    succeeded: failed === undefined && finished !== undefined && (status?.succeeded ?? 0) > 0,
   }
 }
 
 function cnpgRun({ metadata, status }: CnpgBackup): BackupRun {
-  const [started, finished] = [dateOf(status?.startedAt), dateOf(status?.stoppedAt)]
+  // One that failed before it came to an end has no end.
+  const failed = status?.phase === 'failed' ? (status.startedAt ?? metadata?.creationTimestamp) : undefined
+  const [started, finished] = [dateOf(status?.startedAt), dateOf(status?.stoppedAt ?? failed)]
   return {
     what: `Backup ${oneLine(metadata?.name ?? '', 80)}`,
     ...(started && { started }),

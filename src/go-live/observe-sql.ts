@@ -1,17 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import type { Deadline } from '../deadline.ts'
 import type { Session } from '../postgres/session.ts'
 import { isAtOrAfter } from './wal.ts'
 
-/** One connection over which the server sends WAL. */
+/** One connection over which the server sends WAL as it is, decoded for nobody. */
 export interface WalSender {
   readonly name: string
   /** `streaming`, `catchup`, `backup`; absent without pg_read_all_stats. */
   readonly state: string | null
   /** How far behind the standby is, in seconds; absent where it is not, or may not be seen. */
   readonly lagSeconds: number | null
+  /** Whether it tells how far it has replayed, as standbys do and mere receivers do not; absent as the state is. */
+  readonly replays: boolean | null
+  /** Whether it holds a physical slot: everybody may see that. */
+  readonly holdsSlot: boolean
 }
 
 /** What pg_stat_archiver says. */
@@ -70,7 +73,7 @@ export interface SqlSight {
 /** The query as people see it in the report; the one below puts its parts into a single statement. */
 export const queries = {
   recovery: "select pg_is_in_recovery(), current_setting('transaction_read_only')",
-  replication: 'select application_name, state, replay_lag from pg_stat_replication',
+  replication: 'select application_name, state, replay_lsn, replay_lag from pg_stat_replication',
   slots: "select slot_name, active from pg_replication_slots where slot_type = 'physical'",
   archiving:
     "select name, setting from pg_settings where name in ('archive_mode', 'archive_command', 'archive_library')",
@@ -100,8 +103,11 @@ select json_build_object(
     and has_function_privilege('pg_ls_waldir()', 'EXECUTE'),
   'senders', (
     select coalesce(json_agg(json_build_object('name', application_name, 'state', state,
-      'lagSeconds', extract(epoch from replay_lag)) order by application_name), '[]')
-    from pg_stat_replication
+      'lagSeconds', extract(epoch from replay_lag),
+      'replays', case when state is not null then replay_lsn is not null end,
+      'holdsSlot', slot_type is not null) order by application_name), '[]')
+    from pg_stat_replication left join pg_replication_slots on active_pid = pid
+    where slot_type is distinct from 'logical'
   ),
   'slots', (
     select coalesce(json_agg(json_build_object('name', slot_name, 'active', active) order by slot_name), '[]')
@@ -111,7 +117,7 @@ select json_build_object(
   'archiveBy', case
     when coalesce(current_setting('archive_library', true), '') <> '' then 'something'
     when command in ('', '(disabled)') then 'nothing'
-    when command ~ '^\\s*(/(usr/)?bin/)?(true|:|exit 0|echo)\\s*$' then 'pretence'
+    when command ~ '^\\s*(/(usr/)?bin/)?(true|:|exit 0|echo)(\\s[^;&|<>$\\x60]*)?$' then 'pretence'
     else 'something'
   end,
   'archiveTimeoutSeconds', (select setting::int from pg_settings where name = 'archive_timeout'),
@@ -200,13 +206,14 @@ const pollMs = 1_000
  * made and dropped in the same transaction, so that nothing of it is left whatever happens.
  *
  * @param application a session that may create a table in schema `public`
- * @param limitMs how long to wait at most
+ * @param patienceMs how long to wait at most
+ * @param signal ends the waiting
  */
 export async function probeRpo(
   application: Session,
   admin: Session,
-  limitMs: number,
-  deadline: Deadline,
+  patienceMs: number,
+  signal: AbortSignal,
 ): Promise<RpoProbe> {
   const table = `public.${pg.escapeIdentifier(`pg_app_user_rpo_probe_${randomBytes(6).toString('hex')}`)}`
   await application.script([
@@ -226,9 +233,9 @@ export async function probeRpo(
     if (row?.last && isAtOrAfter(row.last, segment)) {
       return { segment, seconds: elapsed(), waitedSeconds: elapsed(), at }
     }
-    if (elapsed() * 1000 > limitMs || deadline.remainingMs() < 10 * pollMs) {
+    if (elapsed() * 1000 > patienceMs) {
       return { segment, seconds: undefined, waitedSeconds: elapsed(), at }
     }
-    await sleep(pollMs, undefined, { signal: deadline.signal }).catch(() => undefined)
+    await sleep(pollMs, undefined, { signal })
   }
 }

@@ -160,13 +160,6 @@ export const requirements = [
 /** The stable id of a requirement, used in file, reports and documents. */
 export type RequirementId = (typeof requirements)[number]['id']
 
-/** Gives a requirement by its id. */
-export function requirementOf(id: RequirementId): Requirement & { readonly id: RequirementId } {
-  const found = requirements.find((requirement) => requirement.id === id)
-  if (found === undefined) throw new Error(`${id} is in no table`)
-  return found
-}
-
 /** What is demanded, in numbers. */
 export interface Thresholds {
   /** The primary included. */

@@ -58,7 +58,7 @@ const dayMs = 24 * 3600 * 1000
 /** Parses `HH:MM-HH:MM ZONE`; the zone is `UTC`, `UTC+1`, an IANA name, or one of CET, EET and WET. */
 export function parseWindow(text: string): BackupWindow | { readonly problem: string } {
   const shown = `"${oneLine(text, 60)}"`
-  const parts = /^(\d{1,2}):(\d\d)\s*[-–]\s*(\d{1,2}):(\d\d)\s+(\S+)$/.exec(text.trim())
+  const parts = /^(\d{1,2}):(\d\d)\s*[-–]\s*(\d{1,2}):(\d\d)\s+(\S+)$/.exec(text)
   if (parts === null) return { problem: `${shown} is no window: write 00:00-06:00 CET` }
   const [, startHour, startMinute, endHour, endMinute, zone = ''] = parts
   const start = Number(startHour) * 60 + Number(startMinute)
@@ -73,7 +73,7 @@ export function parseWindow(text: string): BackupWindow | { readonly problem: st
       problem: `${shown} has a time zone that is not known: write UTC, UTC+1, CET or Europe/Stockholm`,
     }
   }
-  return { text: text.trim(), start, end, readings }
+  return { text: oneLine(text, 60), start, end, readings }
 }
 
 /** Says whether a time zone is known: `UTC`, `UTC+1`, `UTC+5:30` or a name such as `Europe/Stockholm`. */
@@ -130,6 +130,8 @@ export function parseSchedule(text: string, zone: string): Schedule | { readonly
   const schedule = { cron: cron.trim(), zone: named ?? zone }
   if (!isZone(schedule.zone))
     return { problem: `${shown} is in the time zone "${oneLine(schedule.zone, 40)}", which is not known` }
+  if (schedule.cron.startsWith('@every '))
+    return { problem: `${shown} says how often, and not at what time of the day` }
   if (!/^(@\w+|(\S+\s+){4,5}\S+)$/.test(schedule.cron))
     return { problem: `${shown} has neither five nor six fields` }
   try {
@@ -175,6 +177,10 @@ export interface Fit {
   readonly windows: number
   /** Those in which no run begins. */
   readonly empty: readonly Span[]
+  /** Those of them that the clock leaps into or over. */
+  readonly leapt: readonly Span[]
+  /** The most of the others in a row. */
+  readonly emptyInARow: number
 }
 
 /** Goes through the year after an instant, so that winter, summer and both changes of the clock are in it. */
@@ -187,8 +193,32 @@ export function fitYear(schedule: Schedule, window: BackupWindow, now: Date): re
       const run = next(start)
       return run === undefined || run > end
     })
-    return { reading, windows: spans.length, empty }
+    const leapt = empty.filter(({ end }) => leaps(schedule.zone, end) || leaps(reading.zone, end))
+    const missed = new Set(empty.filter((span) => !leapt.includes(span)))
+    let [row, emptyInARow] = [0, 0]
+    for (const span of spans) {
+      row = missed.has(span) ? row + 1 : 0
+      emptyInARow = Math.max(emptyInARow, row)
+    }
+    return { reading, windows: spans.length, empty, leapt, emptyInARow }
   })
+}
+
+/** Says whether the clock was put forward in the day before an instant. */
+function leaps(name: string, at: Date): boolean {
+  const zone = zoneOf(name)
+  return zone.offset(at.getTime()) > zone.offset(at.getTime() - dayMs)
+}
+
+/** Gives how many runs there are in the days after an instant. */
+export function runsWithin(schedule: Schedule, now: Date, days: number): number {
+  const until = now.getTime() + days * dayMs
+  const next = runsOf(schedule)
+  let amount = 0
+  for (let run = next(now); run !== undefined && run.getTime() < until; amount++) {
+    run = next(new Date(run.getTime() + 1))
+  }
+  return amount
 }
 
 /** Gives the runs of the next week that begin outside the window under every reading, at most `limit` of them. */

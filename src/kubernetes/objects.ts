@@ -63,6 +63,7 @@ export interface PodSpec {
   }[]
   readonly topologySpreadConstraints?: readonly {
     readonly topologyKey?: string
+    readonly maxSkew?: number
     readonly whenUnsatisfiable?: string
   }[]
   readonly affinity?: {

@@ -4,6 +4,7 @@ import {
   tally,
   verdicts,
   type BackupRun,
+  type Evidence,
   type Finding,
   type GateReport,
   type Picture,
@@ -22,14 +23,17 @@ class Markup {
   }
 }
 
-/** Puts values into HTML: texts and numbers escaped, markup as it is, lists one after the other. */
-function html(
+/**
+ * Puts values into HTML: texts and numbers escaped, markup as it is, lists one after the other. It is not called "html",
+ * because the formatter would take its templates apart.
+ */
+function markup(
   parts: TemplateStringsArray,
   ...values: readonly (string | number | Markup | readonly Markup[])[]
 ): Markup {
   const filled = values.map((value) => {
     if (value instanceof Markup) return value.text
-    if (typeof value === 'object') return value.map(({ text }) => text).join('')
+    if (typeof value === 'object') return value.map(({ text }) => text).join('\n')
     return escapeHtml(String(value))
   })
   return new Markup(parts.map((part, index) => part + (filled[index] ?? '')).join(''))
@@ -51,76 +55,65 @@ export function gateHtml(report: GateReport, subject: Subject): string {
     ['Go-live file', fileRead ? file : `none at ${file}`],
     ['Seen', utc(at)],
   ]
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <meta name="generator" content="pg-app-user ${version}" />
-        <title>${title} · ${subject.database}</title>
-        <style>
-          ${new Markup(style)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <header class="${report.verdict === 'met' ? 'good' : enforced ? 'bad' : 'doubtful'}">
-            <p class="over">Go-live report · ${subject.database}</p>
-            <h1>${title}</h1>
-            <p class="tally">${tally(findings)} of ${count(findings.length, 'requirement')}</p>
-            <div class="bar" aria-hidden="true">${bar(findings)}</div>
-          </header>
-          <dl class="facts">
-            ${facts.map(
-              ([name, value]) =>
-                html`<div>
-                  <dt>${name}</dt>
-                  <dd>${value}</dd>
-                </div>`,
-            )}
-          </dl>
-          <section>
-            <h2>The last days</h2>
-            ${chart(picture, at)} ${legend(picture)}
-          </section>
-          <section>
-            <h2>At a glance</h2>
-            <table class="glance">
-              <thead>
-                <tr>
-                  <th>Requirement</th>
-                  <th>Verdict</th>
-                  <th>Seen</th>
-                </tr>
-              </thead>
-              <tbody>
-                ${findings.map(
-                  (finding) =>
-                    html`<tr>
-                      <td><a href="#${finding.id}">${finding.id}</a></td>
-                      <td>${badge(finding)}</td>
-                      <td>${finding.seen}</td>
-                    </tr>`,
-                )}
-              </tbody>
-            </table>
-          </section>
-          <section>
-            <h2>Evidence</h2>
-            ${findings.map(article)}
-          </section>
-          <footer>
-            <p>
-              Written by pg-app-user ${version} from what it saw at ${utc(at)}. Nothing in it is taken for
-              fine because it could not be seen: that is “unknown”.
-              ${holdingBack(findings).length === 0 ? 'Nothing holds the release back.' : `${count(holdingBack(findings).length, 'requirement')} ${enforced ? 'hold' : 'would hold'} the release back.`}
-            </p>
-          </footer>
-        </main>
-      </body>
-    </html> `
+  const holding = holdingBack(findings).length
+  const page = markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="pg-app-user ${version}">
+<title>${title} · ${subject.database}</title>
+<style>${new Markup(style)}</style>
+</head>
+<body>
+<main>
+<header class="${report.verdict === 'met' ? 'good' : enforced ? 'bad' : 'doubtful'}">
+  <p class="over">Go-live report · ${subject.database}</p>
+  <h1>${title}</h1>
+  <p class="tally">${tally(findings)} of ${count(findings.length, 'requirement')}</p>
+  <div class="bar" aria-hidden="true">${bar(findings)}</div>
+</header>
+<dl class="facts">${facts.map(([name, value]) => entry(name, value))}</dl>
+<section>
+  <h2>The last days</h2>
+  ${chart(picture, at)}
+  ${legend(picture)}
+</section>
+<section>
+  <h2>At a glance</h2>
+  <table class="glance">
+    <thead><tr><th>Requirement</th><th>Verdict</th><th>Seen</th></tr></thead>
+    <tbody>${findings.map(glance)}</tbody>
+  </table>
+</section>
+<section>
+  <h2>Evidence</h2>
+  ${findings.map(article)}
+</section>
+<footer>
+  <p>
+    Written by pg-app-user ${version} from what it saw at ${utc(at)}.
+    Nothing in it is taken for fine because it could not be seen: that is “unknown”.
+    ${holding === 0 ? 'Nothing holds the release back.' : `${count(holding, 'requirement')} ${enforced ? 'hold' : 'would hold'} the release back.`}
+  </p>
+</footer>
+</main>
+</body>
+</html>
+`
   return page.text
+}
+
+/** A name and what it stands for, as a pair of a list. */
+function entry(name: string, value: string, style = ''): Markup {
+  const attribute = style === '' ? nothing : markup` class="${style}"`
+  return markup`<div${attribute}><dt>${name}</dt><dd>${value}</dd></div>`
+}
+
+function glance(finding: Finding): Markup {
+  const { id, seen } = finding
+  return markup`<tr><td><a href="#${id}">${id}</a></td><td>${badge(finding)}</td><td>${seen}</td></tr>`
 }
 
 const classes: Readonly<Record<Finding['verdict'], string>> = {
@@ -143,82 +136,45 @@ const signs: Readonly<Record<Finding['verdict'], string>> = {
 
 function badge({ verdict, counts }: Finding): Markup {
   const weightless = !counts && (verdict === 'not met' || verdict === 'unknown')
-  return html`<span class="badge ${weightless ? 'idle' : classes[verdict]}"
-      ><span aria-hidden="true">${signs[verdict]}</span> ${verdict}</span
-    >${weightless ? html` <small>does not count</small>` : nothing}`
+  const [style, note] = weightless
+    ? ['idle', markup` <small>does not count</small>`]
+    : [classes[verdict], nothing]
+  return markup`<span class="badge ${style}"><span aria-hidden="true">${signs[verdict]}</span> ${verdict}</span>${note}`
 }
 
 function bar(findings: readonly Finding[]): readonly Markup[] {
   return verdicts.map((verdict) => {
     const amount = findings.filter((finding) => finding.verdict === verdict).length
-    return amount === 0
-      ? nothing
-      : html`<span class="${classes[verdict]}" style="flex-grow:${amount}"></span>`
+    if (amount === 0) return nothing
+    return markup`<span class="${classes[verdict]}" style="flex-grow:${amount}"></span>`
   })
 }
 
 function article(finding: Finding): Markup {
   const { id, title, wanted, seen, remedy, source, evidence, warnings, exception } = finding
-  return html`<article id="${id}" class="${classes[finding.verdict]}">
-    <h3><span>${title}</span> ${badge(finding)}</h3>
-    <p class="id"><code>${id}</code> · from <a href="${source.url}">${source.text}</a></p>
-    <dl>
-      <div>
-        <dt>Wanted</dt>
-        <dd>${wanted}</dd>
-      </div>
-      <div>
-        <dt>Seen</dt>
-        <dd>${seen}</dd>
-      </div>
-      ${
-        remedy === ''
-          ? nothing
-          : html`<div>
-              <dt>To get past it</dt>
-              <dd>${remedy}</dd>
-            </div>`
-      }
-      ${
-        exception === undefined
-          ? nothing
-          : html`<div>
-              <dt>Answers for it</dt>
-              <dd>${exception.by}, until ${exception.until}</dd>
-            </div>`
-      }
-      ${warnings.map(
-        (warning) =>
-          html`<div class="warning">
-            <dt>Needs a look</dt>
-            <dd>${warning}</dd>
-          </div>`,
-      )}
-    </dl>
-    ${
-      evidence.length === 0
-        ? nothing
-        : html`<table class="evidence">
-            <thead>
-              <tr>
-                <th>Asked</th>
-                <th>Answered</th>
-                <th>At</th>
-              </tr>
-            </thead>
-            <tbody>
-              ${evidence.map(
-                ({ query, answer, at }) =>
-                  html`<tr>
-                    <td><code>${query}</code></td>
-                    <td>${answer}</td>
-                    <td class="time">${utc(at)}</td>
-                  </tr>`,
-              )}
-            </tbody>
-          </table>`
-    }
-  </article> `
+  return markup`<article id="${id}" class="${classes[finding.verdict]}">
+  <h3><span>${title}</span> ${badge(finding)}</h3>
+  <p class="id"><code>${id}</code> · from <a href="${source.url}">${source.text}</a></p>
+  <dl>
+    ${entry('Wanted', wanted)}
+    ${entry('Seen', seen)}
+    ${remedy === '' ? nothing : entry('To get past it', remedy)}
+    ${exception === undefined ? nothing : entry('Answers for it', `${exception.by}, until ${exception.until}`)}
+    ${warnings.map((warning) => entry('Needs a look', warning, 'warning'))}
+  </dl>
+  ${evidence.length === 0 ? nothing : evidenceTable(evidence)}
+</article>`
+}
+
+function evidenceTable(evidence: readonly Evidence[]): Markup {
+  const rows = evidence.map(
+    ({ query, answer, at }) =>
+      markup`<tr><td><code>${query}</code></td><td>${answer}</td><td class="time">${utc(at)}</td></tr>`,
+  )
+  return markup`<table class="evidence">
+    <thead><tr><th>Asked</th><th>Answered</th><th>At</th></tr></thead>
+    <tbody>${rows}</tbody>
+  </table>`
 }
 
 const width = 960
@@ -238,79 +194,58 @@ function chart(picture: Picture, now: Date): Markup {
   const lanes = windows.length + 2
   const bottom = top + lanes * laneHeight
   const lane = (index: number): number => top + index * laneHeight
-  const windowBands = windows.flatMap(({ reading, spans }, index) =>
-    spans.map(
-      ({ start, end }) =>
-        html`<rect
-          class="window"
-          x="${x(start)}"
-          y="${lane(index) + 9}"
-          width="${Math.max(1, x(end) - x(start))}"
-          height="${laneHeight - 18}"
-          rx="3"
-          ><title>${reading}: ${utc(start)} to ${utc(end)}</title></rect
-        >`,
-    ),
-  )
+  const breadth = (start: Date, end: Date): number => Math.max(1, x(end) - x(start))
+  const middle = (index: number): number => lane(index) + laneHeight / 2
+  const [backupLane, archiving] = [middle(windows.length), middle(windows.length + 1)]
   const shades = (windows[0]?.spans ?? []).map(
     ({ start, end }) =>
-      html`<rect
-        class="shade"
-        x="${x(start)}"
-        y="${top}"
-        width="${Math.max(1, x(end) - x(start))}"
-        height="${bottom - top}"
-      />`,
+      markup`<rect class="shade" x="${x(start)}" y="${top}" width="${breadth(start, end)}" height="${bottom - top}"/>`,
   )
-  const archiving = lane(windows.length + 1) + laneHeight / 2
-  const backupLane = lane(windows.length) + laneHeight / 2
-  const names = [
+  const midnights = days(from, to).map(
+    (day) => markup`<line class="grid" x1="${x(day)}" x2="${x(day)}" y1="${top - 6}" y2="${bottom}"/>
+      <text class="day" x="${x(day) + 5}" y="${top - 12}">${dayName(day)}</text>`,
+  )
+  const laneNames = [
     ...windows.map(({ reading }) => reading.replace(/ \(.*\)$/, '')),
     'full backups',
     'archiving',
-  ]
-  return html`<svg
-    class="chart"
-    viewBox="0 0 ${width} ${bottom + 30}"
-    role="img"
-    aria-label="${chartWords(picture)}"
-  >
+  ].map((name, index) => {
+    const rule = lane(index) + laneHeight
+    return markup`<text class="lane" x="${left - 10}" y="${middle(index) + 4}">${name}</text>
+      <line class="rule" x1="${left}" x2="${width - right}" y1="${rule}" y2="${rule}"/>`
+  })
+  const bands = windows.flatMap(({ reading, spans }, index) =>
+    spans.map(({ start, end }) => {
+      const [y, height] = [lane(index) + 9, laneHeight - 18]
+      return markup`<rect class="window" x="${x(start)}" y="${y}" width="${breadth(start, end)}" height="${height}" rx="3">
+        <title>${reading}: ${utc(start)} to ${utc(end)}</title>
+      </rect>`
+    }),
+  )
+  const none = (words: string, y: number): Markup =>
+    markup`<text class="none" x="${left + 10}" y="${y + 4}">${words}</text>`
+  const marks = backups.map((run) => backupMark(run, x, backupLane))
+  return markup`<svg class="chart" viewBox="0 0 ${width} ${bottom + 30}" role="img" aria-label="${chartWords(picture)}">
     <title>${chartWords(picture)}</title>
     ${shades}
-    ${days(from, to).map(
-      (day) =>
-        html`<line class="grid" x1="${x(day)}" x2="${x(day)}" y1="${top - 6}" y2="${bottom}" /><text
-            class="day"
-            x="${x(day) + 5}"
-            y="${top - 12}"
-            >${dayName(day)}</text
-          >`,
-    )}
-    ${names.map((name, index) => html`<text class="lane" x="${left - 10}" y="${lane(index) + laneHeight / 2 + 4}">${name}</text><line class="rule" x1="${left}" x2="${width - right}" y1="${lane(index) + laneHeight}" y2="${lane(index) + laneHeight}" />`)}
-    ${windowBands} ${backups.map((run) => backupMark(run, x, backupLane))}
-    ${backups.length === 0 ? html`<text class="none" x="${left + 10}" y="${backupLane + 4}">none seen</text>` : nothing}
+    ${midnights}
+    ${laneNames}
+    ${bands}
+    ${marks.length === 0 ? none('none seen', backupLane) : marks}
     ${
       lastArchived === undefined
-        ? html`<text class="none" x="${left + 10}" y="${archiving + 4}"
-            >${archivingFails ? 'fails, nothing archived' : 'nothing archived yet'}</text
-          >`
-        : html`<line
-              class="archived ${archivingFails ? 'failing' : ''}"
-              x1="${left}"
-              x2="${x(lastArchived)}"
-              y1="${archiving}"
-              y2="${archiving}"
-            /><circle
-              class="archived ${archivingFails ? 'failing' : ''}"
-              cx="${x(lastArchived)}"
-              cy="${archiving}"
-              r="5"
-              ><title>last archived ${utc(lastArchived)}</title></circle
-            >`
+        ? none(archivingFails ? 'fails, nothing archived' : 'nothing archived yet', archiving)
+        : archivedMark(lastArchived, x(lastArchived), archiving, archivingFails)
     }
-    <line class="now" x1="${x(now)}" x2="${x(now)}" y1="${top - 6}" y2="${bottom}" />
+    <line class="now" x1="${x(now)}" x2="${x(now)}" y1="${top - 6}" y2="${bottom}"/>
     <text class="now" x="${x(now)}" y="${bottom + 20}">now ${now.toISOString().slice(11, 16)} UTC</text>
   </svg>`
+}
+
+function archivedMark(last: Date, x: number, y: number, fails: boolean): Markup {
+  const style = `archived${fails ? ' failing' : ''}`
+  return markup`<line class="${style}" x1="${left}" x2="${x}" y1="${y}" y2="${y}"/>
+    <circle class="${style}" cx="${x}" cy="${y}" r="5"><title>last archived ${utc(last)}</title></circle>`
 }
 
 function backupMark(run: BackupRun, x: (date: Date) => number, y: number): Markup {
@@ -319,18 +254,17 @@ function backupMark(run: BackupRun, x: (date: Date) => number, y: number): Marku
   const state = succeeded ? 'good' : 'bad'
   const words = `${what}: ${succeeded ? 'succeeded' : 'did not succeed'}, ${utc(at)}`
   const length = started !== undefined && finished !== undefined ? Math.max(0, x(finished) - x(started)) : 0
+  const bar = markup`<rect class="backup ${state}" x="${x(at)}" y="${y - 7}" width="${length}" height="6" rx="3"/>`
   const body = succeeded
-    ? html`<circle class="backup good" cx="${x(at)}" cy="${y - 4}" r="6" />`
-    : html`<path class="backup bad" d="M${x(at) - 5} ${y - 9}l10 10m0 -10l-10 10" />`
-  return html`<g
-    ><title>${words}</title
-    >${length > 2 ? html`<rect class="backup ${state}" x="${x(at)}" y="${y - 7}" width="${length}" height="6" rx="3" />` : nothing}${body}<text
-      class="stamp"
-      x="${x(at)}"
-      y="${y + 17}"
-      >${at.toISOString().slice(11, 16)}</text
-    ></g
-  >`
+    ? markup`<circle class="backup good" cx="${x(at)}" cy="${y - 4}" r="6"/>`
+    : markup`<path class="backup bad" d="M${x(at) - 5} ${y - 9}l10 10m0 -10l-10 10"/>`
+  return markup`<g>
+    <title>${words}</title>
+    ${length > 2 ? bar : nothing}
+    ${body}
+    <text class="stamp" x="${x(at)}" y="${y + 17}">${at.toISOString().slice(11, 16)}</text>
+  </g>
+`
 }
 
 function chartWords({ backups, lastArchived, archivingFails }: Picture): string {
@@ -340,11 +274,9 @@ function chartWords({ backups, lastArchived, archivingFails }: Picture): string 
 }
 
 function legend({ windows }: Picture): Markup {
-  return html`<ul class="legend">
-    <li>
-      <span class="key window"></span> backup
-      window${windows.length > 1 ? ', in both readings of its time zone' : ''}
-    </li>
+  const readings = windows.length > 1 ? ', in both readings of its time zone' : ''
+  return markup`<ul class="legend">
+    <li><span class="key window"></span> backup window${readings}</li>
     <li><span class="key dot good"></span> full backup, succeeded</li>
     <li><span class="key cross">✗</span> full backup, did not succeed</li>
     <li><span class="key line"></span> archived until here</li>

@@ -33,7 +33,7 @@ export function gateBody(outcome: Outcome, report: GateReport): string {
       : fold(`${count(met.length, 'requirement')} ${met.length === 1 ? 'is' : 'are'} met`, seenTable(met)),
     idle.length === 0 ? '' : fold(`${idle.length} not applicable`, seenTable(idle)),
     fold('Evidence', findings.map(evidence).join('\n\n')),
-    attestations(report),
+    exceptionsToPaste(report),
     exceptions(report),
     manifest === ''
       ? ''
@@ -70,32 +70,49 @@ function evidence({ id, title, source, evidence }: Finding): string {
   return [from, '', ...(lines.length === 0 ? ['- nothing to look at'] : lines)].join('\n')
 }
 
-/** Gives what to paste into the go-live file for everything unknown that a person may vouch for; empty for nothing. */
-export function attestationsToFill({ findings, at }: GateReport): string {
-  const open = findings.filter(({ verdict, attestable }) => verdict === 'unknown' && attestable)
-  if (open.length === 0) return ''
-  const until = new Date(at.getTime() + suggestedDays * 24 * 3600 * 1000).toISOString().slice(0, 10)
-  const entries = open.flatMap(({ id }, index) => [
-    `  - requirement: ${id}`,
-    `    statement: ""${index === 0 ? '         # what you checked, and where' : ''}`,
-    '    by: ""',
-    `    valid-until: ${until}`,
-  ])
-  return ['attestations:', ...entries].join('\n')
+/** What to paste into the go-live file for everything unknown: a person's word where that is enough, else an exception. */
+export interface ToPaste {
+  /** What it does, such as `attest or waive`. */
+  readonly verbs: string
+  readonly yaml: string
 }
 
-function attestations(report: GateReport): string {
-  const toFill = attestationsToFill(report)
-  if (toFill === '') return ''
+/** Gives what to paste into the go-live file, nothing where nothing is unknown. */
+export function toPaste({ findings, at }: GateReport): ToPaste | undefined {
+  const unknown = findings.filter(({ verdict }) => verdict === 'unknown')
+  const attested = unknown.filter(({ attestable }) => attestable)
+  const waived = unknown.filter(({ attestable, counts }) => !attestable && counts)
+  if (attested.length + waived.length === 0) return undefined
+  const until = new Date(at.getTime() + suggestedDays * 24 * 3600 * 1000).toISOString().slice(0, 10)
+  const entries = (list: readonly Finding[], text: string, hint: string, who: string): readonly string[] =>
+    list.flatMap(({ id }, index) => [
+      `  - requirement: ${id}`,
+      `    ${text}: ""${index === 0 ? hint : ''}`,
+      `    ${who}: ""`,
+      `    valid-until: ${until}`,
+    ])
+  const lines = [
+    ...(attested.length > 0 ? ['attestations:'] : []),
+    ...entries(attested, 'statement', '         # what you checked, and where', 'by'),
+    ...(waived.length > 0 ? ['waivers:'] : []),
+    ...entries(waived, 'reason', '            # why it may stay unknown', 'owner'),
+  ]
+  const verbs = [...(attested.length > 0 ? ['attest'] : []), ...(waived.length > 0 ? ['waive'] : [])]
+  return { verbs: sentence(verbs, 'or'), yaml: lines.join('\n') }
+}
+
+function exceptionsToPaste(report: GateReport): string {
+  const paste = toPaste(report)
+  if (paste === undefined) return ''
   return paragraphs(
-    `**To attest, commit this** (${code(report.file)}) **and fill in the blanks:**`,
-    block('yaml', toFill),
+    `**To ${paste.verbs}, commit this** (${code(report.file)}) **and fill in the blanks:**`,
+    block('yaml', paste.yaml),
   )
 }
 
 /** What cannot be attested: that it can be seen, and what can be done instead. */
 function exceptions({ findings }: GateReport): string {
-  const rest = holdingBack(findings).filter(({ attestable }) => !attestable)
+  const rest = holdingBack(findings).filter(({ verdict }) => verdict === 'not met')
   if (rest.length === 0) return ''
   const [is, it] = rest.length === 1 ? ['it can be seen', 'It'] : ['they can be seen', 'They']
   return `${sentence(rest.map(({ id }) => code(id)))} cannot be attested, because ${is}. ${it} can be waived: owner, reason and end date.`

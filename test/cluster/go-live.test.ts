@@ -5,9 +5,18 @@ import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { KubeObject } from '../contract/admin.ts'
 import { until } from '../contract/admin.ts'
-import { cnpgBackup, cnpgCluster, cnpgSchedule, define, putResource, undefine, zalando } from './operators.ts'
-import { accessService, cluster, Scene, secretName, type Inputs } from './scene.ts'
-import { mainFlavor, podPhase, pullPolicy } from './spilo.ts'
+import {
+  cnpgBackup,
+  cnpgCluster,
+  cnpgSchedule,
+  crunchy,
+  define,
+  putResource,
+  undefine,
+  zalando,
+} from './operators.ts'
+import { accessService, cluster, Scene, secretName, serviceAccount, type Inputs } from './scene.ts'
+import { mainFlavor, podPhase, pullPolicy, readyPod } from './spilo.ts'
 
 /** A finding as go-live.json has it. */
 interface Seen {
@@ -70,7 +79,7 @@ beforeAll(async () => {
   file = join(folder, 'go-live.yaml')
   await writeFile(file, `backup-window: ${window()}\n`)
   scene = await Scene.open()
-  definitions = await define(scene.admin, [zalando, cnpgCluster, cnpgSchedule, cnpgBackup])
+  definitions = await define(scene.admin, [zalando, cnpgCluster, cnpgSchedule, cnpgBackup, crunchy])
   await scene.pass(name)
 }, 180_000)
 
@@ -81,7 +90,9 @@ afterAll(async () => {
 }, 60_000)
 
 test('with the rights of provisioning alone, what may not be read is unknown and names its right', async () => {
-  const { code, verdict, of } = await judge('standard')
+  const held = await judge('standard')
+  print('standard, rights of provisioning alone', held)
+  const { code, verdict, of } = held
   expect([code, verdict]).toEqual([1, 'held-back'])
   expect(of('instances')).toMatchObject({ verdict: 'not met', seen: expect.stringContaining('1 ready') })
   expect(of('streaming').verdict).toBe('not met')
@@ -129,22 +140,32 @@ test('a CronJob in the version that is served, outside the window and inside it'
         image: mainFlavor.image,
         imagePullPolicy: pullPolicy,
         command: ['true'],
-        env: [{ name: 'LOGICAL_BACKUP_S3_RETENTION_TIME', value: '30 days' }],
       },
     ],
   }
+  const kept = (value: string): object => {
+    const env = [{ name: 'LOGICAL_BACKUP_S3_RETENTION_TIME', value }]
+    const containers = pod.containers.map((container) => ({ ...container, env }))
+    return { spec: { template: { spec: { ...pod, containers } } } }
+  }
+  expect((await judge('standard')).of('retention').verdict).toBe('unknown')
   const put = await scene.admin.call('POST', path, {
     apiVersion: 'batch/v1beta1',
     kind: 'CronJob',
     metadata: { name: cronJob, namespace: scene.database },
-    spec: { schedule: `0 ${(hour + 12) % 24} * * *`, jobTemplate: { spec: { template: { spec: pod } } } },
+    spec: { schedule: `0 ${(hour + 12) % 24} * * *`, jobTemplate: kept('2 weeks') },
   })
   expect(put.status).toBe(201)
-  expect((await judge('standard')).of('backup-schedule')).toMatchObject({
+  const wrong = await judge('standard')
+  expect(wrong.of('backup-schedule')).toMatchObject({
     verdict: 'not met',
     seen: expect.stringContaining('366 of 366 windows'),
   })
-  const schedule = { spec: { schedule: `30 ${hour} * * *` } }
+  expect(wrong.of('retention')).toMatchObject({
+    verdict: 'not met',
+    seen: expect.stringContaining('14 days'),
+  })
+  const schedule = { spec: { schedule: `30 ${hour} * * *`, jobTemplate: kept('30 days') } }
   await scene.admin.call('PATCH', `${path}/${cronJob}`, schedule, 'application/merge-patch+json')
   const { of } = await judge('standard')
   expect(of('backup-schedule')).toMatchObject({
@@ -154,6 +175,81 @@ test('a CronJob in the version that is served, outside the window and inside it'
   expect(of('retention')).toMatchObject({
     verdict: 'met',
     seen: '30 days, says LOGICAL_BACKUP_S3_RETENTION_TIME',
+  })
+})
+
+test('a Job that failed, and one that succeeded, whose Pods are gone', async () => {
+  const labels = { application: 'spilo-logical-backup', 'cluster-name': cluster }
+  const path = `/apis/batch/v1/namespaces/${scene.database}/jobs`
+  /** As a CronJob makes it: the labels are on the template, and the API server puts them on the Job. */
+  const run = async (job: string, command: string, ends: string): Promise<void> => {
+    const container = { name: 'b', image: mainFlavor.image, imagePullPolicy: pullPolicy, command: [command] }
+    const template = { metadata: { labels }, spec: { restartPolicy: 'Never', containers: [container] } }
+    const spec = { backoffLimit: 0, template }
+    const object = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: job }, spec }
+    expect((await scene.admin.call('POST', path, object)).status).toBe(201)
+    await until(`Job ${job} is ${ends}`, async () => {
+      const { body } = await scene.admin.call('GET', `${path}/${job}`)
+      const { conditions = [] } = (body as { status: { conditions?: { type: string }[] } }).status
+      return conditions.some(({ type }) => type === ends)
+    })
+    const pods = `/api/v1/namespaces/${scene.database}/pods?labelSelector=job-name%3D${job}`
+    const { items } = (await scene.admin.call('GET', pods)).body as { items: KubeObject[] }
+    for (const { metadata } of items) await scene.admin.remove('Pod', scene.database, metadata.name)
+  }
+  await run('logical-backup-a', 'false', 'Failed')
+  expect((await judge('standard')).of('last-backup')).toMatchObject({
+    verdict: 'not met',
+    seen: expect.stringContaining('none has succeeded: Job logical-backup-a'),
+  })
+  await run('logical-backup-b', 'true', 'Complete')
+  expect((await judge('standard')).of('last-backup')).toMatchObject({
+    verdict: 'met',
+    seen: expect.stringContaining('Job logical-backup-b, started'),
+  })
+  for (const job of ['logical-backup-a', 'logical-backup-b']) {
+    await scene.admin.call('DELETE', `${path}/${job}`, { propagationPolicy: 'Background' })
+  }
+  await until('both Jobs are gone', async () => {
+    const { items } = (await scene.admin.call('GET', path)).body as { items: KubeObject[] }
+    return items.every(({ metadata }) => !/^logical-backup-[ab]$/.test(metadata.name))
+  })
+})
+
+test('how far recovery reaches back, by the variables of the Pods', async () => {
+  const hour = new Date().getUTCHours()
+  const withVariables = async (kept: string, schedule: string): Promise<Seen> => {
+    const env = Object.entries({ BACKUP_NUM_TO_RETAIN: kept, BACKUP_SCHEDULE: schedule })
+    const container = { name: 'postgres', image: mainFlavor.image, imagePullPolicy: pullPolicy }
+    await scene.admin.create({
+      kind: 'Pod',
+      metadata: {
+        name: 'postgresql1-9',
+        namespace: scene.database,
+        labels: { application: 'spilo', 'cluster-name': cluster, 'spilo-role': 'replica' },
+      },
+      spec: {
+        // It is looked at, and never runs.
+        nodeSelector: { nowhere: 'at-all' },
+        containers: [{ ...container, env: env.map(([name, value]) => ({ name, value })) }],
+      },
+    })
+    const seen = (await judge('standard')).of('pitr')
+    await scene.admin.remove('Pod', scene.database, 'postgresql1-9')
+    return seen
+  }
+  expect((await judge('standard')).of('pitr')).toMatchObject({
+    verdict: 'unknown',
+    seen: 'nothing in sight tells how far recovery reaches back',
+  })
+  expect(await withVariables('8', `30 ${hour} * * *`)).toMatchObject({ verdict: 'met' })
+  expect(await withVariables('5', `30 ${hour} * * *`)).toMatchObject({
+    verdict: 'not met',
+    seen: expect.stringContaining('keeps 5 backups'),
+  })
+  expect(await withVariables('8', '30 */6 * * *')).toMatchObject({
+    verdict: 'unknown',
+    seen: expect.stringContaining('takes 28 in 7 days'),
   })
 })
 
@@ -310,6 +406,90 @@ test('is met on the standard plan with a standby, and on the premium plan with t
   expect((await judge('premium')).of('instances').verdict).toBe('not met')
 }, 180_000)
 
+test('instances and replicas on Nodes of their own, and in zones where the file asks for them', async () => {
+  const { admin, database, namespace } = scene
+  const zoned = join(folder, 'zoned.yaml')
+  await writeFile(zoned, `backup-window: ${window()}\nmin-zones: 2\n`)
+  const judged = async (): Promise<Judged> => await judge('standard', { 'go-live-file': zoned })
+  const primary = (await admin.get('Pod', database, 'postgresql1-0')) as unknown as {
+    spec: { nodeName: string }
+  }
+  const first = primary.spec.nodeName
+  const second = `${database}-node`
+  const zone = 'topology.kubernetes.io/zone'
+  expect((await judged()).of('spread')).toMatchObject({ verdict: 'not met', seen: `1 Node: ${first}` })
+
+  const since = new Date().toISOString()
+  const ready = { type: 'Ready', status: 'True', lastHeartbeatTime: since, lastTransitionTime: since }
+  // Nobody is to run anything there: no kubelet is behind it.
+  const node = { kind: 'Node', metadata: { name: second }, spec: { unschedulable: true } }
+  await admin.create({ ...node, status: { conditions: [{ ...ready, reason: 'Test', message: '' }] } })
+  const onSecond = async (pod: string, where: string, labels: object, annotations = {}): Promise<void> => {
+    const containers = [{ name: 'postgres', image: mainFlavor.image }]
+    await admin.create({
+      kind: 'Pod',
+      metadata: { name: pod, namespace: where, labels: labels as Record<string, string>, annotations },
+      spec: { nodeName: second, containers },
+    })
+    const status = { phase: 'Running', conditions: [ready] }
+    const path = `${await admin.path('Pod', where, pod)}/status`
+    expect((await admin.call('PATCH', path, { status }, 'application/merge-patch+json')).status).toBe(200)
+  }
+  const grants = [
+    {
+      kind: 'ClusterRole',
+      metadata: { name: second },
+      rules: [{ apiGroups: [''], resources: ['nodes'], verbs: ['get'] }],
+    },
+    {
+      kind: 'ClusterRoleBinding',
+      metadata: { name: second },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: second },
+      subjects: [{ kind: 'ServiceAccount', name: serviceAccount, namespace }],
+    },
+  ]
+  try {
+    const status = JSON.stringify({ role: 'replica', state: 'running', replication_state: 'streaming' })
+    await onSecond(
+      'postgresql1-8',
+      database,
+      { application: 'spilo', 'cluster-name': cluster, 'spilo-role': 'replica' },
+      { status },
+    )
+    await onSecond('shop-elsewhere', namespace, { app: name })
+    const hidden = await judged()
+    expect(hidden.of('spread')).toMatchObject({
+      verdict: 'unknown',
+      seen: expect.stringContaining('nodes may not be read'),
+      remedy: expect.stringContaining(`get nodes ${first} in the whole cluster`),
+    })
+    expect((await judge('standard')).of('spread').verdict).toBe('met')
+    expect(hidden.of('app-spread')).toMatchObject({ verdict: 'met', seen: 'Deployment shop: 2 Nodes' })
+
+    for (const grant of grants) await admin.create(grant)
+    await until('the API server acts on it', async () =>
+      (await judged()).of('spread').seen.includes('no zone label'),
+    )
+    for (const each of [first, second])
+      await admin.patch('Node', '', each, { metadata: { labels: { [zone]: 'a' } } })
+    expect((await judged()).of('spread')).toMatchObject({
+      verdict: 'not met',
+      seen: expect.stringContaining('; 1 zone: a'),
+    })
+    await admin.patch('Node', '', second, { metadata: { labels: { [zone]: 'b' } } })
+    expect((await judged()).of('spread')).toMatchObject({
+      verdict: 'met',
+      seen: expect.stringContaining('; 2 zones: a and b'),
+    })
+  } finally {
+    await admin.patch('Node', '', first, { metadata: { labels: { [zone]: null } } })
+    for (const { kind } of grants) await admin.remove(kind, '', second)
+    await admin.remove('Pod', database, 'postgresql1-8')
+    await admin.remove('Pod', namespace, 'shop-elsewhere')
+    await admin.remove('Node', '', second)
+  }
+}, 120_000)
+
 test('what CloudNativePG says is read as well, six fields and all', async () => {
   const { admin, database } = scene
   for (const [pod, role] of [
@@ -380,6 +560,133 @@ test('what CloudNativePG says is read as well, six fields and all', async () => 
   expect(of('backup-schedule').seen).toBe(`ScheduledBackup nightly: "0 30 ${hour} * * *" (UTC)`)
   expect(of('last-backup').seen).toContain('Backup nightly-1, started')
   expect(of('retention').seen).toBe('30 days, says retentionPolicy')
+  expect(of('pitr').verdict).toBe('met')
+
+  // A pooler carries the label of its cluster, and is no instance of it.
+  await admin.create({
+    kind: 'Pod',
+    metadata: {
+      name: 'pooler',
+      namespace: database,
+      labels: { 'cnpg.io/cluster': cluster, 'cnpg.io/poolerName': 'pooler', 'cnpg.io/podRole': 'pooler' },
+    },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        {
+          name: 'pgbouncer',
+          image: mainFlavor.image,
+          imagePullPolicy: pullPolicy,
+          command: ['sleep', '3600'],
+        },
+      ],
+    },
+  })
+  await readyPod(admin, database, 'pooler')
+  expect((await judge('premium')).of('instances')).toMatchObject({
+    verdict: 'not met',
+    seen: expect.stringMatching(/^2 ready: /),
+  })
+
+  const path = `/apis/postgresql.cnpg.io/v1/namespaces/${database}/clusters/${cluster}`
+  const say = async (type: string, message: string): Promise<void> => {
+    const conditions = [{ type, status: 'False', message, lastTransitionTime: started.toISOString() }]
+    await admin.call('PATCH', path, { status: { conditions } }, 'application/merge-patch+json')
+  }
+  await say('ContinuousArchiving', 'unexpected failure invoking barman-cloud-wal-archive: exit status 2')
+  const archiving = await judge('standard')
+  expect(archiving.of('archiving')).toMatchObject({
+    verdict: 'not met',
+    seen: `clusters.postgresql.cnpg.io ${cluster} says that it fails`,
+  })
+  expect([archiving.of('rpo').verdict, archiving.of('pitr').verdict]).toEqual(['not met', 'not met'])
+  expect(archiving.of('last-backup').verdict).toBe('met')
+  await say('LastBackupSucceeded', "can't execute backup: exit status 2")
+  const backup = await judge('standard')
+  expect(backup.of('archiving').verdict).toBe('met')
+  expect(backup.of('last-backup')).toMatchObject({
+    verdict: 'not met',
+    seen: expect.stringContaining("can't execute backup: exit status 2"),
+  })
+}, 120_000)
+
+test('what the operator of Crunchy says is read as well, and a host of backups is no instance', async () => {
+  const { admin, database } = scene
+  const key = (name: string): string => `postgres-operator.crunchydata.com/${name}`
+  const ofCnpg = {
+    'cnpg.io/cluster': null,
+    'cnpg.io/instanceRole': null,
+    'cnpg.io/poolerName': null,
+    'cnpg.io/podRole': null,
+  }
+  const relabel = async (pod: string, labels: object): Promise<void> => {
+    await admin.patch('Pod', database, pod, {
+      metadata: { labels: { ...ofCnpg, 'cluster-name': null, [key('cluster')]: cluster, ...labels } },
+    })
+  }
+  await relabel('postgresql1-0', { [key('instance')]: 'a', [key('role')]: 'master' })
+  await relabel('postgresql1-1', { [key('instance')]: 'b', [key('role')]: 'replica' })
+  await relabel('pooler', { [key('data')]: 'pgbackrest' })
+  await admin.patch('Service', database, accessService, {
+    spec: { selector: { ...ofCnpg, [key('cluster')]: cluster, [key('role')]: 'master' } },
+  })
+  const hidden = await judge('standard')
+  expect(hidden.of('backup-schedule')).toMatchObject({
+    verdict: 'unknown',
+    remedy: expect.stringContaining(`get postgresclusters ${cluster} (${crunchy.group})`),
+  })
+  expect((await judge('premium')).of('instances').seen).toMatch(/^2 ready: /)
+
+  const hour = new Date().getUTCHours()
+  const startTime = new Date(Date.now() - 600_000).toISOString()
+  const backup = { cronJobName: `${cluster}-repo1-full`, repo: 'repo1', type: 'full', startTime }
+  const repo = (full: string): object => ({ name: 'repo1', schedules: { full }, volume: {} })
+  const global = { 'repo1-retention-full': '30', 'repo1-retention-full-type': 'time' }
+  await putResource(admin, crunchy, database, cluster, {
+    spec: {
+      postgresVersion: 15,
+      instances: [{ name: 'instance1', replicas: 2 }],
+      backups: { pgbackrest: { global, repos: [repo(`30 ${(hour + 12) % 24} * * *`)] } },
+    },
+    status: {
+      instances: [{ name: 'instance1', readyReplicas: 2, replicas: 2, updatedReplicas: 2 }],
+      pgbackrest: { scheduledBackups: [{ ...backup, failed: 1 }] },
+    },
+  })
+  const role = (await admin.get('Role', database, 'pg-app-user')) as unknown as { rules: object[] }
+  const rule = { apiGroups: [crunchy.group], resources: [crunchy.plural], verbs: ['get'] }
+  await admin.patch('Role', database, 'pg-app-user', { rules: [...role.rules, rule] })
+  await until(
+    'the API server acts on the Role',
+    async () => (await judge('standard')).of('backup-schedule').verdict === 'not met',
+  )
+  const wrong = await judge('standard')
+  expect(wrong.of('instances').seen).toContain(`postgresclusters.${crunchy.group} ${cluster} and SQL agree`)
+  expect(wrong.of('last-backup')).toMatchObject({
+    verdict: 'not met',
+    seen: expect.stringContaining(`none has succeeded: CronJob ${cluster}-repo1-full`),
+  })
+  const path = `/apis/${crunchy.group}/v1beta1/namespaces/${database}/postgresclusters/${cluster}`
+  const better = {
+    spec: { backups: { pgbackrest: { repos: [repo(`30 ${hour} * * *`)] } } },
+    status: {
+      pgbackrest: {
+        scheduledBackups: [
+          { ...backup, failed: 1 },
+          { ...backup, succeeded: 1, completionTime: new Date().toISOString() },
+          { ...backup, type: 'incr', succeeded: 1, completionTime: new Date().toISOString() },
+        ],
+      },
+    },
+  }
+  await admin.call('PATCH', path, better, 'application/merge-patch+json')
+  const { of } = await judge('standard')
+  expect(of('backup-schedule').seen).toBe(`full backup to repo1: "30 ${hour} * * *" (UTC)`)
+  expect(of('last-backup')).toMatchObject({
+    verdict: 'met',
+    seen: expect.stringContaining(`CronJob ${cluster}-repo1-full, started`),
+  })
+  expect(of('retention')).toMatchObject({ verdict: 'met', seen: '30 days, says repo1-retention-full' })
   expect(of('pitr').verdict).toBe('met')
 }, 120_000)
 

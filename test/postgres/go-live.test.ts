@@ -3,6 +3,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { createAuthority } from '../../sandbox/certificate.ts'
 import type { PostgresServer } from '../../sandbox/postgres.ts'
 import type { Finding, GateReport } from '../../src/go-live/finding.ts'
 import type { RequirementId } from '../../src/go-live/requirement.ts'
@@ -15,10 +17,14 @@ const bench = useBench({
       archive_mode: 'on',
       archive_command: '/bin/false',
       archive_timeout: '300',
-      wal_level: 'replica',
+      // As much as a subscriber of changes needs: such a one is no standby.
+      wal_level: 'logical',
     },
   },
 })
+
+/** One that has not signed the server's certificate. */
+const foreignAuthority = createAuthority('another').issue(['nobody']).certificate
 
 let folder: string
 
@@ -104,6 +110,14 @@ async function archiver(): Promise<{
   return row
 }
 
+/** How many finished segments wait to be archived. */
+async function waiting(): Promise<number> {
+  const [row] = await bench.sql<{ files: number }>(
+    "select count(*)::int as files from pg_ls_archive_statusdir() where name like '%.ready'",
+  )
+  return row?.files ?? 0
+}
+
 async function switchSegment(): Promise<void> {
   await bench.sql("select pg_logical_emit_message(true, 'test', 'something to archive')")
   await bench.sql('select pg_switch_wal()')
@@ -166,6 +180,88 @@ describe('archiving', () => {
   })
 })
 
+test('segments that wait are not met, seen by their numbers, and with pg_monitor by their files', async () => {
+  await switchSegment()
+  await until(async () => !(await archiver()).failing)
+  // Neither a success nor a failure, for as long as the test looks.
+  await set({ archive_command: '/bin/sleep 20', archive_timeout: '1' })
+  await switchSegment()
+  await switchSegment()
+  await sleep(2_500)
+  const strict = 'rpo: 2s\n'
+  expect(await finding('archiving')).toMatchObject({ verdict: 'met' })
+  expect(await finding('rpo', strict)).toMatchObject({
+    verdict: 'not met',
+    seen: expect.stringMatching(/^\d+ finished segments not archived/),
+  })
+  await bench.sql(`GRANT pg_monitor TO ${bench.admin.user}`)
+  const open = await finding('rpo', strict)
+  await bench.sql(`REVOKE pg_monitor FROM ${bench.admin.user}`)
+  expect(open).toMatchObject({
+    verdict: 'not met',
+    seen: expect.stringMatching(/^\d+ segments waiting, the oldest since /),
+  })
+  await set({ archive_command: `cp %p ${join(folder, '%f')}`, archive_timeout: '300' })
+  await until(async () => (await waiting()) === 0)
+}, 90_000)
+
+test('many segments on their way are unknown, however recent the last success is', async () => {
+  await set({ archive_command: `sleep 1; cp %p ${join(folder, '%f')}` })
+  for (let segment = 0; segment < 8; segment++) await switchSegment()
+  const before = (await archiver()).last_archived_wal
+  await until(async () => (await archiver()).last_archived_wal !== before)
+  expect(await finding('rpo')).toMatchObject({
+    verdict: 'unknown',
+    seen: expect.stringContaining('finished segments after the last one known to be archived'),
+  })
+  await set({ archive_command: `cp %p ${join(folder, '%f')}` })
+  await until(async () => (await waiting()) === 0)
+})
+
+describe('a physical backup', () => {
+  /** A window of three hours around now, or of one that has just passed. */
+  const window = (from: number, to: number): string => {
+    const at = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16)
+    return `backup-window: ${at(from)}-${at(to)} UTC\n`
+  }
+
+  /** As WAL-G and others do it; the copy of the files in between is of no interest here. */
+  async function takeBackup(): Promise<void> {
+    const [start, stop] =
+      bench.postgres.major < 15
+        ? ["pg_start_backup('test', true, false)", 'pg_stop_backup(false)']
+        : ["pg_backup_start('test', true)", 'pg_backup_stop()']
+    await bench.inDatabase('postgres', async (client) => {
+      await client.query(`select ${start}`)
+      await client.query(`select ${stop}`)
+    })
+  }
+
+  test('leaves its mark in what was archived last, and with pg_monitor on the node that took it', async () => {
+    await set({ archive_command: `cp %p ${join(folder, '%f')}` })
+    expect(await finding('last-backup', window(-1, 2))).toMatchObject({
+      verdict: 'unknown',
+      seen: expect.stringContaining('no trace of a backup is left'),
+    })
+    await takeBackup()
+    await until(async () => (await waiting()) === 0)
+    await bench.sql(`GRANT pg_monitor TO ${bench.admin.user}`)
+    const inside = await finding('last-backup', window(-1, 2))
+    const after = await finding('last-backup', window(-5, -4))
+    await bench.sql(`REVOKE pg_monitor FROM ${bench.admin.user}`)
+    expect(inside).toMatchObject({
+      verdict: 'met',
+      seen: expect.stringContaining('physical backup'),
+      warnings: expect.arrayContaining(['the copy that a new standby is made from leaves the same mark']),
+    })
+    expect(inside.evidence.map(({ query }) => query).join()).toContain('pg_ls_waldir')
+    expect(after).toMatchObject({
+      verdict: 'unknown',
+      seen: expect.stringContaining('when it began is not told'),
+    })
+  })
+})
+
 describe('the recovery point', () => {
   test('is not met with archive_timeout 1800, and met with 300', async () => {
     await set({ archive_timeout: '1800' })
@@ -205,13 +301,53 @@ describe('the recovery point', () => {
       /^(create|insert|drop|alter|grant|revoke|comment)/i.test(statement),
     )
     expect(writing.map((statement) => statement.split(' ')[0])).toEqual(['CREATE', 'INSERT', 'DROP'])
-    const left = await bench.sql(
-      "select 1 from pg_class where relname like 'pg_app_user%'",
-      [],
-      application.database,
-    )
-    expect(left).toEqual([])
+    expect(await probeTables()).toEqual([])
     await set({ archive_timeout: '300' })
+  })
+
+  test('is probed for no longer than the run has time, and says so first', async () => {
+    const more = { timeoutMs: 13_000 }
+    const { report, outcome, log } = await judged(application, 'rpo-probe: true\n', {}, more)
+    expect(outcome.failure).toBeUndefined()
+    expect(log).toMatch(/rpo-probe +writes a row and waits until it is archived: \d s at most, which is all/)
+    expect(find(report, 'rpo')).toMatchObject({
+      verdict: 'unknown',
+      remedy: 'more time: input "timeout" (7 minutes)',
+    })
+    expect(await probeTables()).toEqual([])
+  })
+
+  test('is not probed where there is no time for it', async () => {
+    const more = { timeoutMs: 9_000 }
+    const { report } = await judged(application, 'rpo-probe: true\n', {}, more)
+    expect(find(report, 'rpo').warnings).toContain('no live probe: the time of the run is over')
+  })
+
+  test('is not probed where the application may make no table', async () => {
+    const bare = await bench.established()
+    const revoke = `REVOKE CREATE ON SCHEMA public FROM PUBLIC, ${bare.role}`
+    await bench.sql(revoke, [], bare.database)
+    const { report } = await judged(bare, 'rpo-probe: true\n')
+    expect(find(report, 'rpo').warnings).toContain('no live probe: the server refused it (42501)')
+  })
+
+  test('leaves nothing behind where the run is cancelled while it waits', async () => {
+    const goLive = await gate('rpo-probe: true\n')
+    const cancelled = new AbortController()
+    const { code } = await bench.run(
+      { ...application.request, timeoutMs: 60_000, provision: false, goLive },
+      {
+        signal: cancelled.signal,
+        onStep: ({ subject }) => {
+          if (subject === 'rpo-probe')
+            setTimeout(() => {
+              cancelled.abort()
+            }, 1_500)
+        },
+      },
+    )
+    expect(code).toBe('cancelled')
+    expect(await probeTables()).toEqual([])
   })
 
   test('that a probe does not see in time is unknown or not met', async () => {
@@ -219,6 +355,11 @@ describe('the recovery point', () => {
     expect(find(report, 'rpo')).toMatchObject({ verdict: 'not met' })
   })
 })
+
+async function probeTables(): Promise<unknown[]> {
+  const tables = "select relname from pg_class where relname like 'pg_app_user%'"
+  return await bench.sql(tables, [], application.database)
+}
 
 describe('a gate alone', () => {
   test('writes nothing: no statement that changes anything, no transaction id, no write to the API server', async () => {
@@ -290,6 +431,88 @@ test('after provisioning, the gate judges what there is now; the Pods are not ju
   expect(find(report, 'app-restarted')).toMatchObject({
     verdict: 'not applicable',
     seen: expect.stringContaining('this very run'),
+  })
+})
+
+/** Receives WAL over a connection of its own until the work is done, as programs do that are no standbys. */
+async function withReceiver(
+  options: { readonly slot?: 'physical' | 'logical' },
+  work: () => Promise<void>,
+): Promise<void> {
+  const { socketDirectory: host, port, superuser } = bench.postgres
+  const slot = bench.name('receiver')
+  if (options.slot === 'physical') await bench.sql(`select pg_create_physical_replication_slot('${slot}')`)
+  if (options.slot === 'logical') {
+    await bench.sql(`select pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
+  }
+  const [row] = await bench.sql<{ at: string }>('select pg_current_wal_flush_lsn()::text as at')
+  const replication = options.slot === 'logical' ? 'database' : 'true'
+  const client = new pg.Client({
+    ...superuser,
+    host,
+    port,
+    database: 'postgres',
+    ssl: false,
+    application_name: slot,
+    replication,
+  } as pg.ClientConfig)
+  client.on('error', () => undefined)
+  await client.connect()
+  const what =
+    options.slot === 'logical'
+      ? `SLOT ${slot} LOGICAL ${row?.at ?? ''} (proto_version '1', publication_names 'none')`
+      : `${options.slot === undefined ? '' : `SLOT ${slot} `}PHYSICAL ${row?.at ?? ''}`
+  // It answers with a stream that has no end.
+  client.query(`START_REPLICATION ${what}`).catch(() => undefined)
+  const streams = `select 1 from pg_stat_replication where application_name = '${slot}' and state = 'streaming'`
+  try {
+    await until(async () => (await bench.sql(streams)).length === 1)
+    await work()
+  } finally {
+    await bench.sql(
+      `select pg_terminate_backend(pid) from pg_stat_replication where application_name = '${slot}'`,
+    )
+    await client.end().catch(() => undefined)
+    if (options.slot !== undefined) {
+      await until(
+        async () =>
+          (await bench.sql(`select 1 from pg_replication_slots where slot_name = '${slot}' and active`))
+            .length === 0,
+      )
+      await bench.sql(`select pg_drop_replication_slot('${slot}')`)
+    }
+  }
+}
+
+describe('what receives WAL and is no standby', () => {
+  test.each([{ slot: 'physical' }, {}] as const)(
+    'is told by what it does not replay, with pg_monitor: %j',
+    async (options) => {
+      await bench.sql(`GRANT pg_monitor TO ${bench.admin.user}`)
+      try {
+        await withReceiver(options, async () => {
+          expect(await finding('streaming')).toMatchObject({ verdict: 'not met', seen: '0 streaming' })
+        })
+      } finally {
+        await bench.sql(`REVOKE pg_monitor FROM ${bench.admin.user}`)
+      }
+    },
+  )
+
+  test('is told by its slot where it decodes, without any right', async () => {
+    await withReceiver({ slot: 'logical' }, async () => {
+      expect(await finding('streaming')).toMatchObject({ verdict: 'not met', seen: '0 streaming' })
+    })
+  })
+
+  test('leaves it unknown without a slot and without any right', async () => {
+    await withReceiver({}, async () => {
+      expect((await finding('streaming')).verdict).toBe('unknown')
+      expect(await finding('streaming', 'min-instances: 3\n')).toMatchObject({
+        verdict: 'not met',
+        seen: 'at most 1 streaming',
+      })
+    })
   })
 })
 
@@ -381,6 +604,68 @@ describe('role, database and TLS', () => {
     expect(find(report, 'tls')).toMatchObject({ verdict: 'not met', seen: expect.stringContaining('prefer') })
   })
 
+  test('a Secret that does not log in is not met', async () => {
+    const stale = await bench.established()
+    stale.putSecret({ PGPASSWORD: 'an-old-password-of-some-length' }, 'on top')
+    const { report } = await judged(stale)
+    expect(find(report, 'app-user')).toMatchObject({
+      verdict: 'not met',
+      seen: expect.stringContaining('the server refused it (28P01)'),
+    })
+  })
+
+  test('a Secret whose TLS does not stand is not met, and the rest is judged', async () => {
+    const strict = await bench.established()
+    strict.putSecret({ PGSSLMODE: 'verify-full', 'ca.crt': foreignAuthority }, 'on top')
+    const { report, outcome } = await judged(strict)
+    expect(outcome.failure).toBeUndefined()
+    expect(find(report, 'app-user')).toMatchObject({
+      verdict: 'not met',
+      seen: expect.stringContaining('TLS with PostgreSQL failed'),
+    })
+    expect(find(report, 'primary').verdict).toBe('met')
+  })
+
+  test('a Secret about something else than the run is not taken for it', async () => {
+    const other = await bench.established()
+    const own = await bench.established()
+    own.putSecret(other.secret)
+    const { report } = await judged(own)
+    expect(find(report, 'role-attributes')).toMatchObject({
+      verdict: 'unknown',
+      seen: expect.stringContaining(`holds "${other.role}", and "${own.role}" was looked at`),
+    })
+    expect(find(report, 'public-connect').verdict).toBe('unknown')
+  })
+
+  test('an admin in the application Secret is not met', async () => {
+    const careless = await bench.established()
+    careless.putSecret({ PGUSER: bench.admin.user, PGPASSWORD: bench.admin.password }, 'on top')
+    const { report } = await judged(careless)
+    expect(find(report, 'app-user')).toMatchObject({
+      verdict: 'not met',
+      seen: expect.stringContaining(`holds the admin "${bench.admin.user}"`),
+    })
+  })
+
+  test('a primary whose sessions are read-only is not met', async () => {
+    await bench.sql(`ALTER ROLE ${bench.admin.user} SET default_transaction_read_only = on`)
+    const seen = await finding('primary')
+    await bench.sql(`ALTER ROLE ${bench.admin.user} RESET default_transaction_read_only`)
+    expect(seen).toMatchObject({ verdict: 'not met', seen: 'a primary whose sessions are read-only' })
+  })
+
+  test('a server without TLS is not met', async () => {
+    await bench.postgres.restart({ ssl: 'off' })
+    try {
+      const accessSecret = bench.access({ sslMode: 'disable' })
+      const { report } = await judged(application, '', {}, { accessSecret })
+      expect(find(report, 'tls')).toMatchObject({ verdict: 'not met', seen: 'the server offers no TLS' })
+    } finally {
+      await bench.postgres.restart({ ssl: 'on' })
+    }
+  })
+
   test('as provisioned are met', async () => {
     const { report } = await judged(application)
     for (const id of [
@@ -468,6 +753,35 @@ describe('the application in its namespace', () => {
     allow(lists)
     const { report } = await judged(application)
     for (const id of ids) expect([id, find(report, id).verdict]).toEqual([id, 'not applicable'])
+  })
+
+  test('that somebody else connects as is unknown, as long as nothing in sight uses the Secret', async () => {
+    allow(lists)
+    const own = await bench.established()
+    const { PGUSER = '', PGPASSWORD = '', PGDATABASE = '' } = own.secret
+    const client = await bench.connect(PGUSER, PGPASSWORD, PGDATABASE)
+    const { report } = await judged(own)
+    await client.end()
+    for (const id of ids) {
+      expect(find(report, id)).toMatchObject({
+        verdict: 'unknown',
+        seen: expect.stringContaining(`yet 1 session of "${own.role}" is open`),
+      })
+    }
+  })
+
+  test('that may be read in part is unknown where that part is as wanted', async () => {
+    allow([{ apiGroups: ['apps'], resources: ['deployments'], verbs: ['list'] }, ...lists.slice(1)])
+    const own = await bench.established()
+    const use = { envFrom: [{ secretRef: { name: own.request.appSecret } }] }
+    deploy('Deployment', own.role, { name: 'app', resources, ...use })
+    const { report } = await judged(own)
+    for (const id of ids) {
+      expect(find(report, id)).toMatchObject({
+        verdict: 'unknown',
+        seen: expect.stringContaining('statefulsets may not be read'),
+      })
+    }
   })
 
   test.each([

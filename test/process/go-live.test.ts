@@ -27,6 +27,12 @@ test('a release is held back: provisioned, reported, and failed', async () => {
   expect(run.outputs).toMatchObject({ changed: 'true', 'go-live-verdict': 'held-back' })
   expect(run.log).toContain('premium · enforced because refs/heads/release/2.4 matches release/**')
   expect(run.log).toContain('The application user is in place; only the release is held.')
+  // What has the same reason is said once.
+  expect(run.log).toMatch(
+    /! app-replicas +unknown: deployments and statefulsets may not be read\n +the same: app-spread and app-resources\n/,
+  )
+  expect(run.log.match(/only people can do this/g)?.length).toBe(7)
+  expect(run.log).toContain('The summary has a Role for the administrator')
   expect(run.summary).toMatch(/^### ⛔ Release held back: /)
   expect(Object.keys(run.reports).sort()).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
   const annotations = run.commands.filter(({ name }) => name === 'error' || name === 'warning')

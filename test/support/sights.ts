@@ -2,7 +2,8 @@ import type { ApplicationSecret } from '../../src/kubernetes/application-secret.
 import type { ServerState } from '../../src/postgres/state.ts'
 import { emptyFile, type GoLiveFile } from '../../src/go-live/file.ts'
 import { holdingBack, type Evidence, type Finding, type GateReport } from '../../src/go-live/finding.ts'
-import { judge, pictureOf, type Observations, type Rules } from '../../src/go-live/judge.ts'
+import { judge, pictureOf } from '../../src/go-live/judge.ts'
+import type { Observations, Rules } from '../../src/go-live/observations.ts'
 import type { ApplicationSight, Workload } from '../../src/go-live/observe-application.ts'
 import type { ClusterSight } from '../../src/go-live/observe-cluster.ts'
 import type { SqlSight } from '../../src/go-live/observe-sql.ts'
@@ -27,8 +28,8 @@ export const sql: SqlSight = {
   versionNumber: 160_006,
   seesStatistics: true,
   senders: [
-    { name: 'postgresql1-1', state: 'streaming', lagSeconds: 0.2 },
-    { name: 'postgresql1-2', state: 'streaming', lagSeconds: null },
+    { name: 'postgresql1-1', state: 'streaming', lagSeconds: 0.2, replays: true, holdsSlot: true },
+    { name: 'postgresql1-2', state: 'streaming', lagSeconds: null, replays: true, holdsSlot: true },
   ],
   slots: [
     { name: 'postgresql1_1', active: true },
@@ -68,7 +69,6 @@ export const cluster: ClusterSight = {
     wantedInstances: 3,
     readyInstances: undefined,
     status: 'Running',
-    retentionDays: undefined,
   },
   schedules: [{ what: 'CronJob logical-backup-postgresql1', cron: '0 1 * * *', zone: 'UTC' }],
   backups: [20, 21, 22].map((day) => ({
@@ -79,8 +79,9 @@ export const cluster: ClusterSight = {
   })),
   logicalRetention: '30 days',
   physicalBackupsKept: 8,
+  physicalSchedule: '0 1 * * *',
   evidence: { pods: evidence, zones: [], operator: evidence, schedule: evidence, backups: evidence },
-  missing: { pods: [], zones: [], operator: [], schedule: [], backups: [] },
+  unread: { pods: [], zones: [], operator: [], schedule: [], backups: [] },
   rights: [],
 }
 
@@ -96,7 +97,7 @@ export const workload: Workload = {
   ],
 }
 
-export const application: ApplicationSight = { workloads: [workload], evidence, missing: [], rights: [] }
+export const application: ApplicationSight = { workloads: [workload], evidence, unread: [], rights: [] }
 
 const server: ServerState = {
   version: '16.6',
@@ -158,6 +159,7 @@ export const good: Observations = {
   username: 'shop',
   database: 'shop',
   login: { query: 'log in as shop', answer: 'works, scram-sha-256', at: now },
+  loginRefused: undefined,
   probe: undefined,
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { holdingBack, type OptionalRight } from '../../../src/go-live/finding.ts'
 import { judge } from '../../../src/go-live/judge.ts'
-import { familyOf } from '../../../src/go-live/observe-cluster.ts'
+import { familyOf, isInstance } from '../../../src/go-live/observe-cluster.ts'
 import { requirements, type RequirementId } from '../../../src/go-live/requirement.ts'
 import { isAtOrAfter, segmentNumber } from '../../../src/go-live/wal.ts'
 import { parseWindow } from '../../../src/go-live/window.ts'
@@ -26,7 +26,17 @@ const right: OptionalRight = {
   purpose: 'the go-live gate',
   asked: false,
 }
-const hidden = { ...cluster.missing, schedule: [right], backups: [right] }
+const hidden = { ...cluster.unread, schedule: [{ right }], backups: [{ right }] }
+const broken = { right, failed: '500: etcdserver: request timed out' }
+const veiled = sql.senders.map((sender) => ({ ...sender, state: null, lagSeconds: null, replays: null }))
+const slotless = veiled.map((sender) => ({ ...sender, holdsSlot: false }))
+const standby = { state: 'streaming', lagSeconds: null, replays: true, holdsSlot: true }
+const cnpg = {
+  what: 'clusters.postgresql.cnpg.io pg1',
+  wantedInstances: 3,
+  readyInstances: 3,
+  status: 'Cluster in healthy state',
+}
 const night = (day: number, hour: number, minute = 0): Date => new Date(Date.UTC(2026, 10, day, hour, minute))
 const run = (started: Date, succeeded = true): object => ({
   what: 'Pod b',
@@ -83,24 +93,53 @@ const rows: readonly Row[] = [
         ...sql,
         seesStatistics: false,
         slots: [],
-        senders: sql.senders.map((sender) => ({ ...sender, state: null })),
+        senders: slotless,
       },
     },
     'unknown',
     'cannot be told apart',
   ],
+  [
+    'instances',
+    'no Pods in sight, hidden state, too few connections',
+    {
+      cluster: { ...cluster, pods: undefined, operator: undefined },
+      sql: { ...sql, seesStatistics: false, senders: slotless.slice(1) },
+    },
+    'not met',
+    'at most 2 ready (SQL)',
+  ],
+  [
+    'instances',
+    'no Pods in sight, hidden state, more slots than are wanted',
+    {
+      cluster: { ...cluster, pods: undefined, operator: undefined },
+      sql: { ...sql, seesStatistics: false, senders: [...veiled, slotless[0]] },
+    },
+    'met',
+    'at least 3 ready (SQL)',
+  ],
+  [
+    'instances',
+    'no Pods in sight, and a standby',
+    { cluster: { ...cluster, pods: undefined, operator: undefined }, sql: { ...sql, standby: true } },
+    'unknown',
+    'a standby does not tell',
+  ],
   ['streaming', 'two that stream', {}, 'met', '2 streaming'],
   [
     'streaming',
     'one that catches up',
-    { sql: { ...sql, senders: [sql.senders[0], { name: 'b', state: 'catchup', lagSeconds: 90 }] } },
+    {
+      sql: { ...sql, senders: [sql.senders[0], { ...standby, name: 'b', state: 'catchup', lagSeconds: 90 }] },
+    },
     'not met',
     '1 streaming',
   ],
   [
     'streaming',
     'one that lags',
-    { sql: { ...sql, senders: [sql.senders[0], { name: 'b', state: 'streaming', lagSeconds: 900 }] } },
+    { sql: { ...sql, senders: [sql.senders[0], { ...standby, name: 'b', lagSeconds: 900 }] } },
     'not met',
     '1 streaming',
   ],
@@ -110,7 +149,7 @@ const rows: readonly Row[] = [
     {
       sql: {
         ...sql,
-        senders: [sql.senders[0], { name: 'pg_receivewal', state: 'streaming', lagSeconds: null }],
+        senders: [sql.senders[0], { ...standby, name: 'pg_receivewal' }],
       },
     },
     'not met',
@@ -119,21 +158,69 @@ const rows: readonly Row[] = [
   [
     'streaming',
     'hidden state, active slots',
-    { cluster: { ...cluster, pods: [] }, sql: { ...sql, seesStatistics: false } },
+    { cluster: { ...cluster, pods: [] }, sql: { ...sql, seesStatistics: false, senders: veiled } },
     'met',
     '2 streaming',
   ],
   [
     'streaming',
+    'one that only receives WAL, under a name of its own',
+    { sql: { ...sql, senders: [sql.senders[0], { ...standby, name: 'archive', replays: false }] } },
+    'not met',
+    '1 streaming',
+  ],
+  [
+    'streaming',
+    'hidden state, a receiver with a slot',
+    {
+      cluster: { ...cluster, pods: [] },
+      sql: {
+        ...sql,
+        seesStatistics: false,
+        senders: [veiled[0], { ...veiled[1], name: 'barman_receive_wal' }],
+      },
+    },
+    'not met',
+    '1 streaming',
+  ],
+  [
+    'streaming',
+    'hidden state, one connection without a slot where two are wanted',
+    {
+      cluster: { ...cluster, pods: [] },
+      sql: { ...sql, seesStatistics: false, senders: slotless.slice(1) },
+    },
+    'not met',
+    'at most 1 streaming',
+  ],
+  [
+    'streaming',
+    'nobody connected, whatever Patroni said before',
+    { sql: { ...sql, seesStatistics: false, senders: [], slots: [] } },
+    'not met',
+    '0 streaming',
+  ],
+  [
+    'streaming',
+    'a standby behind the Service',
+    { sql: { ...sql, standby: true, senders: [], slots: [] } },
+    'unknown',
+    'a standby, which does not tell',
+  ],
+  [
+    'streaming',
     'hidden state, no slots',
-    { cluster: { ...cluster, pods: [] }, sql: { ...sql, seesStatistics: false, slots: [] } },
+    {
+      cluster: { ...cluster, pods: [] },
+      sql: { ...sql, seesStatistics: false, slots: [], senders: slotless },
+    },
     'unknown',
     '2 walsenders, whose state may not be read',
   ],
   [
     'streaming',
     'hidden state, no slots, and Patroni',
-    { sql: { ...sql, seesStatistics: false, slots: [] } },
+    { sql: { ...sql, seesStatistics: false, slots: [], senders: slotless } },
     'met',
     'says Patroni',
   ],
@@ -163,6 +250,19 @@ const rows: readonly Row[] = [
     { cluster: { ...cluster, pods: undefined } },
     'unknown',
     'cannot be told apart',
+  ],
+  [
+    'spread',
+    'Pods that could not be read',
+    {
+      cluster: {
+        ...cluster,
+        pods: undefined,
+        unread: { ...cluster.unread, pods: [{ ...broken, right: { ...right, resource: 'pods' } }] },
+      },
+    },
+    'unknown',
+    'pods could not be read (500: etcdserver',
   ],
   ['archiving', 'archiving', {}, 'met', 'last archived 2026-11-22 14:00:11 UTC'],
   ['archiving', 'off', { sql: { ...sql, archiveMode: 'off' } }, 'not met', 'archive_mode is off'],
@@ -206,6 +306,54 @@ const rows: readonly Row[] = [
     },
     'unknown',
     'nothing was archived since the statistics began',
+  ],
+  [
+    'archiving',
+    'failing, says the operator',
+    { cluster: { ...cluster, operator: { ...cnpg, archives: false } } },
+    'not met',
+    'clusters.postgresql.cnpg.io pg1 says that it fails',
+  ],
+  [
+    'archiving',
+    'nothing archived yet, and the operator vouches',
+    {
+      cluster: { ...cluster, operator: { ...cnpg, archives: true } },
+      sql: { ...sql, archiver: { ...archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null } },
+    },
+    'met',
+    'says that it works',
+  ],
+  [
+    'rpo',
+    'archiving that falls behind, although it goes on',
+    { sql: { ...sql, currentSegment: '0000000300000012000000F0' } },
+    'unknown',
+    '78 finished segments after the last one known to be archived',
+  ],
+  [
+    'rpo',
+    'a backup that was archived last, and segments after its begin',
+    {
+      sql: {
+        ...sql,
+        currentSegment: '0000000300000012000000A4',
+        archiver: {
+          ...archiver,
+          lastArchived: '0000000300000012000000A1.00000028.backup',
+          lastArchivedAt: minutesAgo(60),
+        },
+      },
+    },
+    'unknown',
+    '2 finished segments after the last one known',
+  ],
+  [
+    'rpo',
+    'a history file a moment ago, after a switch of the primary',
+    { sql: { ...sql, archiver: { ...archiver, lastArchived: '00000003.history' } } },
+    'unknown',
+    'says nothing about WAL',
   ],
   ['rpo', 'within 5 minutes', {}, 'met', 'archive_timeout is 300 s'],
   [
@@ -328,13 +476,33 @@ const rows: readonly Row[] = [
     'backup-schedule',
     'one that cannot be read',
     { cluster: { ...cluster, schedules: [{ what: 'c', cron: 'nightly', zone: 'UTC' }] } },
-    'not met',
+    'unknown',
     'neither five nor six fields',
   ],
   [
     'backup-schedule',
+    'one that says how often only',
+    { cluster: { ...cluster, schedules: [{ what: 'c', cron: '@every 24h', zone: 'UTC' }] } },
+    'unknown',
+    'says how often, and not at what time of the day',
+  ],
+  [
+    'backup-schedule',
+    'one at noon, others unread',
+    {
+      cluster: {
+        ...cluster,
+        schedules: [{ what: 'c', cron: '0 12 * * *', zone: 'UTC' }],
+        unread: { ...cluster.unread, schedule: [broken] },
+      },
+    },
+    'unknown',
+    'jobs could not be read (500',
+  ],
+  [
+    'backup-schedule',
     'one at noon, others hidden',
-    { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 12 * * *', zone: 'UTC' }], missing: hidden } },
+    { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 12 * * *', zone: 'UTC' }], unread: hidden } },
     'unknown',
     'jobs may not be read',
   ],
@@ -356,6 +524,30 @@ const rows: readonly Row[] = [
     },
     'met',
     '0 1 * * *',
+  ],
+  [
+    'last-backup',
+    'one that ended after the window, and may have begun in it',
+    {
+      cluster: {
+        ...cluster,
+        backups: [{ what: 'CronJob c', finished: night(22, 6, 20), succeeded: true }],
+      },
+    },
+    'unknown',
+    'when it began is not told: CronJob c, finished 2026-11-22 06:20:00',
+  ],
+  [
+    'last-backup',
+    'the last one failed, says the operator',
+    {
+      cluster: {
+        ...cluster,
+        operator: { ...cnpg, backupFailure: { at: night(22, 1), message: 'no space left' } },
+      },
+    },
+    'not met',
+    'says that the last one failed, 2026-11-22 01:00:00 UTC: no space left',
   ],
   ['last-backup', 'one last night', {}, 'met', 'started 2026-11-22 01:00:04 UTC'],
   [
@@ -396,7 +588,7 @@ const rows: readonly Row[] = [
   [
     'last-backup',
     'none, and rights missing',
-    { cluster: { ...cluster, backups: [], missing: hidden } },
+    { cluster: { ...cluster, backups: [], unread: hidden } },
     'unknown',
     'jobs may not be read',
   ],
@@ -436,13 +628,34 @@ const rows: readonly Row[] = [
     'unknown',
     'nothing in sight',
   ],
-  ['pitr', 'eight daily backups', {}, 'met', '8 daily backups'],
+  ['pitr', 'eight daily backups', {}, 'met', 'keeps 8 backups'],
   [
     'pitr',
     'five daily backups',
     { cluster: { ...cluster, physicalBackupsKept: 5 } },
+    'not met',
+    'BACKUP_NUM_TO_RETAIN keeps 5 backups',
+  ],
+  [
+    'pitr',
+    'eight backups, four of them a day',
+    { cluster: { ...cluster, physicalSchedule: '0 */6 * * *' } },
     'unknown',
-    'BACKUP_NUM_TO_RETAIN is 5',
+    'takes 28 in 7 days',
+  ],
+  [
+    'pitr',
+    'two backups, one a week',
+    { cluster: { ...cluster, physicalBackupsKept: 2, physicalSchedule: '0 1 * * 0' } },
+    'met',
+    'takes 1 in 7 days',
+  ],
+  [
+    'pitr',
+    'eight backups, nobody knows how often',
+    { cluster: { ...cluster, physicalSchedule: undefined } },
+    'unknown',
+    'not in sight',
   ],
   ['pitr', 'no archiving', { sql: { ...sql, archiveMode: 'off' } }, 'not met', 'archive_mode is off'],
   ['off-site', 'nothing shows it', {}, 'unknown', 'nothing in the cluster shows it'],
@@ -455,6 +668,27 @@ const rows: readonly Row[] = [
     'holds the admin',
   ],
   ['app-user', 'no Secret', { secret: undefined }, 'not met', 'does not exist'],
+  [
+    'app-user',
+    'a Secret that does not log in',
+    { loginRefused: 'the server refused it (28P01)' },
+    'not met',
+    'does not let it log in: the server refused it (28P01)',
+  ],
+  [
+    'role-attributes',
+    'a Secret with another role than the one that was looked at',
+    { secret: { ...secret, values: { ...secret.values, PGUSER: 'other' } } },
+    'unknown',
+    'holds "other", and "shop" was looked at',
+  ],
+  [
+    'public-connect',
+    'a Secret with another database than the one that was looked at',
+    { secret: { ...secret, values: { ...secret.values, PGDATABASE: 'other' } } },
+    'unknown',
+    'holds "other", and "shop" was looked at',
+  ],
   ['role-attributes', 'none', {}, 'met', 'nothing more'],
   [
     'role-attributes',
@@ -541,21 +775,42 @@ const rows: readonly Row[] = [
   [
     'app-replicas',
     'nothing uses the Secret',
-    { application: { ...application, workloads: [] } },
+    { application: { ...application, workloads: [] }, sql: { ...sql, applicationSessions: 0 } },
     'not applicable',
     'uses shop/app-postgresql-secret yet',
   ],
   [
     'app-replicas',
+    'nothing in sight uses the Secret, yet somebody is connected',
+    { application: { ...application, workloads: [] } },
+    'unknown',
+    'yet 4 sessions of "shop" are open',
+  ],
+  [
+    'app-replicas',
+    'two of two, and others that may not be read',
+    { application: { ...application, unread: [{ right }] } },
+    'unknown',
+    '2 of 2 ready; jobs may not be read',
+  ],
+  [
+    'app-resources',
+    'all of them, and others that could not be read',
+    { application: { ...application, unread: [broken] } },
+    'unknown',
+    'jobs could not be read (500',
+  ],
+  [
+    'app-replicas',
     'nothing uses it, as far as may be seen',
-    { application: { ...application, workloads: [], missing: [right] } },
+    { application: { ...application, workloads: [], unread: [{ right }] } },
     'unknown',
     'jobs may not be read',
   ],
   [
     'app-replicas',
     'nothing may be seen',
-    { application: { ...application, workloads: undefined, missing: [right] } },
+    { application: { ...application, workloads: undefined, unread: [{ right }] } },
     'unknown',
     'jobs may not be read',
   ],
@@ -682,10 +937,19 @@ describe('zones, where the file asks for them', () => {
 
   test.each([
     [['a', 'b', 'c'], 'met'],
+    [['a', 'b'], 'met'],
     [['a', 'a', 'a'], 'not met'],
+    [['a', 'a'], 'unknown'],
     [[], 'unknown'],
   ] as const)('%j is %s', (names, verdict) => {
     expect(findingOf('spread', zones(names), 'premium', file).verdict).toBe(verdict)
+  })
+
+  test('a Node without the label is no missing right', () => {
+    expect(findingOf('spread', zones(['a', 'a']), 'premium', file)).toMatchObject({
+      seen: expect.stringContaining('node-3 has no zone label'),
+      remedy: 'an attestation',
+    })
   })
 })
 
@@ -738,6 +1002,34 @@ describe('only one reading of CET', () => {
     })
     expect(finding.verdict).toBe('not met')
   })
+})
+
+describe('a full backup that is not due every day', () => {
+  const weekly = { thresholds: { backupEveryMs: 7 * 24 * 3_600_000 } }
+  const scheduled = (cron: string): object => ({
+    cluster: { ...cluster, schedules: [{ what: 'c', cron, zone: 'UTC' }] },
+  })
+
+  test.each([
+    ['0 1 * * 0', 'met'],
+    ['0 1 1 * *', 'not met'],
+    ['0 12 * * 0', 'not met'],
+  ])('%s is %s where a week is often enough', (cron, verdict) => {
+    const finding = findingOf('backup-schedule', scheduled(cron), 'premium', weekly)
+    expect([finding.verdict, finding.wanted]).toEqual([verdict, 'every 7 days within 00:00-06:00 CET'])
+  })
+
+  test('is not met where a day is', () => {
+    expect(findingOf('backup-schedule', scheduled('0 1 * * 0')).verdict).toBe('not met')
+  })
+})
+
+test('a schedule that the clock leaps over twice in the year ahead is met, and said', () => {
+  const at = new Date('2026-03-28T12:00:00Z')
+  const schedules = [{ what: 'c', cron: '30 2 * * *', zone: 'Europe/Stockholm' }]
+  const finding = findingOf('backup-schedule', { at, cluster: { ...cluster, schedules } })
+  expect(finding.verdict).toBe('met')
+  expect(finding.warnings.filter((warning) => warning.includes('the clock leaps'))).toHaveLength(4)
 })
 
 describe('what is wrong beside the verdict', () => {
@@ -890,6 +1182,20 @@ describe('names of WAL segments', () => {
     expect(isAtOrAfter('000000040000001200000001', '0000000300000011000000FF')).toBe(true)
     expect(isAtOrAfter('000000040000001200000001', '000000030000001200000002')).toBe(false)
     expect(isAtOrAfter('00000004.history', '000000030000001200000002')).toBe(false)
+  })
+})
+
+describe('what carries the labels of a cluster and is no instance', () => {
+  const selector = {}
+  test.each([
+    ['zalando', { application: 'spilo', 'job-name': 'a' }, false],
+    ['zalando', { application: 'spilo' }, true],
+    ['cloudnativepg', { 'cnpg.io/cluster': 'a', 'cnpg.io/poolerName': 'a-rw' }, false],
+    ['cloudnativepg', { 'cnpg.io/cluster': 'a' }, true],
+    ['crunchy', { 'postgres-operator.crunchydata.com/cluster': 'a' }, false],
+    ['crunchy', { 'postgres-operator.crunchydata.com/instance': 'a-1' }, true],
+  ] as const)('%s, %j: %s', (operator, labels, expected) => {
+    expect(isInstance({ operator, name: 'a', selector }, labels)).toBe(expected)
   })
 })
 

@@ -7,7 +7,7 @@ import { parse } from 'yaml'
 import { Failure } from '../../../src/failure.ts'
 import { parseGoLiveFile } from '../../../src/go-live/file.ts'
 import type { GateReport, OptionalRight } from '../../../src/go-live/finding.ts'
-import type { Observations } from '../../../src/go-live/judge.ts'
+import type { Observations } from '../../../src/go-live/observations.ts'
 import { lastLine, standing, type Outcome } from '../../../src/outcome.ts'
 import { annotationsOf } from '../../../src/report/annotations.ts'
 import { gateHtml } from '../../../src/report/gate-html.ts'
@@ -58,7 +58,7 @@ const seen: Partial<Observations> = {
         succeeded: false,
       },
     ],
-    missing: { ...cluster.missing, backups: [right] },
+    unread: { ...cluster.unread, backups: [{ right }] },
   },
 }
 const held = reportOf(seen, premium)
@@ -105,6 +105,17 @@ describe('the summary', () => {
     expect(summary).toContain(
       '`instances`, `streaming` and `spread` cannot be attested, because they can be seen. They can be waived',
     )
+  })
+
+  test('offers an exception for what is unknown and nobody may vouch for', () => {
+    const archiver = { ...sql.archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null }
+    const report = reportOf({ sql: { ...sql, archiver } }, rulesOf('premium', vouched))
+    const text = formatSummary(outcomeOf(report, { failure: heldBack }))
+    expect(text).toContain('**To waive, commit this**')
+    const block = /```yaml\n(waivers:[^]*?)```/.exec(text)?.[1] ?? ''
+    const { waivers } = parseGoLiveFile(block.replaceAll('""', '"x"'), 'f')
+    expect(waivers.map(({ requirement }) => requirement)).toEqual(['archiving', 'rpo'])
+    expect(text).not.toContain('because they can be seen')
   })
 
   test('folds the evidence away, with the source of each requirement', () => {

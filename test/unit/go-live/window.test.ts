@@ -7,6 +7,7 @@ import {
   parseWindow,
   readingsWith,
   runsOutside,
+  runsWithin,
   spansBetween,
   type BackupWindow,
   type Schedule,
@@ -149,6 +150,38 @@ describe('a schedule in a window, over a year', () => {
   ])('%s in %s leaves out %j windows', (cron, zone, empty) => {
     const fits = fitYear(scheduleOf(cron, zone), plan, winter)
     expect(fits.map((fit) => fit.empty.length)).toEqual(empty)
+  })
+
+  test('a time that the clock leaps over twice in the year is no fault of the schedule, and told apart', () => {
+    // The last Sundays of March of two years are 364 days apart.
+    const eve = new Date('2026-03-28T12:00:00Z')
+    for (const { empty, leapt, emptyInARow } of fitYear(
+      scheduleOf('30 2 * * *', 'Europe/Stockholm'),
+      plan,
+      eve,
+    )) {
+      expect(empty.map(({ start }) => start.toISOString().slice(0, 10))).toHaveLength(2)
+      expect(leapt).toEqual(empty)
+      expect(emptyInARow).toBe(0)
+    }
+  })
+
+  test.each([
+    ['0 1 * * *', 0],
+    ['0 1 */2 * *', 1],
+    ['0 1 * * 1', 6],
+    ['0 1 2-31 * *', 1],
+  ])('%s leaves out at most %d windows in a row', (cron, most) => {
+    const fits = fitYear(scheduleOf(cron, 'UTC'), plan, winter)
+    expect(fits.map(({ emptyInARow }) => emptyInARow)).toEqual([most, most])
+  })
+
+  test.each([
+    ['0 1 * * *', 7],
+    ['0 */6 * * *', 28],
+    ['0 1 * * 0', 1],
+  ])('%s runs %d times in a week', (cron, runs) => {
+    expect(runsWithin(scheduleOf(cron, 'UTC'), winter, 7)).toBe(runs)
   })
 
   test('runs outside the window are found', () => {

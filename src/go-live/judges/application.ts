@@ -1,0 +1,186 @@
+import { count, oneLine, sentence, utc } from '../../text.ts'
+import type { Judgement } from '../finding.ts'
+import type { Observations, Rules } from '../observations.ts'
+import type { Workload } from '../observe-application.ts'
+import { queries } from '../observe-sql.ts'
+import { apiEvidence, hiddenBy, sqlEvidence } from './words.ts'
+
+type Workloads = readonly Workload[]
+
+/** `app-replicas`: enough of them are ready. */
+export function judgeReplicas(observed: Observations, rules: Rules): Judgement {
+  const least = rules.thresholds.minAppReplicas
+  const wanted = `${least} ready`
+  const { sql, username } = observed
+  return eachWorkload(observed, wanted, (workloads) => {
+    const short = workloads.filter(({ replicas, ready }) => replicas < least || ready < least)
+    const seen = workloads
+      .map(({ what, replicas, ready }) => `${what}: ${ready} of ${replicas} ready`)
+      .join('; ')
+    const sessions = sql.applicationSessions
+    const evidence = [
+      sqlEvidence(observed, queries.sessions, `${count(sessions, 'session')} of ${oneLine(username, 63)}`),
+    ]
+    const warnings =
+      sessions === 0
+        ? [`no session of "${username}" is open: nothing seems to connect with this Secret now`]
+        : []
+    return short.length === 0
+      ? { verdict: 'met', seen, evidence, warnings }
+      : { verdict: 'not met', seen, remedy: `at least ${least} replicas`, evidence, warnings }
+  })
+}
+
+/** `app-spread`: a Node that fails takes one replica only. */
+export function judgeApplicationSpread(observed: Observations, rules: Rules): Judgement {
+  const least = rules.thresholds.minAppReplicas
+  const wanted = 'replicas on distinct Nodes'
+  return eachWorkload(observed, wanted, (workloads) => {
+    const hidden = observed.application.unread.filter(({ right }) => right.resource === 'pods')
+    const loose = workloads.filter(({ pods, keptApart }) => pods === undefined && !keptApart)
+    const nodesOf = ({ pods = [] }: Workload): Set<string> =>
+      new Set(pods.map(({ node }) => node).filter((node) => node !== undefined))
+    const crowded = workloads.filter(
+      (workload) => workload.pods !== undefined && nodesOf(workload).size < Math.min(least, 2),
+    )
+    const seen = workloads
+      .map(
+        (workload) =>
+          `${workload.what}: ${workload.pods === undefined ? (workload.keptApart ? 'kept apart by a rule' : 'its Pods may not be listed') : count(nodesOf(workload).size, 'Node')}`,
+      )
+      .join('; ')
+    if (crowded.length > 0)
+      return {
+        verdict: 'not met',
+        seen,
+        remedy: 'topologySpreadConstraints over kubernetes.io/hostname',
+        evidence: [],
+      }
+    if (loose.length > 0)
+      return {
+        verdict: 'unknown',
+        seen,
+        remedy: hiddenBy(hidden)?.remedy ?? 'an attestation',
+        evidence: [],
+      }
+    return { verdict: 'met', seen, evidence: [] }
+  })
+}
+
+/** `app-resources`: requests and limits of every container. */
+export function judgeResources(observed: Observations): Judgement {
+  return eachWorkload(observed, 'CPU and memory requests, a memory limit', (workloads) => {
+    const lacking = workloads.flatMap(({ what, unlimited }) => unlimited.map((words) => `${what}: ${words}`))
+    return lacking.length === 0
+      ? {
+          verdict: 'met',
+          seen: `${sentence(workloads.map(({ what }) => what))}: every container has them`,
+          evidence: [],
+        }
+      : {
+          verdict: 'not met',
+          seen: lacking.join('; '),
+          remedy: 'set resources in the manifest',
+          evidence: [],
+        }
+  })
+}
+
+/** `app-restarted`: no Pod still has an older credential. */
+export function judgeRestarted(observed: Observations): Judgement {
+  const { secret, secretChangedNow, secretRef } = observed
+  const wanted = 'Pods younger than the credential'
+  if (secretChangedNow) {
+    return {
+      verdict: 'not applicable',
+      wanted,
+      seen: 'this very run wrote the Secret: the rollout that follows brings it to the Pods',
+      evidence: [],
+    }
+  }
+  const changed = secret?.credentialChanged
+  return eachWorkload(observed, wanted, (workloads) => {
+    const evidence = [
+      apiEvidence(
+        observed,
+        `Secret ${secretRef}`,
+        changed === undefined ? 'no time' : `credential of ${utc(changed)}`,
+      ),
+    ]
+    if (changed === undefined)
+      return {
+        verdict: 'unknown',
+        seen: 'the Secret does not tell when it was written',
+        remedy: 'an attestation',
+        evidence,
+      }
+    const blind = workloads.filter(({ pods }) => pods === undefined)
+    const older = workloads
+      .flatMap(({ pods = [] }) => pods)
+      .filter(({ created }) => created !== undefined && created < changed)
+    if (older.length > 0) {
+      return {
+        verdict: 'not met',
+        seen: `older than the credential of ${utc(changed)}: ${sentence(older.slice(0, 5).map(({ name }) => name))}${older.length > 5 ? ` and ${older.length - 5} more` : ''}`,
+        remedy: 'kubectl rollout restart',
+        evidence,
+      }
+    }
+    if (blind.length > 0)
+      return {
+        verdict: 'unknown',
+        seen: 'the Pods of the application may not be listed',
+        remedy: hiddenBy(observed.application.unread)?.remedy ?? 'an attestation',
+        evidence,
+      }
+    return { verdict: 'met', seen: `all younger than ${utc(changed)}`, evidence }
+  })
+}
+
+/** What all that is about the application has in common: there may be none, or none in sight. */
+function eachWorkload(
+  observed: Observations,
+  wanted: string,
+  weigh: (workloads: Workloads) => Omit<Judgement, 'wanted'>,
+): Judgement {
+  const { application, secretRef, sql, username } = observed
+  const { evidence, unread, workloads } = application
+  const hidden = hiddenBy(unread.filter(({ right }) => right.resource !== 'pods'))
+  if (workloads === undefined || (workloads.length === 0 && hidden !== undefined)) {
+    return {
+      verdict: 'unknown',
+      wanted,
+      seen: hidden?.seen ?? 'neither Deployments nor StatefulSets could be listed',
+      remedy: hidden?.remedy ?? 'an attestation',
+      evidence,
+    }
+  }
+  const sessions = sql.applicationSessions
+  if (workloads.length === 0 && sessions > 0) {
+    const open = `${count(sessions, 'session')} of "${oneLine(username, 63)}" ${sessions === 1 ? 'is' : 'are'} open`
+    return {
+      verdict: 'unknown',
+      wanted,
+      seen: `no Deployment or StatefulSet uses ${secretRef}, yet ${open}`,
+      remedy: 'end them where no application is behind them, or an attestation',
+      evidence: [...evidence, sqlEvidence(observed, queries.sessions, open)],
+    }
+  }
+  if (workloads.length === 0) {
+    const seen = `no Deployment or StatefulSet uses ${secretRef} yet`
+    return { verdict: 'not applicable', wanted, seen, evidence }
+  }
+  const judgement = weigh(workloads)
+  // What is in sight may be as wanted while what is not in sight is otherwise.
+  const partly = hidden !== undefined && judgement.verdict === 'met'
+  return {
+    ...judgement,
+    ...(partly && {
+      verdict: 'unknown',
+      seen: `${judgement.seen}; ${hidden.seen}`,
+      remedy: hidden.remedy,
+    }),
+    wanted,
+    evidence: [...evidence, ...judgement.evidence],
+  }
+}

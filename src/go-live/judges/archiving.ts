@@ -1,0 +1,200 @@
+import { count, oneLine, utc } from '../../text.ts'
+import type { Judgement } from '../finding.ts'
+import type { Observations, Rules } from '../observations.ts'
+import { queries } from '../observe-sql.ts'
+import { segmentNumber } from '../wal.ts'
+import { archiverWords, durationWords, sqlEvidence } from './words.ts'
+
+const minuteMs = 60_000
+/** More than an idle server writes of its own accord into a segment: checkpoints, snapshots of running transactions. */
+const idleBytes = 64 * 1024
+
+/** How many finished segments a server that works well may have on their way to the archive. */
+const usualBacklog = 4
+
+/** `archiving`: on, by something that archives, and not failing now. */
+export function judgeArchiving(observed: Observations): Judgement {
+  const { sql } = observed
+  const { operator } = observed.cluster
+  const wanted = 'on, and not failing'
+  const { archiver } = sql
+  const evidence = [
+    sqlEvidence(
+      observed,
+      queries.archiving,
+      `archive_mode ${sql.archiveMode}, ${{ something: 'something archives', nothing: 'nothing archives', pretence: 'a command that only says yes' }[sql.archiveBy]}`,
+    ),
+    sqlEvidence(observed, queries.archiver, archiverWords(observed)),
+    ...(operator?.archives === undefined ? [] : observed.cluster.evidence.operator),
+  ]
+  const remedy = 'ask the administrator: without archiving there is no point-in-time recovery'
+  if (sql.standby)
+    return {
+      verdict: 'unknown',
+      wanted,
+      seen: 'a standby, which does not tell',
+      remedy: 'look at the primary',
+      evidence,
+    }
+  if (sql.archiveMode === 'off')
+    return { verdict: 'not met', wanted, seen: 'archive_mode is off', remedy, evidence }
+  if (sql.archiveBy !== 'something') {
+    const seen =
+      sql.archiveBy === 'nothing'
+        ? 'archive_mode is on, and no command or library archives'
+        : 'the archive command only says yes'
+    return { verdict: 'not met', wanted, seen, remedy, evidence }
+  }
+  const { lastFailedAt, lastFailed, lastArchivedAt } = archiver
+  if (lastFailedAt !== null && (lastArchivedAt === null || lastFailedAt > lastArchivedAt)) {
+    const last =
+      lastArchivedAt === null ? 'nothing was ever archived' : `the last success was ${utc(lastArchivedAt)}`
+    return {
+      verdict: 'not met',
+      wanted,
+      seen: `failing: ${oneLine(lastFailed ?? '', 40)} at ${utc(lastFailedAt)}; ${last}`,
+      remedy: 'ask the administrator to mend it',
+      evidence,
+    }
+  }
+  if (operator?.archives === false) {
+    return {
+      verdict: 'not met',
+      wanted,
+      seen: `${operator.what} says that it fails`,
+      remedy: 'ask the administrator to mend it',
+      evidence,
+    }
+  }
+  if (lastArchivedAt === null) {
+    if (operator?.archives === true) {
+      return { verdict: 'met', wanted, seen: `on; ${operator.what} says that it works`, evidence }
+    }
+    return {
+      verdict: 'unknown',
+      wanted,
+      seen: `on; nothing was archived since the statistics began${archiver.statsReset ? `, ${utc(archiver.statsReset)}` : ''}`,
+      remedy: probeRemedy(),
+      evidence,
+    }
+  }
+  const warnings =
+    archiver.failedCount > 0
+      ? [
+          `${count(archiver.failedCount, 'failure')} since the statistics began, the last one ${lastFailedAt === null ? 'unknown' : utc(lastFailedAt)}`,
+        ]
+      : []
+  return { verdict: 'met', wanted, seen: `on; last archived ${utc(lastArchivedAt)}`, evidence, warnings }
+}
+
+/** `rpo`: how much work a lost primary would take with it. */
+export function judgeRpo(observed: Observations, rules: Rules): Judgement {
+  const { sql, probe } = observed
+  const { rpoMs } = rules.thresholds
+  const wanted = `archived within ${durationWords(rpoMs)}`
+  const { archiver, monitor } = sql
+  const evidence = [
+    sqlEvidence(observed, queries.timeout, `${sql.archiveTimeoutSeconds} s`),
+    sqlEvidence(observed, queries.archiver, archiverWords(observed)),
+    sqlEvidence(
+      observed,
+      queries.segment,
+      `${sql.currentSegment ?? 'none'}, ${sql.usedBytes} of ${sql.segmentBytes} bytes used`,
+    ),
+  ]
+  if (monitor !== undefined) {
+    const oldest = monitor.oldestWaiting === null ? '' : `, the oldest since ${utc(monitor.oldestWaiting)}`
+    evidence.push(sqlEvidence(observed, queries.archiveStatus, `${monitor.waiting} waiting${oldest}`))
+  }
+  const outcome = (verdict: Judgement['verdict'], seen: string, remedy = ''): Judgement => ({
+    verdict,
+    wanted,
+    seen,
+    remedy,
+    evidence,
+    ...(probe !== undefined && 'reason' in probe && { warnings: [`no live probe: ${probe.reason}`] }),
+  })
+  if (sql.standby) return outcome('unknown', 'a standby, which does not tell', 'look at the primary')
+  const archiving = judgeArchiving(observed)
+  if (archiving.verdict === 'not met') return outcome('not met', archiving.seen, archiving.remedy)
+  const timeout = `archive_timeout is ${sql.archiveTimeoutSeconds} s`
+  if (sql.archiveTimeoutSeconds === 0 || sql.archiveTimeoutSeconds * 1000 > rpoMs) {
+    const off = sql.archiveTimeoutSeconds === 0 ? ', which means never' : ''
+    return outcome('not met', `${timeout}${off}`, `ask the administrator for ${rpoMs / 1000} s at most`)
+  }
+  if (probe !== undefined && 'segment' in probe) {
+    const waited = `${probe.waitedSeconds.toFixed(0)} s`
+    evidence.push({
+      query: 'live probe: a row written, its WAL followed in pg_stat_archiver',
+      answer:
+        probe.seconds === undefined
+          ? `${probe.segment} not archived after ${waited}`
+          : `${probe.segment} archived after ${waited}`,
+      at: probe.at,
+    })
+    if (probe.seconds !== undefined && probe.seconds * 1000 <= rpoMs)
+      return outcome('met', `a row was archived ${waited} after it was written; ${timeout}`)
+    const late = probe.waitedSeconds * 1000 >= rpoMs
+    return late
+      ? outcome('not met', `a row was not archived within ${waited}`, 'ask the administrator')
+      : outcome(
+          'unknown',
+          `a row was not archived within ${waited}, when the time of the run was over`,
+          `more time: input "timeout" (${durationWords(rpoMs + 2 * minuteMs)})`,
+        )
+  }
+  const limit = observed.sql.at.getTime() - rpoMs
+  if (monitor !== undefined && monitor.oldestWaiting !== null && monitor.oldestWaiting.getTime() < limit) {
+    return outcome(
+      'not met',
+      `${count(monitor.waiting, 'segment')} waiting, the oldest since ${utc(monitor.oldestWaiting)}`,
+      'ask the administrator to mend the archiving',
+    )
+  }
+  const { lastArchived, lastArchivedAt } = archiver
+  if (lastArchived === null || lastArchivedAt === null) {
+    return outcome('unknown', `${timeout}; nothing was archived yet`, probeRemedy())
+  }
+  const last = segmentNumber(lastArchived, sql.segmentBytes)
+  const current = segmentNumber(sql.currentSegment ?? '', sql.segmentBytes)
+  if (last === undefined || current === undefined) {
+    return outcome(
+      'unknown',
+      `${timeout}; what was archived last is ${oneLine(lastArchived, 40)}, which says nothing about WAL`,
+      probeRemedy(),
+    )
+  }
+  const finished = current - last - 1
+  const old = lastArchivedAt.getTime() < limit
+  // A backup's history file carries the name of the segment that the backup began with: later ones may be archived.
+  const certain = !lastArchived.endsWith('.backup')
+  if (monitor === undefined && finished > (old ? 0 : usualBacklog)) {
+    if (!old || !certain) {
+      const behind = `${count(finished, 'finished segment')} after the last one known to be archived`
+      const remedy = `ask the administrator for pg_monitor for the admin, or ${probeRemedy()}`
+      return outcome('unknown', `${timeout}; ${behind}, and how old they are may not be seen`, remedy)
+    }
+    return outcome(
+      'not met',
+      `${count(finished, 'finished segment')} not archived, the last success was ${utc(lastArchivedAt)}`,
+      'ask the administrator to mend the archiving',
+    )
+  }
+  if (!old) return outcome('met', `${timeout}; last archived ${utc(lastArchivedAt)}`)
+  // The server closes the current segment after archive_timeout if it holds anything; an idle one leaves it open.
+  const overdue =
+    lastArchivedAt.getTime() < sql.at.getTime() - Math.max(rpoMs, sql.archiveTimeoutSeconds * 1000) - minuteMs
+  if (overdue && sql.usedBytes > idleBytes) {
+    return outcome(
+      'unknown',
+      `${timeout}; last archived ${utc(lastArchivedAt)}, and ${Math.round(sql.usedBytes / 1024)} kB since: a server that has just become busy looks the same`,
+      `run again in ${durationWords(sql.archiveTimeoutSeconds * 1000)}, or ${probeRemedy()}`,
+    )
+  }
+  return outcome('met', `${timeout}; idle since ${utc(lastArchivedAt)}, and nothing waits to be archived`)
+}
+
+/** What would show that archiving works where nothing else does. */
+function probeRemedy(): string {
+  return 'rpo-probe: true in the go-live file would show it'
+}

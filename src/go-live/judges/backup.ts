@@ -1,0 +1,301 @@
+import { count, oneLine, sentence, utc } from '../../text.ts'
+import type { BackupRun, Judgement } from '../finding.ts'
+import type { Observations, Rules } from '../observations.ts'
+import { daysOf } from '../observe-cluster.ts'
+import { queries } from '../observe-sql.ts'
+import {
+  fitYear,
+  lengthMs,
+  parseSchedule,
+  readingsWith,
+  runsOutside,
+  runsWithin,
+  spansBetween,
+} from '../window.ts'
+import { judgeArchiving } from './archiving.ts'
+import { durationWords, hiddenBy, sqlEvidence } from './words.ts'
+
+const dayMs = 24 * 3600 * 1000
+
+/** `backup-schedule`: a run in every window of the coming year, or in every second one where that is often enough. */
+export function judgeBackupSchedule(observed: Observations, rules: Rules): Judgement {
+  const { cluster, at } = observed
+  const { backupWindow, backupEveryMs } = rules.thresholds
+  // A window comes once a day: more often than that cannot be asked of it.
+  const days = Math.max(1, Math.floor(backupEveryMs / dayMs))
+  const wanted = `every ${days === 1 ? 'day' : count(days, 'day')} within ${backupWindow.text}`
+  const evidence = cluster.evidence.schedule
+  const judged = cluster.schedules.map((schedule) => {
+    const { what, cron, zone, off } = schedule
+    const name = `${what}: "${oneLine(cron, 60)}" (${zone})`
+    const useless = { good: 0, certain: true, warnings: [] }
+    if (off !== undefined) return { ...useless, words: `${name}, but ${off}` }
+    const parsed = parseSchedule(cron, zone)
+    if ('problem' in parsed) {
+      const words = `${name}, which ${parsed.problem.replace(/^"[^"]*" /, '')}`
+      return { ...useless, certain: false, words }
+    }
+    const fits = fitYear(parsed, backupWindow, at)
+    const inside = fits.filter(({ emptyInARow }) => emptyInARow < days)
+    const outside = fits.filter((fit) => !inside.includes(fit))
+    const strays = runsOutside(parsed, backupWindow, at)
+    const worst = outside[0]
+    const misses =
+      worst === undefined
+        ? ''
+        : `; ${worst.empty.length} of ${worst.windows} windows of the coming year have no run`
+    return {
+      good: inside.length / fits.length,
+      certain: true,
+      words: `${name}${inside.length === fits.length ? '' : misses}`,
+      warnings: [
+        ...(inside.length > 0 && outside.length > 0
+          ? [
+              `${name} is inside one reading of the zone only: right for ${sentence(inside.map(({ reading }) => reading.name))}, wrong for ${sentence(outside.map(({ reading }) => reading.name))}`,
+            ]
+          : []),
+        ...(strays.length > 0 && inside.length > 0
+          ? [`${name} also runs outside the window, next ${utc(strays[0] ?? at)}`]
+          : []),
+        ...inside.flatMap(({ leapt, reading }) =>
+          leapt.map(
+            ({ start }) =>
+              `${name} leaves out the window of ${utc(start)} (${reading.name}): the clock leaps over the time`,
+          ),
+        ),
+      ],
+    }
+  })
+  const best = judged.toSorted((one, other) => other.good - one.good)[0]
+  if (best !== undefined && best.good > 0) {
+    const rest = judged.filter((each) => each.good === 0).map(({ words }) => `not counted: ${words}`)
+    return { verdict: 'met', wanted, seen: best.words, evidence, warnings: [...best.warnings, ...rest] }
+  }
+  const seen = judged.map(({ words }) => words).join('; ')
+  const hidden = hiddenBy(cluster.unread.schedule)
+  if (hidden !== undefined)
+    return {
+      verdict: 'unknown',
+      wanted,
+      seen: seen === '' ? hidden.seen : `${seen}; ${hidden.seen}`,
+      remedy: hidden.remedy,
+      evidence,
+    }
+  if (judged.length === 0) {
+    return { verdict: 'unknown', wanted, seen: 'no schedule is in sight', remedy: 'an attestation', evidence }
+  }
+  if (judged.some(({ certain }) => !certain)) {
+    return { verdict: 'unknown', wanted, seen, remedy: 'an attestation', evidence }
+  }
+  const remedy = 'ask the administrator to move it into the window'
+  return { verdict: 'not met', wanted, seen, remedy, evidence }
+}
+
+/** `last-backup`: recent enough, and begun in the window. */
+export function judgeLastBackup(observed: Observations, rules: Rules): Judgement {
+  const { cluster, at, sql } = observed
+  const { backupWindow, backupEveryMs } = rules.thresholds
+  const limitMs = backupEveryMs + lengthMs(backupWindow)
+  const wanted = `at most ${durationWords(limitMs)} old, taken within ${backupWindow.text}`
+  const evidence = [...cluster.evidence.backups]
+  if (sql.monitor !== undefined) {
+    const end = sql.monitor.lastBackupEnd
+    evidence.push(
+      sqlEvidence(observed, queries.walDirectory, end === null ? 'none on this node' : `newest ${utc(end)}`),
+    )
+  }
+  const { operator } = cluster
+  if (operator?.backupFailure !== undefined) {
+    const { at: since, message } = operator.backupFailure
+    const when = since === undefined ? '' : `, ${utc(since)}`
+    const seen = `${operator.what} says that the last one failed${when}: ${message}`
+    return { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence }
+  }
+  const runs = backupsSeen(observed).toSorted((one, other) => startOf(other) - startOf(one))
+  const succeeded = runs.filter((run) => run.succeeded)
+  const fresh = (run: BackupRun): boolean => startOf(run) >= at.getTime() - limitMs
+  const within = succeeded.filter((run) => readingsWith(backupWindow, new Date(startOf(run))).length > 0)
+  const inside = within.find((run) => run.doubtful !== true && fresh(run)) ?? within[0]
+  const words = (run: BackupRun): string =>
+    `${run.what}, ${run.started === undefined ? 'finished' : 'started'} ${utc(new Date(startOf(run)))}`
+  const [newest] = runs
+  const warnings =
+    newest !== undefined && !newest.succeeded && newest.finished !== undefined
+      ? [`the newest one did not succeed: ${words(newest)}`]
+      : []
+  if (inside !== undefined && fresh(inside)) {
+    if (inside.doubtful) warnings.push('the copy that a new standby is made from leaves the same mark')
+    const readings = readingsWith(backupWindow, new Date(startOf(inside)))
+    if (readings.length < backupWindow.readings.length) {
+      warnings.push(
+        `it is inside one reading of the zone only: ${sentence(readings.map(({ name }) => name))}`,
+      )
+    }
+    return { verdict: 'met', wanted, seen: words(inside), evidence, warnings }
+  }
+  const seen =
+    inside !== undefined
+      ? `the last one in the window is too old: ${words(inside)}`
+      : succeeded[0] !== undefined
+        ? `outside the window: ${words(succeeded[0])}`
+        : newest !== undefined
+          ? `none has succeeded: ${words(newest)}`
+          : 'no trace of a backup is left'
+  const hidden = hiddenBy(cluster.unread.backups)
+  if (hidden !== undefined)
+    return {
+      verdict: 'unknown',
+      wanted,
+      seen: `${hidden.seen}; ${seen}`,
+      remedy: hidden.remedy,
+      evidence,
+      warnings,
+    }
+  // What ended outside the window may have begun in it.
+  const late = succeeded.find((run) => run.started === undefined && fresh(run))
+  if (late !== undefined) {
+    const untold = `when it began is not told: ${words(late)}`
+    return { verdict: 'unknown', wanted, seen: untold, remedy: 'an attestation', evidence, warnings }
+  }
+  // A physical backup leaves its mark on the node that took it, which may be another one by now.
+  const certain = cluster.backups.some(({ finished }) => finished !== undefined)
+  if (!certain) return { verdict: 'unknown', wanted, seen, remedy: 'an attestation', evidence, warnings }
+  return { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence, warnings }
+}
+
+/** `retention`: how long backups are kept. */
+export function judgeRetention(observed: Observations, rules: Rules): Judgement {
+  const { cluster } = observed
+  const least = rules.thresholds.retentionDays
+  const wanted = count(least, 'day')
+  const evidence = [...cluster.evidence.operator, ...cluster.evidence.schedule]
+  const logical = daysOf(cluster.logicalRetention)
+  const days = cluster.operator?.retention?.days ?? logical
+  if (days === undefined) {
+    const kept =
+      cluster.physicalBackupsKept === undefined
+        ? ''
+        : `; ${count(cluster.physicalBackupsKept, 'physical backup')} are kept, which says nothing about logical ones`
+    return {
+      verdict: 'unknown',
+      wanted,
+      seen: `nothing in sight tells how long backups are kept${kept}`,
+      remedy: attestRemedy(observed),
+      evidence,
+    }
+  }
+  const seen = `${count(days, 'day')}, says ${cluster.operator?.retention?.setting ?? 'LOGICAL_BACKUP_S3_RETENTION_TIME'}`
+  return days >= least
+    ? { verdict: 'met', wanted, seen, evidence }
+    : { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence }
+}
+
+/** `pitr`: how far recovery to any point in time reaches back. */
+export function judgeRecovery(observed: Observations, rules: Rules): Judgement {
+  const { at, cluster } = observed
+  const least = rules.thresholds.recoveryDays
+  const wanted = `the last ${count(least, 'day')}`
+  const evidence = [...cluster.evidence.operator, ...cluster.evidence.pods]
+  const { operator, physicalBackupsKept: kept, physicalSchedule } = cluster
+  const archiving = judgeArchiving(observed)
+  if (archiving.verdict === 'not met')
+    return { verdict: 'not met', wanted, seen: archiving.seen, remedy: archiving.remedy ?? '', evidence }
+  if (operator?.retention !== undefined) {
+    const seen = `${count(operator.retention.days, 'day')}, says ${operator.retention.setting}`
+    return operator.retention.days >= least
+      ? { verdict: 'met', wanted, seen, evidence }
+      : { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence }
+  }
+  if (kept !== undefined) {
+    const schedule = physicalSchedule === undefined ? undefined : parseSchedule(physicalSchedule, 'UTC')
+    const runs = schedule === undefined || 'problem' in schedule ? undefined : runsWithin(schedule, at, least)
+    const seen = `BACKUP_NUM_TO_RETAIN keeps ${count(kept, 'backup')} and the WAL since the oldest`
+    if (runs === undefined) {
+      const blind = `${seen}, and how often one is taken is not in sight`
+      return { verdict: 'unknown', wanted, seen: blind, remedy: attestRemedy(observed), evidence }
+    }
+    const often = `${seen}; BACKUP_SCHEDULE "${oneLine(physicalSchedule ?? '', 60)}" takes ${runs} in ${count(least, 'day')}`
+    if (kept > runs) return { verdict: 'met', wanted, seen: often, evidence }
+    // Older releases of Spilo keep them for as many days as well.
+    if (kept < least) {
+      return { verdict: 'not met', wanted, seen: often, remedy: 'ask the administrator', evidence }
+    }
+    return { verdict: 'unknown', wanted, seen: often, remedy: attestRemedy(observed), evidence }
+  }
+  const seen = 'nothing in sight tells how far recovery reaches back'
+  return { verdict: 'unknown', wanted, seen, remedy: attestRemedy(observed), evidence }
+}
+
+/** What makes it known how long something is kept: more rights, or else somebody's word. */
+function attestRemedy({ cluster: { unread } }: Observations): string {
+  return hiddenBy([...unread.operator, ...unread.schedule])?.remedy ?? 'ask the administrator, and attest'
+}
+
+/** `off-site`: a copy in another place. */
+export function judgeOffSite(): Judgement {
+  return {
+    verdict: 'unknown',
+    wanted: 'a copy in another place',
+    seen: 'nothing in the cluster shows it',
+    remedy: 'ask the administrator, and attest',
+    evidence: [],
+  }
+}
+
+/** `backup-window-now`: no release while the backup may be running. */
+export function judgeWindowNow(observed: Observations, rules: Rules): Judgement {
+  const { at } = observed
+  const { backupWindow } = rules.thresholds
+  const wanted = `not within ${backupWindow.text}`
+  const evidence = [{ query: 'the clock', answer: utc(at), at }]
+  const readings = readingsWith(backupWindow, at)
+  const [reading] = readings
+  if (reading === undefined) return { verdict: 'met', wanted, seen: utc(at), evidence }
+  const ends = readings
+    .flatMap((each) => spansBetween(backupWindow, each, at, at))
+    .map(({ end }) => end.getTime())
+  const until = utc(new Date(Math.max(...ends)))
+  const only = readings.length < backupWindow.readings.length ? ` (${reading.name})` : ''
+  return {
+    verdict: 'not met',
+    wanted,
+    seen: `${utc(at)} is within it${only}`,
+    remedy: `run again after ${until}`,
+    evidence,
+  }
+}
+
+/** What was seen of backups, wherever it was seen. */
+export function backupsSeen(observed: Observations): readonly BackupRun[] {
+  const { cluster, sql } = observed
+  const { lastArchived, lastArchivedAt } = sql.archiver
+  const archived = lastArchived?.endsWith('.backup') === true && lastArchivedAt !== null
+  return [
+    ...cluster.backups,
+    ...(sql.monitor === undefined || sql.monitor.lastBackupEnd === null
+      ? []
+      : [
+          {
+            what: 'physical backup on this node',
+            finished: sql.monitor.lastBackupEnd,
+            succeeded: true,
+            doubtful: true as const,
+          },
+        ]),
+    ...(archived
+      ? [
+          {
+            what: `physical backup ${oneLine(lastArchived, 60)}`,
+            finished: lastArchivedAt,
+            succeeded: true,
+            doubtful: true as const,
+          },
+        ]
+      : []),
+  ]
+}
+
+/** When a backup began, as far as that is known; milliseconds. */
+export function startOf({ started, finished }: BackupRun): number {
+  return (started ?? finished ?? new Date(0)).getTime()
+}

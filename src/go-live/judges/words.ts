@@ -1,0 +1,77 @@
+import { count, oneLine, sentence, utc } from '../../text.ts'
+import type { Evidence, OptionalRight, Unread } from '../finding.ts'
+import type { Observations } from '../observations.ts'
+import { placeWords } from '../observe-cluster.ts'
+
+const minuteMs = 60_000
+
+/** Gives what a statement showed as evidence. */
+export function sqlEvidence(observed: Observations, query: string, answer: string): Evidence {
+  return { query, answer, at: observed.sql.at }
+}
+
+/** Gives what the API server showed as evidence. */
+export function apiEvidence(observed: Observations, query: string, answer: string): Evidence {
+  return { query, answer, at: observed.at }
+}
+
+/** Says what could not be read, and how to make it known; nothing where all of it could. */
+export function hiddenBy(
+  unread: readonly Unread[],
+): { readonly seen: string; readonly remedy: string } | undefined {
+  if (unread.length === 0) return undefined
+  const [broken, forbidden] = [true, false].map((failed) =>
+    unread.filter((each) => (each.failed !== undefined) === failed),
+  ) as [Unread[], Unread[]]
+  const names = (which: readonly Unread[]): string =>
+    sentence([...new Set(which.map(({ right }) => right.resource))])
+  const rights = rightsWords(forbidden.map(({ right }) => right))
+  return {
+    seen: [
+      ...(forbidden.length > 0 ? [`${names(forbidden)} may not be read`] : []),
+      ...(broken.length > 0
+        ? [`${names(broken)} could not be read (${oneLine(broken[0]?.failed ?? '', 80)})`]
+        : []),
+    ].join('; '),
+    remedy: [
+      ...(rights.length > 0 ? [`the right to ${sentence(rights)}`] : []),
+      ...(broken.length > 0 ? ['run again'] : []),
+      'or an attestation',
+    ].join(', '),
+  }
+}
+
+/** Gives rights in words, those of one place together. */
+function rightsWords(rights: readonly OptionalRight[]): readonly string[] {
+  const places = Map.groupBy(rights, placeWords)
+  return [...places].map(([place, together]) => {
+    const words = together.map(({ verb, resource, name = '' }) => `${verb} ${resource} ${name}`.trimEnd())
+    return `${sentence([...new Set(words)])}${place}`
+  })
+}
+
+/** Gives what pg_stat_archiver says in a few words. */
+export function archiverWords(observed: Observations): string {
+  const { archivedCount, lastArchived, lastArchivedAt, failedCount, lastFailedAt } = observed.sql.archiver
+  const last =
+    lastArchivedAt === null ? '' : `, last ${oneLine(lastArchived ?? '', 60)} at ${utc(lastArchivedAt)}`
+  const failed = lastFailedAt === null ? '' : `, last ${utc(lastFailedAt)}`
+  return `archived ${archivedCount}${last}; failed ${failedCount}${failed}`
+}
+
+/** Gives the physical slots in a few words. */
+export function slotWords(observed: Observations): string {
+  const { slots } = observed.sql
+  return (
+    slots.map(({ name, active }) => `${oneLine(name, 63)} ${active ? 'active' : 'inactive'}`).join(', ') ||
+    'no physical slot'
+  )
+}
+
+/** Gives a duration in its largest whole unit. */
+export function durationWords(milliseconds: number): string {
+  const hours = milliseconds / (60 * minuteMs)
+  if (hours >= 1 && Number.isInteger(hours)) return count(hours, 'hour')
+  const minutes = milliseconds / minuteMs
+  return minutes >= 1 ? count(Math.round(minutes), 'minute') : `${milliseconds / 1000} s`
+}

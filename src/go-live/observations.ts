@@ -1,0 +1,39 @@
+import type { ApplicationSecret } from '../kubernetes/application-secret.ts'
+import type { ServerState } from '../postgres/state.ts'
+import type { GoLiveFile } from './file.ts'
+import type { Evidence } from './finding.ts'
+import type { ApplicationSight } from './observe-application.ts'
+import type { ClusterSight } from './observe-cluster.ts'
+import type { RpoProbe, SqlSight } from './observe-sql.ts'
+import type { Profile } from './profile.ts'
+import type { Thresholds } from './requirement.ts'
+
+/** Everything that was seen, for the judge to weigh. */
+export interface Observations {
+  /** The moment for which is judged: that of the runner's clock. */
+  readonly at: Date
+  readonly sql: SqlSight
+  readonly server: ServerState
+  readonly cluster: ClusterSight
+  readonly application: ApplicationSight
+  readonly secret: ApplicationSecret | undefined
+  /** `shop/app-postgresql-secret`. */
+  readonly secretRef: string
+  /** Whether this run wrote the Secret, so that no Pod can have it yet. */
+  readonly secretChangedNow: boolean
+  readonly username: string
+  readonly database: string
+  /** What came of logging in with the application Secret. */
+  readonly login: Evidence
+  /** Why it does not log in; absent where it does, or where it does not hold all that it takes. */
+  readonly loginRefused: string | undefined
+  /** What came of the live probe, or why there was none although the file asks for it. */
+  readonly probe: RpoProbe | { readonly reason: string } | undefined
+}
+
+/** By what is judged. */
+export interface Rules {
+  readonly profile: Profile
+  readonly thresholds: Thresholds
+  readonly file: GoLiveFile
+}

@@ -1,0 +1,87 @@
+import { count } from '../text.ts'
+import type { Finding, Judgement } from './finding.ts'
+import type { Rules } from './observations.ts'
+import type { Requirement, RequirementId } from './requirement.ts'
+
+const dayMs = 24 * 3600 * 1000
+const warnDays = 14
+
+/** Turns a judgement into a finding: what the go-live file says about it comes in here. */
+export function settle(
+  requirement: Requirement & { readonly id: RequirementId },
+  judgement: Judgement,
+  { profile, file }: Rules,
+  now: Date,
+): Finding {
+  const { id, title, source, attestable } = requirement
+  const warnings = [...(judgement.warnings ?? [])]
+  const today = now.toISOString().slice(0, 10)
+  const newest = <Entry extends { requirement: string; validUntil: string }>(
+    entries: readonly Entry[],
+  ): Entry | undefined =>
+    entries
+      .filter((entry) => entry.requirement === id)
+      .toSorted((one, other) => (one.validUntil < other.validUntil ? 1 : -1))[0]
+  const attestation = newest(file.attestations)
+  const waiver = newest(file.waivers)
+  const open = judgement.verdict === 'not met' || judgement.verdict === 'unknown'
+  const holds = (entry: { validUntil: string } | undefined): boolean =>
+    entry !== undefined && entry.validUntil >= today
+  const finding = {
+    id,
+    title,
+    source,
+    counts: requirement.checklist !== true || profile === 'premium',
+    wanted: judgement.wanted,
+    remedy: judgement.remedy ?? '',
+    evidence: judgement.evidence,
+    warnings,
+    attestable: attestable && judgement.verdict === 'unknown',
+  }
+  const daysLeft = (until: string): number => Math.round((Date.parse(until) - Date.parse(today)) / dayMs)
+  const ending = (until: string): string => {
+    const left = daysLeft(until)
+    const words = left === 0 ? 'ends today' : `ends in ${count(left, 'day')}`
+    return left <= warnDays ? words : `until ${until}`
+  }
+  const expiring = (what: string, until: string): void => {
+    if (daysLeft(until) <= warnDays) warnings.push(`the ${what} ${ending(until)}, on ${until}`)
+  }
+  if (judgement.verdict === 'unknown' && attestation !== undefined && holds(attestation)) {
+    const { by, statement: text, validUntil: until } = attestation
+    expiring('attestation', until)
+    return {
+      ...finding,
+      verdict: 'attested',
+      seen: `by ${by}, ${ending(until)}: ${text}`,
+      remedy: '',
+      exception: { by, until, text },
+    }
+  }
+  if (open && waiver !== undefined && holds(waiver)) {
+    const { owner: by, reason: text, validUntil: until } = waiver
+    expiring('waiver', until)
+    return {
+      ...finding,
+      verdict: 'waived',
+      seen: `${judgement.seen}. Waived by ${by}, ${ending(until)}: ${text}`,
+      remedy: '',
+      exception: { by, until, text },
+    }
+  }
+  const ended = open
+    ? [
+        ...(attestation !== undefined && judgement.verdict === 'unknown'
+          ? [`the attestation of ${attestation.by} ended on ${attestation.validUntil}`]
+          : []),
+        ...(waiver === undefined ? [] : [`the waiver of ${waiver.owner} ended on ${waiver.validUntil}`]),
+      ]
+    : []
+  if (attestation !== undefined && (judgement.verdict === 'met' || judgement.verdict === 'not met')) {
+    warnings.push('it was seen, so the attestation has no effect')
+  }
+  if (judgement.verdict === 'met' && waiver !== undefined)
+    warnings.push('it needs no waiver: it can be taken out of the file')
+  const seen = [...ended, ...(ended.length > 0 && requirement.checklist ? [] : [judgement.seen])].join('; ')
+  return { ...finding, verdict: judgement.verdict, seen }
+}
