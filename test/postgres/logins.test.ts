@@ -60,6 +60,14 @@ test('a password that people chose is kept and proven, whatever its characters',
   expect(await application.login()).toBe('in')
 })
 
+test.each(['there', 'gone'])('a password with which drivers do not log in alike, role %s', async (role) => {
+  const application = await bench.established()
+  if (role === 'gone') await bench.sql(`ALTER ROLE ${application.role} RENAME TO ${bench.name('other')}`)
+  application.putSecret({ PGPASSWORD: 'not assigned: \u0378 \u2168' }, 'on top')
+  const { outcome } = await application.refused('secret-invalid')
+  expect(outcome.failure?.message).toContain('PGPASSWORD')
+})
+
 test('a password that went into the log of the server would be found', async () => {
   const application = await bench.established()
   await application.work(`SELECT '${application.secret['PGPASSWORD'] ?? ''}'`)
