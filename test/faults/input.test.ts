@@ -37,7 +37,7 @@ import { cluster, good, reportOf, rulesOf, vouched } from '../support/sights.ts'
 import { budget, report } from './budget.ts'
 import { erase } from './states.ts'
 
-const numRuns = Number.isFinite(budget.seconds) ? Math.max(50, budget.seconds * 5) : 20_000
+const numRuns = Number.isFinite(budget.seconds) ? Math.max(50, budget.seconds * 10) : 20_000
 const settings = { seed: budget.seed, numRuns }
 
 /** Pieces that mean something to one of the formats that texts are put into. */
