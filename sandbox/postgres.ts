@@ -445,7 +445,8 @@ class LocalServer implements PostgresServer {
       await this.#until(async () => {
         const state = await readFile(join(home.data, 'postmaster.pid'), 'utf8').catch(() => '')
         const lines = state.split('\n')
-        return lines[0] === String(server.pid) && lines[7]?.trim() === 'ready'
+        // A standby that was told to take no sessions never gets beyond `standby`.
+        return lines[0] === String(server.pid) && ['ready', 'standby'].includes(lines[7]?.trim() ?? '')
       })
     } catch (thrown) {
       await this.halt('immediate')

@@ -19,6 +19,7 @@ import {
 } from './postgres/decide.ts'
 import type { Lock } from './postgres/lock.ts'
 import { weigh } from './postgres/login.ts'
+import { isAmbiguous } from './postgres/scram.ts'
 import type { Attempt, Login, Session } from './postgres/session.ts'
 import type { Sessions } from './postgres/sessions.ts'
 import { isSslMode, sslModes } from './postgres/sslmode.ts'
@@ -115,6 +116,7 @@ export class Looker {
     const { session, server, attempt, inside, seconds } = await this.logInBoth(login, admin)
     const evidence = weigh(attempt, login, password !== undefined)
     if (evidence === 'unproven' && request.unproven === 'refuse') throw unproven(login)
+    if (evidence === 'wrong' && isAmbiguous(login.password)) throw ambiguous(wanted.secret)
     const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
     const secretNamesAll = PGUSER !== undefined && PGDATABASE !== undefined && PGHOST !== undefined
     const stranger = server.role !== undefined && server.role.marker === undefined
@@ -311,4 +313,16 @@ export function unproven(login: Login): Failure {
     'and whoever may port-forward to the Pod may be any role, the superuser included.',
     'Ask the administrator for scram-sha-256 in that rule. To publish a password unproven: set unproven: accept.',
   ])
+}
+
+/** The error for a password that was refused here, and that other drivers may well log in with. */
+function ambiguous(secret: string): Failure {
+  return new Failure(
+    'secret-invalid',
+    `PGPASSWORD of ${secret} cannot be used: it has characters with which drivers do not log in alike.`,
+    [
+      'SASLprep (RFC 4013) forbids some of them. libpq then takes the whole as it is, and others normalise it.',
+      'Choose another password, or take the key PGPASSWORD out: then a new one is made.',
+    ],
+  )
 }

@@ -21,11 +21,27 @@ export async function scramVerifier(password: string, salt: Buffer = randomBytes
   return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${storedKey}:${serverKey}`
 }
 
-/** PostgreSQL takes a password as it is where SASLprep (RFC 4013) forbids it, so the verifier must do the same. */
+/**
+ * Says whether drivers disagree about a password: where SASLprep forbids it, PostgreSQL and libpq take it as it is,
+ * while others, `pg` among them, map and normalise its characters all the same.
+ */
+export function isAmbiguous(password: string): boolean {
+  const mapped = /[^\P{Zs} ]|\p{Default_Ignorable_Code_Point}/u
+  return (
+    prepared(password) === undefined && (mapped.test(password) || password !== password.normalize('NFKC'))
+  )
+}
+
+/** PostgreSQL takes a password as it is where SASLprep forbids it, so the verifier must do the same. */
 function prepare(password: string): string {
+  return prepared(password) ?? password
+}
+
+/** Gives the password after SASLprep (RFC 4013), `undefined` where that forbids it. */
+function prepared(password: string): string | undefined {
   try {
     return saslprep(password)
   } catch {
-    return password
+    return undefined
   }
 }

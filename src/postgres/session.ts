@@ -51,6 +51,8 @@ export interface Question<Answer> {
 }
 
 const connectTimeoutMs = 10_000
+/** `pg` stops at 100,000, which is less than some servers are set to (`scram_iterations`); this takes it seconds. */
+const hashing = { scramMaxIterations: 5_000_000 }
 /** How long a statement that is under way may go on after the run was cancelled, before its connection is cut. */
 const graceMs = 2_000
 
@@ -104,6 +106,7 @@ async function logInOnce(server: Server, login: Login, encryption: Encryption): 
     port: 5432,
     ssl: encryption,
     client_encoding: 'UTF8',
+    ...hashing,
     application_name: server.applicationName,
     // What is asked for before an answer has come is sent at once, because each answer may be far away.
     pipeline: true,

@@ -6,7 +6,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-/** Gives content that is folded away below its title. */
+/** Gives content that is folded away below its title, which is HTML. */
 export function fold(title: string, content: string): string {
   return `<details><summary>${title}</summary>\n\n${content}\n\n</details>`
 }
@@ -29,6 +29,11 @@ export function paragraphs(...parts: readonly string[]): string {
 export function code(name: string): string {
   const line = oneLine(name)
   return /[`|\\]/.test(line) || line === '' ? `<code>${entities(line)}</code>` : `\`${line}\``
+}
+
+/** Gives a line of markdown as HTML, for where markdown has no effect: what `code` gave keeps its meaning. */
+export function html(line: string): string {
+  return line.replace(/`([^`]*)`/g, (_, name: string) => `<code>${entities(name)}</code>`)
 }
 
 /**

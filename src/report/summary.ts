@@ -5,7 +5,7 @@ import { nothingChanged, standing, type Change, type Outcome, type Row } from '.
 import { count, formatSeconds, sentence } from '../text.ts'
 import { documents } from '../version.ts'
 import { gateBody, gateTitle } from './gate-summary.ts'
-import { block, code, escape, fold, paragraphs, table } from './markdown.ts'
+import { block, code, escape, fold, html, paragraphs, table } from './markdown.ts'
 
 /** What GitHub takes of one step, in bytes; it drops the whole of a longer one. */
 export const longestSummary = 1024 * 1024
@@ -70,7 +70,7 @@ function withGate(outcome: Outcome, report: GateReport): string {
     return paragraphs(headed(provisioned), `#### ${gate.title}`, gate.body)
   }
   const emoji = report.verdict === 'met' ? '✅' : report.enforced ? '⛔' : '⚠️'
-  const below = provisioned && fold(provisioned.title.replaceAll('`', ''), provisioned.body)
+  const below = provisioned && fold(html(provisioned.title), provisioned.body)
   return paragraphs(`### ${emoji} ${gate.title}`, gate.body, below ?? '')
 }
 

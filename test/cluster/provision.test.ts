@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { Canaries } from '../support/canary.ts'
 import { majors, type FetchedFlavor } from './flavors.ts'
 import { Scene, secretName } from './scene.ts'
 
@@ -137,11 +138,14 @@ describe.each(majors)('PostgreSQL $major on a real cluster', ({ fetch }) => {
     expect((await scene.pass(name)).outputs.changed).toBe('false')
   })
 
-  test('has shown no password in its log', async () => {
+  test('has shown no password in its log, nor in what the API server tells about the Secret', async () => {
     const log = await scene.log()
     expect(log).toContain('CREATE ROLE "shop" LOGIN PASSWORD')
-    for (const { PGPASSWORD = '?' } of [(await scene.secret(name)) ?? {}])
-      expect(log).not.toContain(PGPASSWORD)
-    expect(log).not.toContain(scene.logins.admin.password)
+    const metadata = JSON.stringify((await scene.stored(name))?.metadata)
+    expect(metadata).toContain('"manager":"pg-app-user"')
+    const canaries = new Canaries()
+    canaries.plant((await scene.secret(name))?.['PGPASSWORD'] ?? '')
+    canaries.plant(scene.logins.admin.password)
+    expect(canaries.leaks({ log, metadata })).toEqual([])
   })
 })

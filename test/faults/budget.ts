@@ -2,7 +2,7 @@
 export const budget = {
   seed: Number(process.env['FAULTS_SEED'] ?? 1),
   /** For the sampled points, in seconds; `all` tries every one. */
-  seconds: process.env['FAULTS_SECONDS'] === 'all' ? Infinity : Number(process.env['FAULTS_SECONDS'] ?? 60),
+  seconds: process.env['FAULTS_SECONDS'] === 'all' ? Infinity : Number(process.env['FAULTS_SECONDS'] ?? 30),
 }
 
 /** Gives numbers from 0 to 1 that are the same for the same seed (mulberry32). */

@@ -1,8 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import pg from 'pg'
+import { create } from 'xmlbuilder2'
 import { parseAllDocuments, stringify } from 'yaml'
 import { asFailure, Failure, failureCodes } from '../../src/failure.ts'
+import { parseGoLiveFile } from '../../src/go-live/file.ts'
+import { requirements } from '../../src/go-live/requirement.ts'
 import { parseAccessSecret } from '../../src/kubernetes/access-secret.ts'
 import { trusting, type Api } from '../../src/kubernetes/api.ts'
 import { parseApplicationSecret, planSecret } from '../../src/kubernetes/application-secret.ts'
@@ -17,19 +20,24 @@ import { postgresFailure } from '../../src/postgres/failure.ts'
 import { refusalFailure } from '../../src/postgres/login.ts'
 import { formatMarker, parseMarker } from '../../src/postgres/marker.ts'
 import { encryptions, isSslMode, sslModes } from '../../src/postgres/sslmode.ts'
+import { annotationsOf } from '../../src/report/annotations.ts'
+import { gateHtml } from '../../src/report/gate-html.ts'
+import { gateJson, subjectOf } from '../../src/report/gate-json.ts'
+import { gateJunit } from '../../src/report/gate-junit.ts'
 import { formatFailure } from '../../src/report/log.ts'
 import { PipelineReporter } from '../../src/report/pipeline.ts'
 import { Redactor } from '../../src/report/redactor.ts'
-import { formatFailureSummary } from '../../src/report/summary.ts'
+import { formatFailureSummary, formatSummary } from '../../src/report/summary.ts'
 import { oneLine } from '../../src/text.ts'
 import { commandsOf } from '../../sandbox/runner.ts'
 import { useBench } from '../support/bench.ts'
 import { writtenForms } from '../support/canary.ts'
 import { inPlace } from '../support/outcomes.ts'
+import { cluster, good, reportOf, rulesOf, vouched } from '../support/sights.ts'
 import { budget, report } from './budget.ts'
 import { erase } from './states.ts'
 
-const numRuns = Number.isFinite(budget.seconds) ? Math.max(50, budget.seconds * 5) : 20_000
+const numRuns = Number.isFinite(budget.seconds) ? Math.max(50, budget.seconds * 10) : 20_000
 const settings = { seed: budget.seed, numRuns }
 
 /** Pieces that mean something to one of the formats that texts are put into. */
@@ -144,6 +152,17 @@ describe('anything as', () => {
         }),
     ))
 
+  test('go-live file', () =>
+    check('go-live files', goLiveFile, (file) => expectNoCrash(() => parseGoLiveFile(file, 'f'))))
+
+  test('attestation that is sound', () =>
+    check('attestations', fc.tuple(visible, visible), ([statement, by]) => {
+      const attestation = { requirement: 'load-test', statement, by, 'valid-until': '2027-02-20' }
+      const { attestations } = parseGoLiveFile(stringify({ attestations: [attestation] }), 'f')
+      const read = { statement: oneLine(statement, 500), by: oneLine(by, 500), validUntil: '2027-02-20' }
+      expect(attestations).toEqual([{ requirement: 'load-test', ...read }])
+    }))
+
   test('sslmode word', () =>
     check(
       'sslmode words',
@@ -253,6 +272,22 @@ describe('nothing gets out of', () => {
       expect(elements).toEqual(['<details>', '<summary>', '</summary>', '</details>'])
     }))
 
+  test('the reports of the gate: no element, no line and no key of its own', () =>
+    check('reports', text, (foreign) => {
+      const shape = (each: string): object => {
+        const files = reportsWith(each)
+        return {
+          html: files.html.match(/<[/!]?[a-z][^>]*>/gi)?.map((tag) => tag.replace(/"[^"]*"/g, '""')),
+          xml: leavesOf(create(files.xml).end({ format: 'object' })),
+          json: leavesOf(JSON.parse(files.json)),
+          lines: files.summary.split('\n').length,
+          elements: files.summary.replace(/(`+)[^`][^]*?\1/g, '').match(/<\/?(?!code)[a-z]+>/g),
+          annotations: files.annotations.length,
+        }
+      }
+      expect(shape(foreign)).toEqual(shape('x'))
+    }))
+
   test('the redactor: no credential in any form', () =>
     check(
       'credentials',
@@ -293,8 +328,32 @@ describe('through a real PostgreSQL', () => {
     report(`anything as input, seed ${budget.seed}: names through PostgreSQL, ${2 * rounds.numRuns} inputs`)
   })
 
+  const rounds = { ...settings, numRuns: Math.max(4, Math.round(numRuns / 60)), endOnFailure: true }
+
+  test('any password in a Secret is set and logs in, or is refused before anything is changed', async () => {
+    const application = await bench.established()
+    // With something in it that nothing else has, for the look through the logs.
+    const password = wellFormed.map((each) => `Zx81!${each}`)
+    const ends = { set: 0, refused: 0 }
+    const property = fc.asyncProperty(password, async (given) => {
+      application.putSecret({ PGPASSWORD: given }, 'on top')
+      const { outcome, code, done } = await application.run()
+      if (outcome.failure === undefined) {
+        expect(done).toEqual(['role password-set'])
+        expect(await application.login()).toBe('in')
+        ends.set += 1
+      } else {
+        expect({ code, done }).toEqual({ code: 'secret-invalid', done: [] })
+        ends.refused += 1
+      }
+    })
+    await fc.assert(property, rounds)
+    report(
+      `anything as input, seed ${budget.seed}: passwords, ${rounds.numRuns}: ${ends.set} set, ${ends.refused} refused`,
+    )
+  }, 600_000)
+
   test('an application of any name is made, and found again', async () => {
-    const rounds = { ...settings, numRuns: Math.max(4, Math.round(numRuns / 60)), endOnFailure: true }
     const named = fc
       .tuple(identifier, identifier)
       .filter((names) =>
@@ -322,6 +381,55 @@ function masking(): (credential: string) => void {
   return (credential) => {
     redactor.add(credential)
   }
+}
+
+const visible = wellFormed.filter((each) => oneLine(each, 500) !== '')
+
+/** What the gate writes where the cluster, the server and a go-live file say the same text everywhere. */
+function reportsWith(foreign: string): {
+  readonly html: string
+  readonly xml: string
+  readonly json: string
+  readonly summary: string
+  readonly annotations: readonly unknown[]
+} {
+  const said = oneLine(foreign) || 'x'
+  const attestations = (vouched.attestations ?? []).map((each) => ({ ...each, statement: said, by: said }))
+  const report = reportOf(
+    {
+      login: { query: foreign, answer: foreign, at: good.at },
+      cluster: {
+        ...cluster,
+        // To go through a year of windows takes its time, and shows nothing of what they are called.
+        schedules: [],
+        backups: cluster.backups.map((each) => ({ ...each, what: said })),
+      },
+      application: { ...good.application, workloads: [] },
+    },
+    rulesOf('premium', { attestations }),
+    { why: `because ${said}`, file: said },
+  )
+  const outcome = {
+    ...inPlace,
+    application: said,
+    database: said,
+    gated: true,
+    goLive: report,
+    notes: [said],
+  }
+  return {
+    html: gateHtml(report, subjectOf(outcome)),
+    xml: gateJunit(report, subjectOf(outcome)),
+    json: gateJson(report, subjectOf(outcome)),
+    summary: formatSummary(outcome),
+    annotations: annotationsOf(outcome),
+  }
+}
+
+/** The places in a tree at which there is a value. */
+function leavesOf(tree: unknown, at = ''): string[] {
+  if (typeof tree !== 'object' || tree === null) return [at]
+  return Object.entries(tree).flatMap(([key, value]) => leavesOf(value, `${at}/${key}`))
 }
 
 /** Quotes are shortened to one line, and never stand first on it. */
@@ -363,6 +471,35 @@ function secretOf(keys: readonly string[]): fc.Arbitrary<SecretObject> {
 function odd<T>(sound: fc.Arbitrary<T>): fc.Arbitrary<unknown> {
   return fc.oneof({ weight: 6, arbitrary: sound }, { weight: 1, arbitrary: fc.jsonValue() })
 }
+
+const entry = fc.record(
+  {
+    requirement: odd(fc.constantFrom(...requirements.map(({ id }) => id))),
+    statement: odd(text),
+    by: odd(text),
+    reason: odd(text),
+    owner: odd(text),
+    'valid-until': odd(fc.constantFrom('2027-02-20', '2027-02-30')),
+  },
+  { requiredKeys: ['requirement', 'valid-until'] },
+)
+const goLiveFile = fc.oneof(
+  text,
+  fc
+    .record(
+      {
+        'min-instances': odd(fc.integer()),
+        rpo: odd(fc.constantFrom('5m', '0s')),
+        'backup-window': odd(fc.constantFrom('Mon-Fri 01:00-03:00 Europe/Stockholm', '01:00-03:00')),
+        retention: odd(fc.constantFrom('30d', '0d')),
+        'rpo-probe': odd(fc.boolean()),
+        attestations: odd(fc.array(odd(entry), { maxLength: 3 })),
+        waivers: odd(fc.array(odd(entry), { maxLength: 3 })),
+      },
+      { requiredKeys: [] },
+    )
+    .chain((file) => fc.constantFrom(stringify(file), JSON.stringify(file))),
+)
 
 const leaf = fc.oneof(text, fc.constantFrom('c', 'u', 'x', 'https://127.0.0.1:6443'), fc.jsonValue())
 const kubeconfig = fc

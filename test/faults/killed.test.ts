@@ -86,7 +86,7 @@ test.each<[string, Point['at'], RegExp, 'act and cut' | 'act and reset', RegExp]
 async function count(state: State, application: Application): Promise<Passed> {
   await enter(state, application)
   const { result, passed } = await trap.during(() => application.run(state.inputs))
-  expect(result.code).toBeUndefined()
+  expect(result.code).toBe(state.refused)
   await erase(application)
   return passed
 }
@@ -139,10 +139,15 @@ async function strike(
     : await stopped(state, application, point, before)
   if (worked && !(await works())) problems.push('a credential that worked does not work any more')
 
-  const { outcome } = await application.run(state.inputs)
-  if (outcome.failure !== undefined) problems.push(`the next run failed: ${outcome.failure.code}`)
-  const login = await application.login()
-  if (login !== 'in') problems.push(`the Secret does not log in: ${login}`)
+  const { code } = await application.run(state.inputs)
+  if (code !== state.refused) problems.push(`the next run ended with ${code ?? 'success'}`)
+  if (state.refused === undefined) {
+    const login = await application.login()
+    if (login !== 'in') problems.push(`the Secret does not log in: ${login}`)
+  } else {
+    const changed = differing(before, await thingsOf(application))
+    if (changed.length > 0) problems.push(`it was refused, and yet there are changes: ${changed.join(', ')}`)
+  }
   if (created() > (before.secret === '' ? 1 : 0)) problems.push('more than one Secret was created')
   const [lock] = await bench.sql(`select from pg_locks where locktype = 'advisory'`)
   if (lock !== undefined) problems.push('a lock is left')
@@ -171,17 +176,22 @@ async function stopped(
   ]
 }
 
-/** Compares what a run said about its changes with what is there. */
-function untruths(outcome: Outcome, before: Things, after: Things): string[] {
-  const differing = (['role', 'database', 'grants', 'extension', 'secret'] as const).filter(
+/** Gives what a run has changed. */
+function differing(before: Things, after: Things): (keyof Things)[] {
+  return (['role', 'database', 'grants', 'extension', 'secret'] as const).filter(
     (thing) => before[thing] !== after[thing],
   )
+}
+
+/** Compares what a run said about its changes with what is there. */
+function untruths(outcome: Outcome, before: Things, after: Things): string[] {
+  const changed = differing(before, after)
   const said = new Set(outcome.changes.map(({ object }) => object))
   const doubted = new Set(outcome.doubts.map(({ object }) => object))
   // A database that is made or given away has other rights than before.
   if (said.has('database')) doubted.add('grants')
-  const hidden = differing.filter((thing) => !said.has(thing) && !doubted.has(thing))
-  const invented = [...said].filter((thing) => !differing.includes(thing))
+  const hidden = changed.filter((thing) => !said.has(thing) && !doubted.has(thing))
+  const invented = [...said].filter((thing) => !changed.includes(thing))
   return [
     ...hidden.map((thing) => `${thing} changed, and "${standing(outcome)}"`),
     ...invented.map((thing) => `${thing} did not change, and "${standing(outcome)}"`),

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Interceptor } from '../../sandbox/api.ts'
+import type { Interceptor, KubeObject } from '../../sandbox/api.ts'
 import { createAuthority } from '../../sandbox/certificate.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
 import { changed, tokenOf, withUser, type ActionRun } from '../process/action.ts'
@@ -119,6 +119,26 @@ async function plugin(dump: string): Promise<Record<string, unknown>> {
   }
 }
 
+/** Runs with a plugin, and looks for credentials in what it saw of others: its environment, and who started it with what. */
+async function withPlugin(
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ run: ActionRun; leaks: readonly string[] }> {
+  const dump = join(folder, 'environment')
+  const exec = await plugin(dump)
+  const kubeconfig = withUser(bench.sandbox.kubeconfig, { exec })
+  const run = await act(await application(), { kubeconfig, env })
+  const canaries = new Canaries()
+  const { execVariable, ...others } = canary
+  const known = [...Object.values(others), bench.admin.password, tokenOf(bench.sandbox.kubeconfig)]
+  for (const each of known) canaries.plant(each)
+  const environment = await readFile(dump, 'utf8')
+  // Else nothing would have been looked at.
+  expect(environment).toContain(`CLIENT_SECRET=${execVariable}`)
+  const parent = await readFile(`${dump}.parent`, 'utf8')
+  expect(parent).toContain('index.js')
+  return { run, leaks: canaries.leaks({ environment, parent }) }
+}
+
 describe('a credential that came as', () => {
   const certificate = createAuthority('client').issue(['client']).certificate
   const base64 = (text: string): string => Buffer.from(text).toString('base64')
@@ -171,17 +191,9 @@ describe('a credential that came as', () => {
   })
 
   test('environment and argument of a plugin shows nowhere, and the plugin sees no other', async () => {
-    const dump = join(folder, 'environment')
-    const exec = await plugin(dump)
-    const run = await act(await application(), { kubeconfig: withUser(bench.sandbox.kubeconfig, { exec }) })
+    const { run, leaks } = await withPlugin()
     expect(run.code).toBe(0)
-    const canaries = new Canaries()
-    const { execVariable, execArgument, ...others } = canary
-    const known = [...Object.values(others), bench.admin.password, tokenOf(bench.sandbox.kubeconfig)]
-    for (const each of [...known, execArgument]) canaries.plant(each)
-    const child = await readFile(dump, 'utf8')
-    expect(child).toContain(`CLIENT_SECRET=${execVariable}`)
-    expect(canaries.leaks({ child, parent: await readFile(`${dump}.parent`, 'utf8') })).toEqual([])
+    expect(leaks).toEqual([])
   })
 })
 
@@ -272,15 +284,37 @@ describe('on an error path', () => {
 })
 
 describe('the look finds what is planted in', () => {
-  test("the Secret's annotations", async () => {
+  test.each<[string, Partial<KubeObject['metadata']>]>([
+    ['annotations', { annotations: { 'last-applied': JSON.stringify({ a: canary.providerSecret }) } }],
+    ['managed fields', { managedFields: [{ manager: canary.providerSecret }] }],
+  ])("the Secret's %s", async (_, metadata) => {
     const made = await application()
-    made.putSecret({}, 'on top', {
-      metadata: {
-        name: '',
-        annotations: { 'last-applied': JSON.stringify({ a: canary.providerSecret }) },
-      },
-    })
+    made.putSecret({}, 'on top', { metadata: { name: '', ...metadata } })
     await expect(act(made)).rejects.toThrow('the metadata of the Secret')
+  })
+
+  test('the environment of a plugin', async () => {
+    const { leaks } = await withPlugin({ PLANTED: canary.providerToken })
+    expect(leaks).toEqual([expect.stringMatching(/^environment, after "[^]*PLANTED="$/)])
+  })
+
+  test('the arguments of who starts a plugin', async () => {
+    const backwards = canary.providerToken.split('').reverse().join('')
+    const script = `process.title = 'index.js ' + '${backwards}'.split('').reverse().join('')`
+    const { leaks } = await withPlugin(importing(script))
+    expect(leaks).toEqual([expect.stringMatching(/^parent, after "index\.js "$/)])
+  })
+
+  test("PostgreSQL's log", async () => {
+    const made = await application()
+    const intercept: Interceptor = async ({ path }) => {
+      if (!path.endsWith('/portforward')) return undefined
+      const client = await bench.connect(bench.admin.user, bench.admin.password, 'postgres')
+      await client.query(`SELECT '${canary.providerToken}'`)
+      await client.end()
+      return undefined
+    }
+    await expect(act(made, { intercept })).rejects.toThrow("PostgreSQL's log")
   })
 
   test('an address', async () => {
@@ -309,10 +343,20 @@ describe('the look finds what is planted in', () => {
     ['outputs', `writeFileSync(process.env.GITHUB_OUTPUT, secret)`],
     ['summary', `writeFileSync(process.env.GITHUB_STEP_SUMMARY, secret)`],
     ['left', `writeFileSync(process.env.TMPDIR + '/left', secret)`],
+    [
+      'go-live.html',
+      `const folder = process.env.TMPDIR + '/pg-app-user-go-live-x'
+       mkdirSync(folder)
+       writeFileSync(folder + '/go-live.html', secret)`,
+    ],
   ])('%s', async (place, leak) => {
     const secret = JSON.stringify(Buffer.from(canary.providerToken).toString('base64'))
-    const script = `import { writeFileSync } from 'node:fs'\nconst secret = ${secret}\nprocess.on('exit', () => ${leak})`
-    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` }
-    await expect(act(bench.application(), { env })).rejects.toThrow(place)
+    const script = `import { mkdirSync, writeFileSync } from 'node:fs'\nconst secret = ${secret}\nprocess.on('exit', () => { ${leak} })`
+    await expect(act(bench.application(), { env: importing(script) })).rejects.toThrow(place)
   })
 })
+
+/** The environment in which Node.js runs a script of ours first. */
+function importing(script: string): NodeJS.ProcessEnv {
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` }
+}

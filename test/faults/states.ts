@@ -1,3 +1,4 @@
+import type { FailureCode } from '../../src/failure.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
 import { identifier, literal, type Application } from '../support/bench.ts'
 
@@ -8,9 +9,11 @@ export interface State {
   /** Makes the state, of nothing or of an application that is provisioned. */
   readonly from: 'nothing' | 'provisioned'
   readonly make?: (application: Application) => void | Promise<void>
+  /** The code of every run from here: nothing may be changed then. */
+  readonly refused?: FailureCode
 }
 
-/** Every state from which a run changes something, and one from which it changes nothing. */
+/** Every line of the table: the states from which a run changes something, and those that it leaves as they are. */
 export const states: readonly State[] = [
   { found: 'no role, no Secret', from: 'nothing' },
   { found: 'no role, no Secret, an extension wanted', from: 'nothing', inputs: { extensions: ['citext'] } },
@@ -96,6 +99,32 @@ export const states: readonly State[] = [
     },
   },
   { found: 'owner admin, and app is wanted', from: 'provisioned', inputs: { databaseOwner: 'app' } },
+  {
+    found: 'role that is not ours, refused',
+    from: 'nothing',
+    make: async ({ bench, role }) => {
+      await bench.sqlAs(bench.admin.user, [`CREATE ROLE ${identifier(role)} LOGIN PASSWORD 'made by hand'`])
+    },
+    refused: 'role-not-ours',
+  },
+  {
+    found: 'Secret whose PGHOST names something else, refused',
+    from: 'provisioned',
+    make: (application) => {
+      application.putSecret({ PGHOST: 'elsewhere' }, 'on top')
+    },
+    refused: 'secret-names-other',
+  },
+  {
+    found: 'Secret that another controller owns and that would have to change, refused',
+    from: 'provisioned',
+    make: (application) => {
+      application.removeSecret('PGPORT')
+      const labels = { 'app.kubernetes.io/managed-by': 'Helm' }
+      application.putSecret({}, 'on top', { metadata: { name: '', labels } })
+    },
+    refused: 'secret-managed-elsewhere',
+  },
 ]
 
 /** Puts an application into a state. */

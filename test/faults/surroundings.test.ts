@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { formatSummary, longestSummary } from '../../src/report/summary.ts'
-import { withUser, type ActionRun } from '../process/action.ts'
+import { reportFiles } from '../../src/report/report-files.ts'
+import { inputsFor, runAction, withUser, type ActionRun } from '../process/action.ts'
+import { optionsFor, runCommand, type CommandRun } from '../process/command.ts'
 import { useBench, type Application } from '../support/bench.ts'
 import { provisioned } from '../support/outcomes.ts'
 import { startProcess } from './process.ts'
@@ -66,6 +68,72 @@ describe('an exec plugin that', () => {
     expect(run.seconds).toBeLessThan(15)
     const pid = Number(await readFile(join(folder, 'pid'), 'utf8'))
     expect(isRunning(pid)).toBe(false)
+  })
+})
+
+describe('where a report or the outputs should go, there is', () => {
+  /** Runs the built command line with the gate, which reports only. */
+  async function gate(...args: readonly string[]): Promise<CommandRun> {
+    const { sandbox } = bench
+    const options = [
+      ...optionsFor(sandbox, bench.name('gated')),
+      '--go-live=warn',
+      '--go-live-profile=standard',
+    ]
+    const env = { CI: 'true', KUBECONFIG: sandbox.kubeconfig }
+    return await runCommand({ sandbox, args: ['provision', ...options, ...args], env })
+  }
+
+  test('a link: it is replaced, and what it leads to stays as it is', async () => {
+    const [directory, precious] = [join(folder, 'linked'), join(folder, 'precious')]
+    await mkdir(directory)
+    await writeFile(precious, 'precious')
+    await symlink(precious, join(directory, reportFiles.html))
+    await symlink(join(folder, 'nowhere'), join(directory, reportFiles.json))
+    expect(await gate(`--report-directory=${directory}`)).toMatchObject({ code: 0 })
+    for (const name of Object.values(reportFiles)) {
+      expect((await lstat(join(directory, name))).isFile()).toBe(true)
+    }
+    expect(await readFile(precious, 'utf8')).toBe('precious')
+    await expect(lstat(join(folder, 'nowhere'))).rejects.toThrow('ENOENT')
+  })
+
+  test.each([
+    [
+      'a folder in place of a file',
+      (directory: string) => mkdir(join(directory, reportFiles.json), { recursive: true }),
+    ],
+    ['a file in place of the folder', (directory: string) => writeFile(directory, '')],
+  ])('%s: an error of its own, and what was done is said', async (name, make) => {
+    const directory = join(folder, name)
+    await make(directory)
+    const { code, stdout } = await gate(`--report-directory=${directory}`)
+    expect(code).not.toBe(0)
+    expect(stdout).toContain('[report-unwritable]')
+    expect(stdout).toContain('Role, database, grants and Secret were created.')
+  })
+
+  test('a full disk: an error of its own, and what was done is said', async () => {
+    const { code, stdout } = await gate('--dotenv=/dev/full')
+    expect(code).not.toBe(0)
+    expect(stdout).toContain('[outputs-unwritable]')
+    expect(stdout).toContain('Role, database, grants and Secret were created.')
+  })
+
+  test("nothing to write to: the action's summary has it all, and the step passes", async () => {
+    const { sandbox } = bench
+    const inputs = {
+      ...inputsFor(sandbox, bench.name('gated')),
+      'go-live': 'warn',
+      'go-live-profile': 'standard',
+    }
+    const run = await runAction({ sandbox, inputs, env: { RUNNER_TEMP: '/dev/full' } })
+    expect(run).toMatchObject({ code: 0, reports: {}, outputs: { 'report-directory': '' } })
+    expect(run.summary).toContain('Would be held back')
+    expect(run.log).toContain('Would be held back')
+    expect(run.commands.filter(({ name }) => name === 'warning').map(({ data }) => data)).toContain(
+      'The files of the go-live report could not be written; the job summary has everything.',
+    )
   })
 })
 

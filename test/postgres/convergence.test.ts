@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { createHash } from 'node:crypto'
 import type { FailureCode } from '../../src/failure.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
@@ -307,7 +307,23 @@ const rows: readonly Row[] = [
   },
 ]
 
-describe('one run converges, and the next one changes nothing', () => {
+/** Every row with the admin that the sandbox has, and again with that one a superuser. */
+const admins = [
+  ['an admin that is no superuser', 'NOSUPERUSER'],
+  ['a superuser', 'SUPERUSER'],
+] as const
+
+function adminIs(attribute: 'SUPERUSER' | 'NOSUPERUSER'): void {
+  const alter = async (to: string): Promise<void> => {
+    await bench.sql(`ALTER ROLE ${identifier(bench.admin.user)} ${to}`)
+  }
+  beforeAll(() => alter(attribute))
+  afterAll(() => alter('NOSUPERUSER'))
+}
+
+describe.each(admins)('with %s, one run converges, and the next one changes nothing', (_, attribute) => {
+  adminIs(attribute)
+
   test.each(rows)('$found', async (row) => {
     const application = row.from === 'nothing' ? bench.application() : await bench.established()
     await row.given?.(application)
@@ -417,17 +433,22 @@ const refusals: readonly Refusal[] = [
   },
 ]
 
-describe('what would break something is refused, by every run again', () => {
-  test.each(refusals)('$found', async ({ from, given, code, says, hints }) => {
-    const application = from === 'nothing' ? bench.application() : await bench.established()
-    await given(application)
-    for (const inputs of [{}, {}, { dryRun: true }]) {
-      const { outcome } = await quietly(() => application.refused(code, inputs))
-      expect(outcome.failure?.message).toMatch(says)
-      expect(outcome.failure?.hint.join('\n')).toMatch(hints)
-    }
-  })
-})
+describe.each(admins)(
+  'with %s, what would break something is refused, by every run again',
+  (_, attribute) => {
+    adminIs(attribute)
+
+    test.each(refusals)('$found', async ({ from, given, code, says, hints }) => {
+      const application = from === 'nothing' ? bench.application() : await bench.established()
+      await given(application)
+      for (const inputs of [{}, {}, { dryRun: true }]) {
+        const { outcome } = await quietly(() => application.refused(code, inputs))
+        expect(outcome.failure?.message).toMatch(says)
+        expect(outcome.failure?.hint.join('\n')).toMatch(hints)
+      }
+    })
+  },
+)
 
 test('whatever counts quiet runs hears the others', async () => {
   await expect(quietly(() => bench.application().run())).rejects.toThrow('CREATE ROLE')

@@ -60,6 +60,24 @@ test('a password that people chose is kept and proven, whatever its characters',
   expect(await application.login()).toBe('in')
 })
 
+test('a password that the server hashes more often than drivers take for granted logs in all the same', async () => {
+  const application = await bench.established()
+  // Before PostgreSQL 16 there is no other number of rounds.
+  const rounds = bench.postgres.major >= 16 ? ['SET scram_iterations = 150000'] : []
+  const password = literal(application.secret['PGPASSWORD'] ?? '')
+  const alter = `ALTER ROLE ${identifier(application.role)} PASSWORD ${password}`
+  await bench.inDatabase('postgres', (client) => client.query([...rounds, alter].join('; ')))
+  expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+})
+
+test.each(['there', 'gone'])('a password with which drivers do not log in alike, role %s', async (role) => {
+  const application = await bench.established()
+  if (role === 'gone') await bench.sql(`ALTER ROLE ${application.role} RENAME TO ${bench.name('other')}`)
+  application.putSecret({ PGPASSWORD: 'not assigned: \u0378 \u2168' }, 'on top')
+  const { outcome } = await application.refused('secret-invalid')
+  expect(outcome.failure?.message).toContain('PGPASSWORD')
+})
+
 test('a password that went into the log of the server would be found', async () => {
   const application = await bench.established()
   await application.work(`SELECT '${application.secret['PGPASSWORD'] ?? ''}'`)

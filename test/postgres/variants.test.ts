@@ -1,4 +1,9 @@
-import { describe, expect, test } from '@jest/globals'
+import { beforeAll, describe, expect, test } from '@jest/globals'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createAuthority } from '../../sandbox/certificate.ts'
+import { spiloHba, type PostgresServer } from '../../sandbox/postgres.ts'
 import { useBench } from '../support/bench.ts'
 
 describe('synchronous replication whose standby is gone', () => {
@@ -40,4 +45,64 @@ describe('password_encryption = md5', () => {
     expect(role?.['rolpassword']).toMatch(/^SCRAM-SHA-256\$/)
     expect(await application.run()).toMatchObject({ code: undefined, done: [] })
   })
+})
+
+describe('a server that knows an authority for client certificates', () => {
+  const bench = useBench()
+
+  beforeAll(async () => {
+    await writeFile(join(bench.postgres.dataDirectory, 'clients.pem'), createAuthority('clients').pem)
+    await bench.postgres.restart({ ssl_ca_file: 'clients.pem' })
+  })
+
+  test('and asks nobody for one: all as usual', async () => {
+    const application = await bench.established()
+    expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+  })
+
+  test.each(['scram-sha-256 clientcert=verify-ca', 'scram-sha-256 clientcert=verify-full', 'cert'])(
+    'and wants one by "%s": refused, with a hint at it',
+    async (method) => {
+      const application = await bench.established()
+      for (const user of [application.role, bench.admin.user]) {
+        const { outcome } = await bench.withHba([`hostssl all ${user} all ${method}`], spiloHba, () =>
+          application.refused('login-refused'),
+        )
+        expect(outcome.failure?.message).toContain(`"${user}"`)
+        expect(outcome.failure?.hint.join('\n')).toContain('client certificate')
+      }
+    },
+  )
+})
+
+describe('a server that is not up yet', () => {
+  const bench = useBench()
+  /** In PostgreSQL's words before 14, and since. */
+  const notYet = /the database system is (starting up|not (yet )?accepting connections)/
+
+  test('is waited for while there is time, and an error of its own when there is none left', async () => {
+    const server = await bench.postgres.standby()
+    try {
+      await server.restart({ hot_standby: 'off' })
+      const accessSecret = bench.access({ target: server })
+      const impatient = { accessSecret, timeoutMs: 3_000 }
+      const { outcome } = await bench.application().refused('server-not-ready', impatient)
+      expect(outcome.failure?.hint.join('\n')).toMatch(notYet)
+
+      const mark = await server.logSize()
+      const run = bench.application({ accessSecret }).run()
+      while (!notYet.test(await server.logSince(mark))) await sleep(20)
+      await promote(server)
+      expect(await run).toMatchObject({ code: undefined })
+    } finally {
+      await server.stop()
+    }
+  })
+
+  /** As pg_ctl does. */
+  async function promote({ dataDirectory }: PostgresServer): Promise<void> {
+    await writeFile(join(dataDirectory, 'promote'), '')
+    const [pid] = (await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8')).split('\n')
+    process.kill(Number(pid), 'SIGUSR1')
+  }
 })

@@ -366,7 +366,8 @@ describe('each of these stops the run, says why, and changes nothing', () => {
     try {
       const changes = await watchChanges(sandbox)
       const inputs = { ...inputsFor(sandbox, 'failures'), ...(await each.inputs?.()) }
-      const run = await runAction({ sandbox, inputs })
+      // With debug logging, which shows the causes as well: runAction looks for credentials in all of it.
+      const run = await runAction({ sandbox, inputs, env: { RUNNER_DEBUG: '1' } })
       expect(await changes()).toEqual([])
       expect(run.code).toBe(1)
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { createHash, createHmac } from 'node:crypto'
-import { scramVerifier } from '../../src/postgres/scram.ts'
+import { isAmbiguous, scramVerifier } from '../../src/postgres/scram.ts'
 
 describe('the known answer of RFC 7677, section 3', () => {
   const salt = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64')
@@ -47,5 +47,17 @@ describe('SASLprep (RFC 4013)', () => {
     ['right-to-left next to left-to-right', '\u0627\u0031a'],
   ])('%s is forbidden, so the password is taken as it is', async (_, password) => {
     await expect(scramVerifier(password, salt)).resolves.toMatch(/^SCRAM-SHA-256\$4096:A{22}==\$.{44}:.{44}$/)
+  })
+})
+
+describe('drivers', () => {
+  test.each([
+    ['allowed, and normalised by all', '\u2168 e\u0301 in\u00advisible', false],
+    ['forbidden, and nothing to normalise', 'abc \u05e1\u05d9\u05e1 abc', false],
+    ['forbidden, with a compatible character', 'not assigned: \u0378 \u2168', true],
+    ['forbidden, with a no-break space', 'not assigned: \u0378\u00a0', true],
+    ['forbidden, with a soft hyphen', 'not assigned: \u0378\u00ad', true],
+  ])('disagree about a password or not: %s', (_, password, disagree) => {
+    expect(isAmbiguous(password)).toBe(disagree)
   })
 })

@@ -152,6 +152,16 @@ describe('the summary', () => {
   test('lets foreign text do nothing', () => {
     expect(summary).not.toContain('<b>')
   })
+
+  test.each([
+    ['shop', 'shop'],
+    ['<b>', '&#60;b&#62;'],
+    ['a`<b>', 'a&#96;&#60;b&#62;'],
+  ])('folds away what was provisioned for %s', (application, shown) => {
+    expect(formatSummary(outcomeOf(held, { application }))).toContain(
+      `<details><summary><code>${shown}</code> is as wanted</summary>`,
+    )
+  })
 })
 
 test('a gate alone that holds back has changed nothing', () => {
