@@ -123,6 +123,13 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
     newest !== undefined && !newest.succeeded && newest.finished !== undefined
       ? [`the newest one did not succeed: ${words(newest)}`]
       : []
+  const told = runs.find((run) => run.doubtful !== true)
+  if (inside !== undefined && fresh(inside) && inside.doubtful && told !== undefined) {
+    // The copy for a new standby would hide that the backups which are told apart do not come about.
+    const why = told.succeeded ? 'too old or outside the window' : 'did not succeed'
+    const seen = `${why}: ${words(told)}; what may be no more than the copy for a new standby: ${words(inside)}`
+    return { verdict: 'unknown', wanted, seen, remedy: 'an attestation', evidence, warnings }
+  }
   if (inside !== undefined && fresh(inside)) {
     if (inside.doubtful) warnings.push('the copy that a new standby is made from leaves the same mark')
     const readings = readingsWith(backupWindow, new Date(startOf(inside)))

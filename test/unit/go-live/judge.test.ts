@@ -611,6 +611,16 @@ const rows: readonly Row[] = [
   ],
   [
     'last-backup',
+    'one that failed, beside what may be the copy for a new standby',
+    {
+      cluster: { ...cluster, backups: [run(night(22, 1), false)] },
+      sql: { ...sql, monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: night(22, 2) } },
+    },
+    'unknown',
+    'may be no more than the copy for a new standby: physical backup on this node',
+  ],
+  [
+    'last-backup',
     'an old one of this node, which may have been another one since',
     {
       cluster: { ...cluster, backups: [] },
