@@ -89,7 +89,7 @@ async function set(settings: Readonly<Record<string, string>>): Promise<void> {
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     if (await condition()) return
     await sleep(50)
   }
@@ -184,7 +184,7 @@ test('segments that wait are not met, seen by their numbers, and with pg_monitor
   await switchSegment()
   await until(async () => !(await archiver()).failing)
   // Neither a success nor a failure, for as long as the test looks.
-  await set({ archive_command: '/bin/sleep 20', archive_timeout: '1' })
+  await set({ archive_command: '/bin/sleep 12', archive_timeout: '1' })
   await switchSegment()
   await switchSegment()
   await sleep(2_500)
@@ -296,16 +296,17 @@ describe('the recovery point', () => {
       verdict: 'met',
       seen: expect.stringContaining('a row was archived'),
     })
-    const statements = await bench.statementsSince(mark)
-    const writing = statements.filter((statement) =>
-      /^(create|insert|drop|alter|grant|revoke|comment)/i.test(statement),
-    )
+    const sent = await bench.statementsSince(mark)
+    const writing = sent
+      .flatMap((statements) => statements.split(/;\s+/))
+      .filter((statement) => /^(create|insert|drop|alter|grant|revoke|comment)/i.test(statement))
     expect(writing.map((statement) => statement.split(' ')[0])).toEqual(['CREATE', 'INSERT', 'DROP'])
     expect(await probeTables()).toEqual([])
     await set({ archive_timeout: '300' })
   })
 
   test('is probed for no longer than the run has time, and says so first', async () => {
+    await set({ archive_timeout: '300' })
     const more = { timeoutMs: 13_000 }
     const { report, outcome, log } = await judged(application, 'rpo-probe: true\n', {}, more)
     expect(outcome.failure).toBeUndefined()
@@ -332,6 +333,7 @@ describe('the recovery point', () => {
   })
 
   test('leaves nothing behind where the run is cancelled while it waits', async () => {
+    await set({ archive_timeout: '300' })
     const goLive = await gate('rpo-probe: true\n')
     const cancelled = new AbortController()
     const { code } = await bench.run(
@@ -351,6 +353,7 @@ describe('the recovery point', () => {
   })
 
   test('that a probe does not see in time is unknown or not met', async () => {
+    await set({ archive_timeout: '300' })
     const { report } = await judged(application, 'rpo-probe: true\nrpo: 2s\nmin-instances: 1\n')
     expect(find(report, 'rpo')).toMatchObject({ verdict: 'not met' })
   })
@@ -744,7 +747,9 @@ describe('the application in its namespace', () => {
     allow(withoutLists)
     const { report } = await judged(application)
     for (const id of ids) expect([id, find(report, id).verdict]).toEqual([id, 'unknown'])
-    expect(find(report, 'app-replicas').remedy).toContain('the right to list deployments (apps)')
+    expect(find(report, 'app-replicas').remedy).toContain(
+      'the right to list deployments and list statefulsets (apps)',
+    )
     expect(report.manifest).toContain('resources: [deployments]')
     expect(report.manifest).toContain('resources: [secrets]')
   })

@@ -140,14 +140,20 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
     }
     return { verdict: 'met', wanted, seen: words(inside), evidence, warnings }
   }
+  // What ended outside the window may have begun in it.
+  const late = succeeded.find(
+    (run) => run.started === undefined && fresh(run) && !(run.doubtful === true && told !== undefined),
+  )
   const seen =
-    inside !== undefined
-      ? `the last one in the window is too old: ${words(inside)}`
-      : succeeded[0] !== undefined
-        ? `outside the window: ${words(succeeded[0])}`
-        : newest !== undefined
-          ? `none has succeeded: ${words(newest)}`
-          : 'no trace of a backup is left'
+    late !== undefined
+      ? `when it began is not told: ${words(late)}`
+      : inside !== undefined
+        ? `the last one in the window is too old: ${words(inside)}`
+        : succeeded[0] !== undefined
+          ? `outside the window: ${words(succeeded[0])}`
+          : newest !== undefined
+            ? `none has succeeded: ${words(newest)}`
+            : 'no trace of a backup is left'
   const hidden = hiddenBy(cluster.unread.backups)
   if (hidden !== undefined)
     return {
@@ -158,14 +164,8 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
       evidence,
       warnings,
     }
-  // What ended outside the window may have begun in it.
-  const late = succeeded.find((run) => run.started === undefined && fresh(run))
-  if (late !== undefined) {
-    const untold = `when it began is not told: ${words(late)}`
-    return { verdict: 'unknown', wanted, seen: untold, remedy: 'an attestation', evidence, warnings }
-  }
   // A physical backup leaves its mark on the node that took it, which may be another one by now.
-  const certain = cluster.backups.some(({ finished }) => finished !== undefined)
+  const certain = late === undefined && cluster.backups.some(({ finished }) => finished !== undefined)
   if (!certain) return { verdict: 'unknown', wanted, seen, remedy: 'an attestation', evidence, warnings }
   return { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence, warnings }
 }

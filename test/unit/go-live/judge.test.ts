@@ -621,6 +621,16 @@ const rows: readonly Row[] = [
   ],
   [
     'last-backup',
+    'one that failed, beside a copy for a new standby outside the window',
+    {
+      cluster: { ...cluster, backups: [run(night(22, 1), false)] },
+      sql: { ...sql, monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: night(22, 12) } },
+    },
+    'not met',
+    'outside the window: physical backup on this node',
+  ],
+  [
+    'last-backup',
     'an old one of this node, which may have been another one since',
     {
       cluster: { ...cluster, backups: [] },
