@@ -24,7 +24,7 @@ export function hiddenBy(
     unread.filter((each) => (each.failed !== undefined) === failed),
   ) as [Unread[], Unread[]]
   const names = (which: readonly Unread[]): string =>
-    sentence([...new Set(which.map(({ right }) => right.resource))])
+    sentence(distinct(which.map(({ right }) => right.resource)))
   const rights = rightsWords(forbidden.map(({ right }) => right))
   return {
     seen: [
@@ -46,8 +46,13 @@ function rightsWords(rights: readonly OptionalRight[]): readonly string[] {
   const places = Map.groupBy(rights, placeWords)
   return [...places].map(([place, together]) => {
     const words = together.map(({ verb, resource, name = '' }) => `${verb} ${resource} ${name}`.trimEnd())
-    return `${sentence([...new Set(words)])}${place}`
+    return `${sentence(distinct(words))}${place}`
   })
+}
+
+/** Each once and in an order of their own: answers come in any. */
+function distinct(words: readonly string[]): readonly string[] {
+  return [...new Set(words)].toSorted()
 }
 
 /** Gives what pg_stat_archiver says in a few words. */

@@ -1205,6 +1205,18 @@ describe('names of WAL segments', () => {
   })
 })
 
+test('what may not be read is named in the same order, whichever answer came first', () => {
+  const both = ['statefulsets', 'deployments'].map((resource) => ({ right: { ...right, resource } }))
+  const remedies = [both, both.toReversed()].map(
+    (unread) => findingOf('app-replicas', { application: { ...application, unread } }).remedy,
+  )
+  expect(remedies).toEqual(
+    Array(2).fill(
+      'the right to list deployments and list statefulsets (batch) in postgres-system, or an attestation',
+    ),
+  )
+})
+
 describe('what carries the labels of a cluster and is no instance', () => {
   const selector = {}
   test.each([
