@@ -333,7 +333,7 @@ describe('through a real PostgreSQL', () => {
   test('any password in a Secret is set and logs in, or is refused before anything is changed', async () => {
     const application = await bench.established()
     // With something in it that nothing else has, for the look through the logs.
-    const password = wellFormed.map((each) => `Zx81!${each}`)
+    const password = wellFormed.map((each) => `Zx81!!${each}`)
     const ends = { set: 0, refused: 0 }
     const property = fc.asyncProperty(password, async (given) => {
       application.putSecret({ PGPASSWORD: given }, 'on top')
