@@ -175,9 +175,10 @@ async function putDatabaseRight(look: Look, run: Run): Promise<Granted> {
   let current = server
   if (created) {
     const timer = stopwatch()
-    current = await journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
+    const made = await journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
       createDatabase(admin, wanted, decisive),
     )
+    current = await made.server
     journal.step('created', 'database', `${database} created, owner ${server.admin.name}`, timer())
     if (secret !== undefined) journal.note(`database ${database} was gone and is made anew: it is empty`)
   } else {

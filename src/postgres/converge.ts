@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { Failure } from '../failure.ts'
+import { underWay } from '../under-way.ts'
 import {
   decideGrants,
   decideInside,
@@ -43,19 +44,19 @@ export async function convergeRole(
   await session.transaction(statements, () => undefined, decisive)
 }
 
-/** Creates the database, owned by the admin, and gives what the server looks like with it. */
+/** Creates the database, owned by the admin, and gives what is to come: what the server looks like with it. */
 export async function createDatabase(
   session: Session,
   wanted: Wanted,
   decisive: () => void,
-): Promise<ServerState> {
+): Promise<{ readonly server: Promise<ServerState> }> {
   decisive()
-  const [, server] = await Promise.all([
-    // In a message of its own, because no transaction may hold it.
-    session.query(`CREATE DATABASE ${identifier(wanted.database)}`),
-    session.ask(aboutServer(wanted)),
-  ])
-  return server
+  // In a message of its own, because no transaction may hold it.
+  const created = session.query(`CREATE DATABASE ${identifier(wanted.database)}`)
+  const server = underWay(session.ask(aboutServer(wanted)))
+  // The database stands from here on, also if the look at it fails.
+  await created
+  return { server }
 }
 
 /**

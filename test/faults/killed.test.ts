@@ -82,6 +82,20 @@ test.each<[string, Point['at'], RegExp, 'act and cut' | 'act and reset', RegExp]
   await erase(application)
 })
 
+test('a look that fails right after the database was made: the run goes on, and does not forget that it made it', async () => {
+  const state: State = { found: 'nothing', from: 'nothing' }
+  const application = bench.application()
+  const { statements } = await count(state, application)
+  const index = statements.findIndex((text) => text.startsWith('CREATE DATABASE')) + 1
+  const before = await thingsOf(application)
+  const point: Point = { at: 'statement', index, fault: '40001' }
+  const { result, sprung } = await trap.during(() => application.run(), point)
+  expect(sprung).toBe(true)
+  expect(result).toMatchObject({ code: undefined, done: expect.arrayContaining(['database created']) })
+  expect(untruths(result.outcome, before, await thingsOf(application))).toEqual([])
+  await erase(application)
+})
+
 /** Lets a run come to its end, to see what it asks for. */
 async function count(state: State, application: Application): Promise<Passed> {
   await enter(state, application)
