@@ -13,7 +13,7 @@ export interface Traffic {
 /** A TCP proxy that makes a server far away, and counts what that costs. */
 export interface Distance {
   readonly port: number
-  /** Gives what has gone through since the last call. */
+  /** Gives what has gone through the connections that were opened since the last call. */
   take(): Traffic
   close(): Promise<void>
 }
@@ -34,7 +34,8 @@ export async function openDistance(
   let traffic = { connections: 0, bytes: 0, roundTrips: 0 }
   const server = createServer((client) => {
     const upstream = connect(target)
-    traffic.connections += 1
+    const own = traffic
+    own.connections += 1
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.setNoDelay(true)
@@ -43,25 +44,27 @@ export async function openDistance(
       socket.once('close', () => sockets.delete(socket))
     }
     // A handshake of TCP is a round trip of its own.
-    let asked = traffic.roundTrips + 1
+    let asked = own.roundTrips + 1
     const open = performance.now() + roundTripMs
     const there = queue(roundTripMs / 2, open)
     const back = queue(roundTripMs / 2, open)
     client.on('data', (data) => {
-      const clock = Math.max(asked, traffic.roundTrips)
+      const clock = Math.max(asked, own.roundTrips)
       there(() => {
         asked = clock
         upstream.write(data)
       })
-      traffic.bytes += data.length
+      own.bytes += data.length
     })
     upstream.on('data', (data) => {
       const answered = asked + 1
       back(() => {
-        traffic.roundTrips = Math.max(traffic.roundTrips, answered)
+        // An answer that nobody waits for any more costs nothing.
+        if (client.destroyed) return
+        own.roundTrips = Math.max(own.roundTrips, answered)
         client.write(data)
       })
-      traffic.bytes += data.length
+      own.bytes += data.length
     })
     client.once('close', () => {
       there(() => upstream.end())

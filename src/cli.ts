@@ -121,6 +121,9 @@ async function runStory(invocation: Invocation): Promise<void> {
       const { verbs, yaml } = paste
       show(`To ${verbs}, commit this (${outcome.goLive.file}) and fill in the blanks`, yaml.split('\n'))
     }
+    const { manifest } = outcome.goLive
+    if (manifest !== '')
+      show('Rights that would make more of it known, for the administrator', manifest.trimEnd().split('\n'))
   }
   if (failure === undefined) {
     reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, inputs))])

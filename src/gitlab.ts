@@ -76,6 +76,10 @@ export function inComponent(text: string): string {
     .replace('; it is in the job summary too', '')
     .replace('is in the job summary and in the report', 'is in the report')
     .replace('The summary has that ready to paste', 'What to paste is above')
+    .replace(
+      'The summary has a Role for the administrator that makes',
+      'A Role for the administrator is above that makes',
+    )
     .replace('with debug logging', 'with the variable PG_APP_USER_VERBOSE set to true')
 }
 

@@ -302,6 +302,10 @@ export function inOptions(text: string): string {
     .replace('; it is in the job summary too', '')
     .replace('is in the job summary and in the report', 'goes into the report: option --report-directory')
     .replace('The summary has that ready to paste', 'What to paste is above')
+    .replace(
+      'The summary has a Role for the administrator that makes',
+      'A Role for the administrator is above that makes',
+    )
     .replace('with debug logging', 'with --verbose')
 }
 

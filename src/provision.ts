@@ -11,7 +11,7 @@ import { isPassing } from './postgres/failure.ts'
 import { takeLock } from './postgres/lock.ts'
 import { sessionOf, weigh } from './postgres/login.ts'
 import { proveWork } from './postgres/proof.ts'
-import { noticeOurEnd, type Attempt, type Session } from './postgres/session.ts'
+import type { Attempt, Session } from './postgres/session.ts'
 import { aboutInside, aboutServer, type ServerState } from './postgres/state.ts'
 import type { Run } from './run.ts'
 import { codeSpan, count, sentence } from './text.ts'
@@ -224,9 +224,7 @@ async function putInsideRight({ plan, insidePlan }: Look, database: Granted, run
   if (!created && nothing && plan.role.action !== 'create') return
   const timer = stopwatch()
   const session = await (database.inside ?? sessions.asAdmin(wanted.database))
-  const question = aboutInside(wanted)
-  const [, rows = []] = await session.script([noticeOurEnd, question.sql])
-  const inside = question.answer(rows)
+  const inside = await session.ask(aboutInside(wanted))
   if (!created && plan.role.action === 'create' && inside.otherOwners.length > 0) {
     const owners = sentence(inside.otherOwners)
     journal.note(
@@ -241,9 +239,7 @@ async function putInsideRight({ plan, insidePlan }: Look, database: Granted, run
     ...insideNow.extensions.map((name) => ({ object: 'extension', name, action: 'created' }) as const),
   ]
   if (changes.length === 0) return
-  await journal.make(changes, (decisive) =>
-    convergeInside(session, insideNow, inside, server, wanted, decisive),
-  )
+  await journal.make(changes, (decisive) => convergeInside(session, insideNow, server, wanted, decisive))
   await sessions.end(session)
   if (insideNow.grantSchema) {
     const text = `${wanted.username}: USAGE and CREATE on schema public`

@@ -11,7 +11,7 @@ import {
 } from './decide.ts'
 import { formatMarker } from './marker.ts'
 import { scramVerifier } from './scram.ts'
-import { sqlState, type Session } from './session.ts'
+import { noticeOurEnd, sqlState, type Session } from './session.ts'
 import { aboutInside, aboutServer, type InsideState, type ServerState } from './state.ts'
 
 const identifier = pg.escapeIdentifier
@@ -127,18 +127,16 @@ export async function convergeGrants(
 export async function convergeInside(
   session: Session,
   plan: InsidePlan,
-  inside: InsideState,
   server: ServerState,
   wanted: Wanted,
   decisive: () => void,
 ): Promise<void> {
-  if (plan.grantSchema && !inside.schemaExists) throw schemaRefused(inside, wanted)
   const question = aboutInside(wanted)
   const owned = server.database?.owner === wanted.username
   const grant = asOwner(owned, server, wanted, plan.grantSchema ? [schemaGrant(wanted)] : [])
-  await session
-    .transaction(
-      [...grant, question.sql],
+  try {
+    await session.transaction(
+      [noticeOurEnd, ...grant, question.sql],
       async (rows) => {
         const now = question.answer(rows.at(-1) ?? [])
         if (decideInside(now, server, wanted).grantSchema) throw schemaRefused(now, wanted)
@@ -147,10 +145,12 @@ export async function convergeInside(
       },
       decisive,
     )
-    .catch((error: unknown) => {
-      // An admin without any right on the schema gets an error; one with some of them a mere warning, which is seen above.
-      throw sqlState(error) === '42501' ? schemaRefused(inside, wanted, error) : error
-    })
+  } catch (error) {
+    // An admin without any right on the schema, or a database without it. With some of the rights there is a mere warning,
+    // and what it leaves undone is seen above.
+    const refused = sqlState(error) === '42501' || sqlState(error) === '3F000'
+    throw refused ? schemaRefused(await session.ask(question), wanted, error) : error
+  }
 }
 
 function schemaGrant(wanted: Wanted): string {
