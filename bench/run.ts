@@ -122,7 +122,14 @@ async function counted(distance: Distance, work: () => Promise<Taken>): Promise<
 async function startUp(): Promise<Record<string, string>> {
   const took = { nothing: [] as number[], wrong: [] as number[], loaded: [] as number[] }
   // Nobody listens there, so that a run with the gate ends when everything is loaded and the first request is sent.
-  const unreachable = { ...site.inputs, 'go-live': 'warn', 'go-live-profile': 'standard', kubeconfig: nobody }
+  const gated = { 'go-live': 'warn', 'go-live-profile': 'standard' }
+  const unreachable = {
+    ...site.inputs,
+    ...namesOf('shop'),
+    ...gated,
+    kubeconfig: nobody,
+    'app-namespace': 'shop',
+  }
   for (let run = 0; run < runs; run++) {
     took.nothing.push((await node(['-e', '0'], {})).ms)
     took.wrong.push((await node([action], variables({}))).ms)

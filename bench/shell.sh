@@ -1,6 +1,8 @@
 #!/bin/sh
 # What this tool takes the place of, as the documented commands in a row: read the access Secret, forward a port, let psql
-# create what is missing, apply the application Secret. In its favour it waits for nothing, and keeps the password.
+# create what is missing, apply the application Secret. In its favour it waits for nothing, keeps the password, and leaves
+# out what needs a second connection (rights on schema public, a proof): kubectl drops the forward with the first one that
+# closes over TLS (https://github.com/kubernetes/kubernetes/issues/111825).
 set -eu
 
 get() { kubectl -n "$1" get secret "$2" -o "jsonpath={.data.$3}" | base64 -d; }
@@ -15,8 +17,11 @@ ports=$(mktemp -u)
 mkfifo "$ports"
 kubectl -n "$ACCESS_NAMESPACE" port-forward "svc/$service" :5432 >"$ports" 2>/dev/null &
 forward=$!
-trap 'kill $forward; rm -f "$ports"' EXIT
-read -r line <"$ports"
+# It has gone already where the connection of psql was closed over TLS.
+trap 'kill $forward 2>/dev/null || true; rm -f "$ports"' EXIT
+# Kept open: kubectl has more to say.
+exec 3<"$ports"
+read -r line <&3
 line=${line% ->*}
 export PGPORT="${line##*:}"
 
@@ -26,8 +31,6 @@ SELECT format('CREATE DATABASE %I', :'app')
 SELECT format('CREATE USER %I WITH ENCRYPTED PASSWORD %L', :'app', :'password')
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'app') \gexec
 GRANT ALL PRIVILEGES ON DATABASE :"app" TO :"app";
-\c :"app"
-GRANT ALL ON SCHEMA public TO :"app";
 SQL
 
 kubectl -n "$APP_NAMESPACE" apply -f - >/dev/null <<YAML

@@ -66,11 +66,12 @@ export async function connect(
   journal.cluster = { server: found.server, namespace }
   const api = await found.connect(deadline.signal)
   opened(api)
-  const identity = underWay(api.identity())
-  const named = underWay(reviewRights(api, identity, namedRights({ ...request, appNamespace: namespace })))
   const reading = stopwatch()
+  // First, because it alone is what the next request waits for.
   const access = underWay(readAccessSecret(api, accessNamespace, accessSecret, journal.mask))
   const read = underWay(access.then(reading))
+  const identity = underWay(api.identity())
+  const named = underWay(reviewRights(api, identity, namedRights({ ...request, appNamespace: namespace })))
   const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
   const as = `as ${(await identity).name} · kubeconfig from ${found.source}`
   const where = `${found.server} · context ${found.context} · namespace ${namespace}`
