@@ -49,7 +49,7 @@ try {
         ...(await compare(delayMs, first)),
       }
       rows.push(row)
-      print(`${`${row.case}, ${delayMs} ms`.padEnd(30)} ${format(row.tool, row.shell)}`)
+      print(`${`${row.case}, ${delayMs} ms`.padEnd(30)} ${format(delayMs, row.tool, row.shell)}`)
     }
   }
   const start = await startUp()
@@ -214,7 +214,7 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? NaN
 }
 
-function format(tool: Figures, shell: Figures | undefined): string {
+function format(delayMs: number, tool: Figures, shell: Figures | undefined): string {
   const pair = (name: keyof Figures, unit = 1): string =>
     [tool, shell].map((each) => (each === undefined ? '–' : (each[name] / unit).toFixed(0))).join(' / ')
   const ms = ({ ms }: Figures): string => `${ms.toFixed(0)} ms`.padStart(8)
@@ -222,7 +222,7 @@ function format(tool: Figures, shell: Figures | undefined): string {
     ms(tool),
     shell === undefined ? '       –' : ms(shell),
     (shell === undefined ? '–' : (tool.ms / shell.ms).toFixed(2)).padStart(7),
-    pair('roundTrips').padStart(13),
+    (delayMs === 0 ? 'not counted' : pair('roundTrips')).padStart(13),
     pair('connections').padStart(12),
     pair('bytes', 1000).padStart(7),
   ].join(' ')
