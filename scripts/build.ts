@@ -65,10 +65,10 @@ cpSync('build/ncc/index.js', 'dist/faces.js')
 writeFileSync('dist/index.js', `import { action } from './faces.js'\nawait action()\n`)
 writeFileSync('dist/cli.js', `#!/usr/bin/env node\nimport { cli } from './faces.js'\nawait cli()\n`)
 chmodSync('dist/cli.js', 0o755)
-for (const name of ['@kubernetes/client-node', '@actions/core', '@actions/github']) {
-  const license = readFileSync(
-    `node_modules/${name}/${name.includes('actions') ? 'LICENSE.md' : 'LICENSE'}`,
-    'utf8',
-  )
-  appendFileSync('dist/licenses.txt', `\n${name}\n${license}`)
+for (const [name, file] of [
+  ['@kubernetes/client-node', 'LICENSE'],
+  ['@actions/core', 'LICENSE.md'],
+  ['@actions/github', 'LICENSE.md'],
+] as const) {
+  appendFileSync('dist/licenses.txt', `\n${name}\n${readFileSync(`node_modules/${name}/${file}`, 'utf8')}`)
 }

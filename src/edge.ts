@@ -49,3 +49,14 @@ export function* causesOf(failure: Failure): Generator<string> {
     yield `caused by ${cause.stack ?? cause.message}`
   }
 }
+
+/** Gives a text of the core where there is no job summary: what that would hold is in the log. */
+export function withoutSummary(text: string): string {
+  return text
+    .replace('; it is in the job summary too', '')
+    .replace('The summary has that ready to paste', 'What to paste is above')
+    .replace(
+      'The summary has a Role for the administrator that makes',
+      'A Role for the administrator is above that makes',
+    )
+}

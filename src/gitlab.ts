@@ -1,4 +1,4 @@
-import { formatRunName } from './edge.ts'
+import { formatRunName, withoutSummary } from './edge.ts'
 import type { ReleaseContext } from './go-live/ref.ts'
 
 /** The variables that GitLab gives a job. */
@@ -71,15 +71,9 @@ export function gitlabAbsenceHint(variables: Variables): readonly string[] {
 
 /** Gives a text of the core in the words of the component: it has no input for a kubeconfig, and a job has no summary. */
 export function inComponent(text: string): string {
-  return text
+  return withoutSummary(text)
     .replace('input "kubeconfig" is empty, and neither', 'neither')
-    .replace('; it is in the job summary too', '')
     .replace('is in the job summary and in the report', 'is in the report')
-    .replace('The summary has that ready to paste', 'What to paste is above')
-    .replace(
-      'The summary has a Role for the administrator that makes',
-      'A Role for the administrator is above that makes',
-    )
     .replace('with debug logging', 'with the variable PG_APP_USER_VERBOSE set to true')
 }
 

@@ -94,16 +94,16 @@ export class Looker {
       this.check(admin, server, first.seconds.admin)
       if (plan.database === first.plan.database) return { ...first, admin, server, found, plan }
     }
-    return await this.look(admin)
+    return await this.look(lock)
   }
 
   /**
    * Reads the Secret, then logs in as the admin and, at the same time, as the application: what its login shows decides
    * about the password, and a server that lets anybody in is found before anything is changed.
    *
-   * @param admin a session to go on with, because it holds the lock
+   * @param lock whose session to go on with, and what the server showed under it
    */
-  async look(admin?: Session): Promise<Look> {
+  async look(lock?: Lock<ServerState>): Promise<Look> {
     const { request, journal, wanted } = this
     const secret = await this.readSecret()
     journal.secretVersion = secret?.resourceVersion
@@ -113,7 +113,7 @@ export class Looker {
     if (secretPlan instanceof Failure) throw secretPlan
     const login = this.applicationLogin(secret, secretPlan, wantedSecret)
 
-    const { session, server, attempt, inside, seconds } = await this.logInBoth(login, admin)
+    const { session, server, attempt, inside, seconds } = await this.logInBoth(login, lock)
     const evidence = weigh(attempt, login, password !== undefined)
     if (evidence === 'unproven' && request.unproven === 'refuse') throw unproven(login)
     if (evidence === 'wrong' && isAmbiguous(login.password)) throw ambiguous(wanted.secret)
@@ -142,10 +142,10 @@ export class Looker {
     return await readApplicationSecret(cluster.api, cluster.namespace, request.appSecret, journal.mask)
   }
 
-  private async logInBoth(login: Login, earlier: Session | undefined): Promise<BothLogins> {
+  private async logInBoth(login: Login, lock: Lock<ServerState> | undefined): Promise<BothLogins> {
     const timer = stopwatch()
     const [asAdmin, asApplication] = await Promise.allSettled([
-      this.readAsAdmin(earlier, timer),
+      this.readAsAdmin(lock, timer),
       this.readAsApplication(login, timer),
     ])
     // What the admin's login says comes first: the other one may have failed for the same reason.
@@ -164,10 +164,11 @@ export class Looker {
   }
 
   private async readAsAdmin(
-    earlier: Session | undefined,
+    lock: Lock<ServerState> | undefined,
     timer: Stopwatch,
   ): Promise<{ session: Session; server: ServerState; seconds: number }> {
-    const session = earlier ?? (await this.sessions.asAdmin('postgres'))
+    if (lock !== undefined) return { session: lock.session, server: lock.seen, seconds: timer() }
+    const session = await this.sessions.asAdmin('postgres')
     return { session, server: await session.ask(aboutServer(this.wanted)), seconds: timer() }
   }
 

@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander'
+import { withoutSummary } from './edge.ts'
 import { exitCodes, type ExitKind } from './exit-code.ts'
 import { Failure } from './failure.ts'
 import { goLiveModes } from './go-live/ref.ts'
@@ -292,20 +293,14 @@ function usageFailure(error: CommanderError, args: readonly string[]): Failure {
  * job summary.
  */
 export function inOptions(text: string): string {
-  return text
+  return withoutSummary(text)
     .replace(
       /\b([Ii])nput(s?) ((?:"[a-z-]+"(?:, | and )?)+)/g,
       (_, first: string, plural: string, names: string) =>
         `${first === 'I' ? 'O' : 'o'}ption${plural} ${names.replace(/"([a-z-]+)"/g, '--$1')}`,
     )
     .replace(/^(\W*\d+) inputs are wrong/, '$1 options are wrong')
-    .replace('; it is in the job summary too', '')
     .replace('is in the job summary and in the report', 'goes into the report: option --report-directory')
-    .replace('The summary has that ready to paste', 'What to paste is above')
-    .replace(
-      'The summary has a Role for the administrator that makes',
-      'A Role for the administrator is above that makes',
-    )
     .replace('with debug logging', 'with --verbose')
 }
 

@@ -4,7 +4,7 @@ import { stopwatch } from '../journal.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../kubernetes/application-secret.ts'
 import { roleManifests } from '../kubernetes/manifest.ts'
 import { namedRights, serviceRights } from '../kubernetes/permissions.ts'
-import type { Right } from '../kubernetes/right.ts'
+import { distinctRights } from '../kubernetes/right.ts'
 import type { Exchange, Login, Session } from '../postgres/session.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
 import { aboutServer } from '../postgres/state.ts'
@@ -194,6 +194,7 @@ function tell({ journal }: Run, report: GateReport, seconds: number): void {
   journal.step('right', 'go-live', `${profile} · ${mode} ${report.why.replaceAll('`', '')}\n${where}`)
   const holding = holdingBack(findings)
   for (const [first, ...others] of alike(holding)) {
+    if (first === undefined) continue
     const { id, verdict, seen, remedy } = first
     const sign = verdict === 'not met' ? 'stopped' : 'attention'
     const lines = [
@@ -216,14 +217,8 @@ function tell({ journal }: Run, report: GateReport, seconds: number): void {
 }
 
 /** Groups what came out in the same way for the same reason, so that the log says it once. */
-function alike(findings: readonly Finding[]): readonly (readonly [Finding, ...Finding[]])[] {
-  const groups = new Map<string, [Finding, ...Finding[]]>()
-  for (const finding of findings) {
-    const key = JSON.stringify([finding.verdict, finding.seen, finding.remedy])
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [finding])
-    else group.push(finding)
-  }
+function alike(findings: readonly Finding[]): readonly (readonly Finding[])[] {
+  const groups = Map.groupBy(findings, ({ verdict, seen, remedy }) => JSON.stringify([verdict, seen, remedy]))
   return [...groups.values()]
 }
 
@@ -270,12 +265,6 @@ function manifestFor({ request, cluster: { access, namespace }, journal }: Run, 
   ]
   return roleManifests(
     permissions.identity,
-    distinct(needed).filter((right) => namespaces.has(right.namespace)),
+    distinctRights(needed).filter((right) => namespaces.has(right.namespace)),
   )
-}
-
-function distinct(rights: readonly Right[]): readonly Right[] {
-  const key = ({ namespace, verb, group, resource, subresource = '', name = '' }: Right): string =>
-    [namespace, verb, group, resource, subresource, name].join('|')
-  return [...new Map(rights.map((right) => [key(right), right])).values()]
 }

@@ -1,3 +1,4 @@
+import { dayMs } from '../units.ts'
 import type { Finding, Judgement, Picture, Verdict } from './finding.ts'
 import {
   judgeApplicationSpread,
@@ -24,8 +25,6 @@ import type { Observations, Rules } from './observations.ts'
 import { requirements, type RequirementId } from './requirement.ts'
 import { settle } from './settle.ts'
 import { spansBetween } from './window.ts'
-
-const dayMs = 24 * 3600 * 1000
 
 /** Who judges which requirement. Each is pure: from what was seen to what it means. */
 const judges: Readonly<Record<RequirementId, (observed: Observations, rules: Rules) => Judgement>> = {

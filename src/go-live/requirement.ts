@@ -1,3 +1,4 @@
+import { dayMs, minuteMs } from '../units.ts'
 import type { Profile } from './profile.ts'
 import { parseWindow, type BackupWindow } from './window.ts'
 
@@ -178,9 +179,6 @@ export interface Thresholds {
   readonly recoveryDays: number
   readonly minAppReplicas: number
 }
-
-const minuteMs = 60_000
-const dayMs = 24 * 60 * minuteMs
 
 /** Gives what a profile demands, with the values of the go-live file in place of its own. */
 export function thresholdsOf(profile: Profile, given: Partial<Thresholds> = {}): Thresholds {

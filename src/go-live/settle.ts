@@ -1,9 +1,9 @@
 import { count } from '../text.ts'
+import { dayMs } from '../units.ts'
 import type { Finding, Judgement } from './finding.ts'
 import type { Rules } from './observations.ts'
 import type { Requirement, RequirementId } from './requirement.ts'
 
-const dayMs = 24 * 3600 * 1000
 const warnDays = 14
 
 /** Turns a judgement into a finding: what the go-live file says about it comes in here. */

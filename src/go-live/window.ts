@@ -1,6 +1,7 @@
 import { CronExpressionParser } from 'cron-parser'
 import { DateTime, IANAZone, Zone, FixedOffsetZone } from 'luxon'
 import { oneLine } from '../text.ts'
+import { dayMs } from '../units.ts'
 
 /** One way to read the time zone of a window. */
 export interface Reading {
@@ -52,8 +53,6 @@ const ambiguous: Readonly<Record<string, readonly [Reading, Reading]>> = {
     { name: 'WET all year (UTC)', zone: 'UTC' },
   ],
 }
-
-const dayMs = 24 * 3600 * 1000
 
 /** Parses `HH:MM-HH:MM ZONE`; the zone is `UTC`, `UTC+1`, an IANA name, or one of CET, EET and WET. */
 export function parseWindow(text: string): BackupWindow | { readonly problem: string } {

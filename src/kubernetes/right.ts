@@ -31,9 +31,7 @@ const order = ['secrets', 'services', 'endpointslices', 'pods', 'pods/portforwar
 
 /** Groups rights on the same objects. */
 export function groupRights(rights: readonly Right[]): readonly RightGroup[] {
-  const groups = Map.groupBy(rights, ({ namespace, group, resource, subresource = '', name = '' }) =>
-    [namespace, group, resource, subresource, name].join('|'),
-  )
+  const groups = Map.groupBy(rights, objectOf)
   return [...groups.values()]
     .map((same) => ({ verbs: same.map(({ verb }) => verb), resource: resourceOf(same[0]), rights: same }))
     .sort((one, other) => order.indexOf(one.resource) - order.indexOf(other.resource))
@@ -46,4 +44,14 @@ export function byNamespace(rights: readonly Right[]): Map<string, Right[]> {
 
 function resourceOf(right: Right | undefined): string {
   return [right?.resource, right?.subresource].filter((part) => part !== undefined).join('/')
+}
+
+/** Gives each right once. */
+export function distinctRights(rights: readonly Right[]): readonly Right[] {
+  return [...new Map(rights.map((right) => [`${objectOf(right)}|${right.verb}`, right])).values()]
+}
+
+/** What a right is about, as a key. */
+function objectOf({ namespace, group, resource, subresource = '', name = '' }: Right): string {
+  return [namespace, group, resource, subresource, name].join('|')
 }

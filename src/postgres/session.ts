@@ -294,7 +294,7 @@ export class Session {
     }
   }
 
-  /** Says goodbye, which rolls back and releases whatever the session held; waits for the server a second at most. */
+  /** Says goodbye, which rolls back and releases whatever the session held; waits a second at most until it is said. */
   async end(): Promise<void> {
     this.deadline.signal.removeEventListener('abort', this.abort)
     clearTimeout(this.cut)

@@ -11,6 +11,7 @@ import {
 } from '../go-live/finding.ts'
 import { count, utc } from '../text.ts'
 import { version } from '../version.ts'
+import { dayMs } from '../units.ts'
 import type { Subject } from './gate-json.ts'
 import { gateTitle } from './gate-summary.ts'
 
@@ -287,7 +288,6 @@ function legend({ windows }: Picture): Markup {
 
 /** The midnights, UTC, that the picture has room to name. */
 function days(from: Date, to: Date): readonly Date[] {
-  const dayMs = 24 * 3600 * 1000
   const first = Math.ceil(from.getTime() / dayMs) * dayMs
   const found: Date[] = []
   // A name that would not fit at the right edge is left out, its line with it.

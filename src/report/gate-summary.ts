@@ -1,6 +1,7 @@
 import { holdingBack, tally, type Finding, type GateReport } from '../go-live/finding.ts'
 import { standing, type Outcome } from '../outcome.ts'
 import { count, sentence, utc } from '../text.ts'
+import { dayMs } from '../units.ts'
 import { block, code, escape, fold, paragraphs, table } from './markdown.ts'
 
 /** For how long the block to paste suggests to attest. */
@@ -83,7 +84,7 @@ export function toPaste({ findings, at }: GateReport): ToPaste | undefined {
   const attested = unknown.filter(({ attestable }) => attestable)
   const waived = unknown.filter(({ attestable, counts }) => !attestable && counts)
   if (attested.length + waived.length === 0) return undefined
-  const until = new Date(at.getTime() + suggestedDays * 24 * 3600 * 1000).toISOString().slice(0, 10)
+  const until = new Date(at.getTime() + suggestedDays * dayMs).toISOString().slice(0, 10)
   const entries = (list: readonly Finding[], text: string, hint: string, who: string): readonly string[] =>
     list.flatMap(({ id }, index) => [
       `  - requirement: ${id}`,

@@ -1,11 +1,11 @@
 import { count, oneLine, utc } from '../../text.ts'
+import { minuteMs } from '../../units.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import { queries } from '../observe-sql.ts'
 import { segmentNumber } from '../wal.ts'
 import { archiverWords, durationWords, sqlEvidence } from './words.ts'
 
-const minuteMs = 60_000
 /** More than an idle server writes of its own accord into a segment: checkpoints, snapshots of running transactions. */
 const idleBytes = 64 * 1024
 

@@ -1,4 +1,5 @@
 import { count, oneLine, sentence, utc } from '../../text.ts'
+import { dayMs } from '../../units.ts'
 import type { BackupRun, Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import { daysOf } from '../observe-cluster.ts'
@@ -14,8 +15,6 @@ import {
 } from '../window.ts'
 import { judgeArchiving } from './archiving.ts'
 import { durationWords, hiddenBy, sqlEvidence } from './words.ts'
-
-const dayMs = 24 * 3600 * 1000
 
 /** `backup-schedule`: a run in every window of the coming year, or in every second one where that is often enough. */
 export function judgeBackupSchedule(observed: Observations, rules: Rules): Judgement {

@@ -1,3 +1,4 @@
+import type { ParameterName } from '../../parameters.ts'
 import { count, oneLine, sentence } from '../../text.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations } from '../observations.ts'
@@ -15,15 +16,13 @@ export function judgeApplicationUser(observed: Observations): Judgement {
       `Secret ${secretRef}`,
       secret === undefined ? 'there is none' : `PGUSER ${user ?? 'missing'}`,
     ),
-  ]
-  evidence.push(
     sqlEvidence(
       observed,
       queries.sessions,
       `${count(sql.adminSessions.length, 'other session')} of the admin`,
     ),
     observed.login,
-  )
+  ]
   if (secret === undefined || user === undefined) {
     return {
       verdict: 'not met',
@@ -76,16 +75,10 @@ export function judgeRoleAttributes(observed: Observations): Judgement {
       `select * from pg_roles where rolname = '${oneLine(username, 63)}'`,
       role === undefined ? 'no row' : role.dangers.join(', ') || 'nothing dangerous',
     ),
+    observed.login,
   ]
-  evidence.push(observed.login)
   if (named !== username) {
-    return {
-      verdict: 'unknown',
-      wanted,
-      seen: `${secretRef} holds "${oneLine(named, 63)}", and "${username}" was looked at`,
-      remedy: 'input "app-username", or another "app-secret"',
-      evidence,
-    }
+    return { ...anotherNamed(secretRef, named, username, 'app-username'), wanted, evidence }
   }
   if (role === undefined)
     return {
@@ -135,13 +128,7 @@ export function judgePublicConnect(observed: Observations): Judgement {
     ),
   ]
   if (named !== database) {
-    return {
-      verdict: 'unknown',
-      wanted,
-      seen: `${secretRef} holds "${oneLine(named, 63)}", and "${database}" was looked at`,
-      remedy: 'input "app-database", or another "app-secret"',
-      evidence,
-    }
+    return { ...anotherNamed(secretRef, named, database, 'app-database'), wanted, evidence }
   }
   if (found === undefined)
     return {
@@ -161,6 +148,20 @@ export function judgePublicConnect(observed: Observations): Judgement {
     }
   }
   return { verdict: 'met', wanted, seen: 'only roles with a grant may connect', evidence }
+}
+
+/** Where the Secret is for something else than what this run looks at, nothing is known about what it is for. */
+function anotherNamed(
+  secretRef: string,
+  named: string,
+  looked: string,
+  input: ParameterName,
+): Pick<Judgement, 'verdict' | 'seen' | 'remedy'> {
+  return {
+    verdict: 'unknown',
+    seen: `${secretRef} holds "${oneLine(named, 63)}", and "${looked}" was looked at`,
+    remedy: `input "${input}", or another "app-secret"`,
+  }
 }
 
 /** `tls`: the application insists on TLS, and the server offers it. */

@@ -1,11 +1,10 @@
 import { count } from '../../text.ts'
+import { dayMs } from '../../units.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations } from '../observations.ts'
 import { queries } from '../observe-sql.ts'
 import { endOfLife, endOfLifeSeen } from '../version.ts'
 import { sqlEvidence } from './words.ts'
-
-const dayMs = 24 * 3600 * 1000
 
 /** `primary`: what is behind the Service takes writes. */
 export function judgePrimary(observed: Observations): Judgement {

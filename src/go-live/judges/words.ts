@@ -1,9 +1,8 @@
 import { count, oneLine, sentence, utc } from '../../text.ts'
+import { hourMs, minuteMs } from '../../units.ts'
 import type { Evidence, OptionalRight, Unread } from '../finding.ts'
 import type { Observations } from '../observations.ts'
 import { placeWords } from '../observe-cluster.ts'
-
-const minuteMs = 60_000
 
 /** Gives what a statement showed as evidence. */
 export function sqlEvidence(observed: Observations, query: string, answer: string): Evidence {
@@ -75,7 +74,7 @@ export function slotWords(observed: Observations): string {
 
 /** Gives a duration in its largest whole unit. */
 export function durationWords(milliseconds: number): string {
-  const hours = milliseconds / (60 * minuteMs)
+  const hours = milliseconds / hourMs
   if (hours >= 1 && Number.isInteger(hours)) return count(hours, 'hour')
   const minutes = milliseconds / minuteMs
   return minutes >= 1 ? count(Math.round(minutes), 'minute') : `${milliseconds / 1000} s`
