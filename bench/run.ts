@@ -5,8 +5,9 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { parameters, type ParameterName } from '../src/parameters.ts'
+import { furnish, prepareStep, type Inputs } from '../sandbox/runner.ts'
 import { openDistance, type Distance, type Traffic } from './distance.ts'
+import { median, print } from './figures.ts'
 import { nobody, openSite } from './site.ts'
 
 const { values: options } = parseArgs({
@@ -21,7 +22,6 @@ const delays = options.delays.split(',').map(Number)
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const dist = fileURLToPath(new URL('../dist/', import.meta.url))
-const action = join(dist, 'index.js')
 
 /** What one process took. */
 interface Taken {
@@ -93,7 +93,7 @@ async function compare(
 
 async function runTool(distance: Distance, kubeconfig: string, application: string): Promise<Figures> {
   const inputs = { ...site.inputs, kubeconfig, ...namesOf(application) }
-  return await counted(distance, () => node([action], variables(inputs)))
+  return await counted(distance, () => act(inputs))
 }
 
 async function runShell(distance: Distance, kubeconfig: string, application: string): Promise<Figures> {
@@ -131,9 +131,9 @@ async function startUp(): Promise<Record<string, string>> {
     'app-namespace': 'shop',
   }
   for (let run = 0; run < runs; run++) {
-    took.nothing.push((await node(['-e', '0'], {})).ms)
-    took.wrong.push((await node([action], variables({}))).ms)
-    took.loaded.push((await node([action], variables(unreachable))).ms)
+    took.nothing.push((await measure(process.execPath, ['-e', '0'], {})).ms)
+    took.wrong.push((await act({})).ms)
+    took.loaded.push((await act(unreachable)).ms)
   }
   const [nothing, wrong, loaded] = [median(took.nothing), median(took.wrong), median(took.loaded)]
   let bytes = 0
@@ -157,33 +157,20 @@ async function peakOf(first: boolean): Promise<number> {
   )
   const name = site.application()
   const inputs = { ...site.inputs, kubeconfig: await site.kubeconfig(site.server.port), ...namesOf(name) }
-  if (!first) await node([action], variables(inputs))
-  const { code, output } = await node(['--require', watch, action], variables(inputs))
+  if (!first) await act(inputs)
+  const { code, output } = await act(inputs, ['--require', watch])
   if (code !== 0) throw new Error(output)
   return Number(await readFile(peak, 'utf8')) / 1024
 }
 
-function namesOf(application: string): Partial<Record<ParameterName, string>> {
+function namesOf(application: string): Inputs {
   return { 'app-database': application, 'app-secret': `${application}-postgresql-secret` }
 }
 
-/** A runner passes every input that action.yml names: as given, else its default, else empty. */
-function variables(inputs: Partial<Record<ParameterName, string>>): NodeJS.ProcessEnv {
-  return {
-    HOME: home,
-    CI: 'true',
-    GITHUB_ACTIONS: 'true',
-    ...Object.fromEntries(
-      parameters.map((parameter) => [
-        `INPUT_${parameter.name.toUpperCase()}`,
-        inputs[parameter.name] ?? ('default' in parameter ? parameter.default : ''),
-      ]),
-    ),
-  }
-}
-
-function node(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Taken> {
-  return measure(process.execPath, args, env)
+/** Runs the action as a runner does. */
+async function act(inputs: Inputs, flags: readonly string[] = []): Promise<Taken> {
+  const { main, env } = await prepareStep(await furnish(home), inputs)
+  return await measure(process.execPath, [...flags, main], env)
 }
 
 /** Runs a program to its end; what it waits for is not shortened by anything that an earlier one has left. */
@@ -209,11 +196,6 @@ function medians(all: readonly Figures[]): Figures {
   return { ms: of('ms'), connections: of('connections'), bytes: of('bytes'), roundTrips }
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((one, other) => one - other)
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN
-}
-
 function format(delayMs: number, tool: Figures, shell: Figures | undefined): string {
   const pair = (name: keyof Figures, unit = 1): string =>
     [tool, shell].map((each) => (each === undefined ? '–' : (each[name] / unit).toFixed(0))).join(' / ')
@@ -226,8 +208,4 @@ function format(delayMs: number, tool: Figures, shell: Figures | undefined): str
     pair('connections').padStart(12),
     pair('bytes', 1000).padStart(7),
   ].join(' ')
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

@@ -1,5 +1,7 @@
 import pg from 'pg'
 import { startSandbox } from '../sandbox/sandbox.ts'
+import { crowd } from './crowd.ts'
+import { median, print } from './figures.ts'
 import { inputsFor, runAction, type ActionRun } from '../test/process/action.ts'
 
 /**
@@ -14,13 +16,7 @@ try {
   await pass('shop', {})
   await show('nothing to do, alone')
 
-  for (let index = 0; index < 1_000; index++) {
-    for (const namespace of [accessNamespace, appNamespace]) {
-      const metadata = { name: `other-${index}`, namespace, labels: { app: 'other' } }
-      api.put({ kind: 'Secret', metadata, stringData: { some: 'thing' } })
-      api.put({ kind: 'Pod', metadata, spec: { containers: [{ name: 'other' }] } })
-    }
-  }
+  crowd(sandbox)
   await show('beside 1,000 Pods and 1,000 Secrets')
 
   const rules = [{ apiGroups: ['*'], resources: ['*'], verbs: ['get', 'list'] }]
@@ -73,16 +69,11 @@ try {
 async function show(what: string, inputs = {}): Promise<void> {
   const seconds: number[] = []
   for (let run = 0; run < runs; run++) seconds.push((await pass('shop', inputs)).seconds)
-  const sorted = seconds.toSorted((one, other) => one - other)
-  print(`${what.padEnd(46)} ${((sorted[Math.floor(runs / 2)] ?? NaN) * 1000).toFixed(0).padStart(5)} ms`)
+  print(`${what.padEnd(46)} ${(median(seconds) * 1000).toFixed(0).padStart(5)} ms`)
 }
 
 async function pass(name: string, inputs: object): Promise<ActionRun> {
   const run = await runAction({ sandbox, inputs: { ...inputsFor(sandbox, name), ...inputs } })
   if (run.code !== 0) throw new Error(run.log)
   return run
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

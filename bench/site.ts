@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { startSandbox } from '../sandbox/sandbox.ts'
-import type { ParameterName } from '../src/parameters.ts'
+import type { Inputs } from '../sandbox/runner.ts'
 import { accessSecret, Scene } from '../test/cluster/scene.ts'
-import { changed } from '../test/process/action.ts'
+import { leadingTo } from '../test/process/action.ts'
 
 /** Where it is measured: a cluster with a PostgreSQL and an access Secret. */
 export interface Site {
@@ -10,7 +10,7 @@ export interface Site {
   readonly server: { readonly host: string; readonly port: number }
   /** The namespace of the applications. */
   readonly namespace: string
-  readonly inputs: Partial<Record<ParameterName, string>>
+  readonly inputs: Inputs
   /** Whether the shell script can run here: kubectl forwards no port through the stand-in. */
   readonly shell: boolean
   /** Gives the name of an application that nobody has used yet. */
@@ -32,7 +32,7 @@ current-context: none
 export async function openSite(kubeconfig: string | undefined): Promise<Site> {
   const id = randomBytes(3).toString('hex')
   let count = 0
-  const application = (): string => `app_${id}_${String(++count)}`.replaceAll('_', '-')
+  const application = (): string => `app-${id}-${++count}`
   if (kubeconfig === undefined) {
     const sandbox = await startSandbox({ postgres: { logStatement: 'none' } })
     return {
@@ -42,12 +42,7 @@ export async function openSite(kubeconfig: string | undefined): Promise<Site> {
       inputs: { 'access-secret': sandbox.accessSecret, 'access-namespace': sandbox.accessNamespace },
       shell: false,
       application,
-      kubeconfig: (port) =>
-        Promise.resolve(
-          changed(sandbox.kubeconfig, (config) => {
-            for (const { cluster } of config.clusters) cluster['server'] = `https://127.0.0.1:${port}`
-          }),
-        ),
+      kubeconfig: (port) => Promise.resolve(leadingTo(sandbox.kubeconfig, `https://127.0.0.1:${port}`)),
       close: () => sandbox.stop(),
     }
   }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { changed } from '../process/action.ts'
+import { leadingTo } from '../process/action.ts'
 import { useBench, type Application, type Run } from '../support/bench.ts'
 import { budget, random, report } from './budget.ts'
 import { openNetwork, type Network, type Weather } from './network.ts'
@@ -23,9 +23,7 @@ beforeAll(async () => {
 afterAll(() => network.close())
 
 function newApplication(): Application {
-  const input = changed(bench.sandbox.kubeconfig, ({ clusters: [entry] }) => {
-    if (entry) entry.cluster['server'] = `https://${network.host}:${network.port}`
-  })
+  const input = leadingTo(bench.sandbox.kubeconfig, `https://${network.host}:${network.port}`)
   return bench.application({ kubeconfig: { input, absenceHint: [] } })
 }
 

@@ -179,6 +179,13 @@ export function changed(kubeconfig: string, change: (config: Kubeconfig) => void
   return stringify(config)
 }
 
+/** Gives a kubeconfig for another address of the API server. */
+export function leadingTo(kubeconfig: string, server: string): string {
+  return changed(kubeconfig, (config) => {
+    for (const { cluster } of config.clusters) cluster['server'] = server
+  })
+}
+
 /** Gives the token in a kubeconfig of the sandbox. */
 export function tokenOf(kubeconfig: string): string {
   const [entry] = (parse(kubeconfig) as Kubeconfig).users

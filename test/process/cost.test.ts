@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { crowd } from '../../bench/crowd.ts'
 import { openDistance, type Distance } from '../../bench/distance.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
-import { changed, inputsFor, runAction, type ActionSetting } from './action.ts'
+import { inputsFor, leadingTo, runAction, type ActionSetting } from './action.ts'
 
 /** Long against what the runs themselves need, so that no answer is counted twice. */
 const roundTripMs = 200
@@ -20,9 +21,7 @@ beforeAll(async () => {
     { host: '127.0.0.1', port: Number(new URL(sandbox.api.url).port) },
     roundTripMs,
   )
-  kubeconfig = changed(sandbox.kubeconfig, ({ clusters }) => {
-    for (const { cluster } of clusters) cluster['server'] = `https://127.0.0.1:${distance.port}`
-  })
+  kubeconfig = leadingTo(sandbox.kubeconfig, `https://127.0.0.1:${distance.port}`)
 }, 60_000)
 
 afterAll(async () => {
@@ -86,17 +85,9 @@ test('a run that finds nothing to do costs what the documents say', async () => 
 }, 60_000)
 
 test('a crowded cluster makes a run ask for nothing more', async () => {
-  const { api, accessNamespace, appNamespace } = sandbox
   await count('crowded')
   const before = await count('crowded')
-  for (let index = 0; index < 1_000; index++) {
-    for (const namespace of [accessNamespace, appNamespace]) {
-      const metadata = { name: `other-${index}`, namespace, labels: { app: 'other' } }
-      api.put({ kind: 'Secret', metadata, stringData: { some: 'thing' } })
-      api.put({ kind: 'Pod', metadata, spec: { containers: [{ name: 'other' }] } })
-    }
-  }
-  distance.take()
+  crowd(sandbox)
   const { requests, statements } = await count('crowded')
   expect({ requests, statements }).toEqual({ requests: before['requests'], statements: before['statements'] })
 }, 60_000)

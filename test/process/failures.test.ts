@@ -4,7 +4,15 @@ import { createAuthority } from '../../sandbox/certificate.ts'
 import { freePort } from '../../sandbox/host.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import type { FailureCode } from '../../src/failure.ts'
-import { changed, inputsFor, runAction, watchChanges, withUser, type ActionSetting } from './action.ts'
+import {
+  changed,
+  inputsFor,
+  leadingTo,
+  runAction,
+  watchChanges,
+  withUser,
+  type ActionSetting,
+} from './action.ts'
 import { documents } from '../../src/version.ts'
 
 let sandbox: Sandbox
@@ -98,10 +106,6 @@ function together(...undos: readonly Undo[]): Undo {
 const kubeconfig = (text: () => string | Promise<string>) => async (): Promise<Inputs> => ({
   kubeconfig: await text(),
 })
-const leadingTo = (server: string): string =>
-  changed(sandbox.kubeconfig, (config) => {
-    for (const { cluster } of config.clusters) cluster['server'] = server
-  })
 
 const cases: readonly Case[] = [
   {
@@ -186,7 +190,7 @@ const cases: readonly Case[] = [
   {
     code: 'api-server-unreachable',
     when: 'nothing listens there',
-    inputs: kubeconfig(async () => leadingTo(`https://127.0.0.1:${await freePort()}`)),
+    inputs: kubeconfig(async () => leadingTo(sandbox.kubeconfig, `https://127.0.0.1:${await freePort()}`)),
     says: /^https:\/\/127\.0\.0\.1:\d+ refused the connection \(ECONNREFUSED\)\.$/,
     hints: /Check the server address and port in the kubeconfig\./,
   },

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
-import { changed, inputsFor, runAction, watchChanges, type ActionRun } from './action.ts'
+import { inputsFor, leadingTo, runAction, watchChanges, type ActionRun } from './action.ts'
 
 // These runs wait for ten seconds each, so they wait together.
 
@@ -16,9 +16,7 @@ beforeAll(async () => {
   sandbox = await startSandbox()
   silence = await startSilence()
   const { port } = silence
-  const toSilence = changed(sandbox.kubeconfig, (config) => {
-    for (const { cluster } of config.clusters) cluster['server'] = `https://127.0.0.1:${port}`
-  })
+  const toSilence = leadingTo(sandbox.kubeconfig, `https://127.0.0.1:${port}`)
   sandbox.api.route('postgres-system', 'postgresql1-0', 5432, { host: '127.0.0.1', port })
   const watched = await watchChanges(sandbox)
   const inputs = inputsFor(sandbox, 'patience')
