@@ -100,7 +100,8 @@ async function runShell(distance: Distance, kubeconfig: string, application: str
   const path = join(home, 'kubeconfig')
   await writeFile(path, kubeconfig, { mode: 0o600 })
   const env = {
-    HOME: home,
+    // Empty, as on a fresh runner: kubectl keeps there what it has learned about the API server.
+    HOME: await mkdtemp(join(home, 'runner-')),
     KUBECONFIG: path,
     ACCESS_NAMESPACE: site.inputs['access-namespace'],
     ACCESS_SECRET: site.inputs['access-secret'],

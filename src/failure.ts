@@ -25,6 +25,7 @@ export const failureCodes = [
   'tunnel-lost',
   'tls-failed',
   'cleartext-password-demanded',
+  'login-unsupported',
   'admin-login-refused',
   'admin-rights-missing',
   'target-is-standby',

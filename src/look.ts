@@ -17,7 +17,7 @@ import {
   type Plan,
   type Wanted,
 } from './postgres/decide.ts'
-import type { Lock } from './postgres/lock.ts'
+import { tryLock, type Lock } from './postgres/lock.ts'
 import { weigh } from './postgres/login.ts'
 import { isAmbiguous } from './postgres/scram.ts'
 import type { Attempt, Login, Session } from './postgres/session.ts'
@@ -46,14 +46,21 @@ export interface Look {
   readonly found: Found
   readonly plan: Plan
   readonly insidePlan: InsidePlan
+  /** There if this look was taken under the lock. */
+  readonly lock: Lock<ServerState> | undefined
   /** How long the two logins and what they read took, in seconds. */
   readonly seconds: { readonly admin: number; readonly application: number }
 }
 
-interface BothLogins extends Pick<Look, 'server' | 'attempt' | 'seconds'> {
+interface BothLogins extends Pick<Look, 'server' | 'lock' | 'attempt' | 'seconds'> {
   readonly session: Session
   /** There if the application got in. */
   readonly inside: InsideState | undefined
+}
+
+interface AdminLook extends Pick<BothLogins, 'session' | 'server' | 'lock'> {
+  /** How long it took, in seconds. */
+  readonly seconds: number
 }
 
 /** Looks for a run; what it needs for that stays the same from look to look. */
@@ -92,7 +99,7 @@ export class Looker {
     if (roleless && first.secretPlan.kind !== 'keep') {
       const plan = decide(found, this.wanted)
       this.check(admin, server, first.seconds.admin)
-      if (plan.database === first.plan.database) return { ...first, admin, server, found, plan }
+      if (plan.database === first.plan.database) return { ...first, admin, server, lock, found, plan }
     }
     return await this.look(lock)
   }
@@ -113,7 +120,10 @@ export class Looker {
     if (secretPlan instanceof Failure) throw secretPlan
     const login = this.applicationLogin(secret, secretPlan, wantedSecret)
 
-    const { session, server, attempt, inside, seconds } = await this.logInBoth(login, lock)
+    // Without a Secret there is something to do: the lock is taken at once, if nobody has to be asked before.
+    const certain = secret === undefined && !request.dryRun && journal.reporter.confirm === undefined
+    const both = await this.logInBoth(login, lock ?? (certain ? 'try' : 'none'))
+    const { session, server, attempt, inside, seconds } = both
     const evidence = weigh(attempt, login, password !== undefined)
     if (evidence === 'unproven' && request.unproven === 'refuse') throw unproven(login)
     if (evidence === 'wrong' && isAmbiguous(login.password)) throw ambiguous(wanted.secret)
@@ -129,7 +139,19 @@ export class Looker {
     }
     const plan = decide(found, wanted)
     const insidePlan = decideInside(inside ?? (await this.inside(plan)), server, wanted)
-    return { secret, secretPlan, admin: session, server, login, attempt, found, plan, insidePlan, seconds }
+    return {
+      secret,
+      secretPlan,
+      admin: session,
+      server,
+      lock: both.lock,
+      login,
+      attempt,
+      found,
+      plan,
+      insidePlan,
+      seconds,
+    }
   }
 
   /** The first look takes what was read when the run began: it decides about nothing that it does not look at again. */
@@ -142,7 +164,7 @@ export class Looker {
     return await readApplicationSecret(cluster.api, cluster.namespace, request.appSecret, journal.mask)
   }
 
-  private async logInBoth(login: Login, lock: Lock<ServerState> | undefined): Promise<BothLogins> {
+  private async logInBoth(login: Login, lock: Lock<ServerState> | 'try' | 'none'): Promise<BothLogins> {
     const timer = stopwatch()
     const [asAdmin, asApplication] = await Promise.allSettled([
       this.readAsAdmin(lock, timer),
@@ -150,26 +172,29 @@ export class Looker {
     ])
     // What the admin's login says comes first: the other one may have failed for the same reason.
     if (asAdmin.status === 'rejected') throw asAdmin.reason
-    const { session, server, seconds } = asAdmin.value
+    const { session, server, lock: taken, seconds } = asAdmin.value
     this.check(session, server, seconds)
     if (asApplication.status === 'rejected') throw asApplication.reason
     const { attempt, inside } = asApplication.value
     return {
       session,
       server,
+      lock: taken,
       attempt,
       inside,
       seconds: { admin: seconds, application: asApplication.value.seconds },
     }
   }
 
-  private async readAsAdmin(
-    lock: Lock<ServerState> | undefined,
-    timer: Stopwatch,
-  ): Promise<{ session: Session; server: ServerState; seconds: number }> {
-    if (lock !== undefined) return { session: lock.session, server: lock.seen, seconds: timer() }
+  private async readAsAdmin(lock: Lock<ServerState> | 'try' | 'none', timer: Stopwatch): Promise<AdminLook> {
+    if (typeof lock === 'object') return { session: lock.session, server: lock.seen, lock, seconds: timer() }
     const session = await this.sessions.asAdmin('postgres')
-    return { session, server: await session.ask(aboutServer(this.wanted)), seconds: timer() }
+    const question = aboutServer(this.wanted)
+    if (lock === 'none') {
+      return { session, server: await session.ask(question), lock: undefined, seconds: timer() }
+    }
+    const { seen, lock: taken } = await tryLock(session, this.wanted, question)
+    return { session, server: seen, lock: taken, seconds: timer() }
   }
 
   private async readAsApplication(

@@ -5,8 +5,14 @@ import { createApplicationSecret, repairApplicationSecret } from './kubernetes/a
 import { isInPlace, Looker, unproven, type Look } from './look.ts'
 import { grantsNow, passwordWords, roleNow, stepsToCome, tellDryRun, tellInPlace } from './narrate.ts'
 import type { Change } from './outcome.ts'
-import { convergeGrants, convergeInside, convergeRole, createDatabase } from './postgres/converge.ts'
-import { decideGrants, decideInside } from './postgres/decide.ts'
+import {
+  convergeGrants,
+  convergeRole,
+  createDatabase,
+  createExtension,
+  grantSchema,
+} from './postgres/converge.ts'
+import { decideGrants, decideInside, type InsidePlan } from './postgres/decide.ts'
 import { isPassing } from './postgres/failure.ts'
 import { takeLock } from './postgres/lock.ts'
 import { sessionOf, weigh } from './postgres/login.ts'
@@ -20,6 +26,8 @@ import { underWay } from './under-way.ts'
 const pauseMs = 250
 const longestPauseMs = 4_000
 const shortPassword = 16
+/** PostgreSQL 15 took CREATE on schema `public` from PUBLIC. Source: its release notes. */
+const createTakenFrom = 150_000
 
 /** Thrown where somebody else was faster, so that everything has to be looked at again. */
 export class StartAgain extends Error {}
@@ -73,9 +81,12 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   }
   await sessions.end(first.attempt.session)
   await agree(first, run)
+  // Every change is proven by a login, and a database that is made is entered: these need not begin at their turn.
+  sessions.prepare(first.login, ...(first.plan.database === 'create' ? (['admin'] as const) : []))
   deadline.enter('the wait for the lock')
-  const question = aboutServer(wanted)
-  const lock = await takeLock(sessions, first.admin, wanted, question, deadline, journal.reporter)
+  const lock =
+    first.lock ??
+    (await takeLock(sessions, first.admin, wanted, aboutServer(wanted), deadline, journal.reporter))
   deadline.enter('the second look')
   const look = await looker.lookAgain(first, lock)
   if (isInPlace(look)) {
@@ -216,7 +227,8 @@ async function putDatabaseRight(look: Look, run: Run): Promise<Granted> {
   return { server: now, inside }
 }
 
-async function putInsideRight({ plan, insidePlan }: Look, database: Granted, run: Run): Promise<void> {
+async function putInsideRight(look: Look, database: Granted, run: Run): Promise<void> {
+  const { plan, insidePlan } = look
   const { sessions, journal, wanted } = run
   const { server } = database
   const created = plan.database === 'create'
@@ -224,32 +236,39 @@ async function putInsideRight({ plan, insidePlan }: Look, database: Granted, run
   if (!created && nothing && plan.role.action !== 'create') return
   const timer = stopwatch()
   const session = await (database.inside ?? sessions.asAdmin(wanted.database))
-  const inside = await session.ask(aboutInside(wanted))
-  if (!created && plan.role.action === 'create' && inside.otherOwners.length > 0) {
-    const owners = sentence(inside.otherOwners)
-    journal.note(
-      `${owners} own tables in database ${wanted.database}: a role that is made anew does not own what its namesake did`,
-    )
-  }
-  const insideNow = decideInside(inside, server, wanted)
-  const changes: Change[] = [
-    ...(insideNow.grantSchema
-      ? [{ object: 'grants', name: wanted.database, action: 'granted' } as const]
-      : []),
-    ...insideNow.extensions.map((name) => ({ object: 'extension', name, action: 'created' }) as const),
-  ]
-  if (changes.length === 0) return
-  await journal.make(changes, (decisive) => convergeInside(session, insideNow, server, wanted, decisive))
-  await sessions.end(session)
+  // A new database lets nobody create from PostgreSQL 15 on: what it needs is known without a look.
+  const known = created && server.versionNumber >= createTakenFrom
+  const insideNow = known ? insidePlan : await lookInside(session, look, server, run)
   if (insideNow.grantSchema) {
+    await journal.make([{ object: 'grants', name: wanted.database, action: 'granted' }], (decisive) =>
+      grantSchema(session, server, wanted, decisive),
+    )
     const text = `${wanted.username}: USAGE and CREATE on schema public`
     journal.step(created ? 'created' : 'repaired', 'grants', text, timer())
     tellGrants(plan.ours, created, 'USAGE and CREATE on schema `public`', journal)
   }
   for (const name of insideNow.extensions) {
+    await journal.make([{ object: 'extension', name, action: 'created' }], (decisive) =>
+      createExtension(session, name, server, wanted, decisive),
+    )
     journal.step('created', 'extension', `${name} created in schema public`)
     journal.row({ subject: `Extension ${codeSpan(name)}`, now: 'in schema `public`', done: 'created' })
   }
+  await sessions.end(session)
+}
+
+/** Looks at what is inside the database before that is changed. */
+async function lookInside(session: Session, look: Look, server: ServerState, run: Run): Promise<InsidePlan> {
+  const { journal, wanted } = run
+  const { plan } = look
+  const inside = await session.ask(aboutInside(wanted))
+  if (plan.database === 'keep' && plan.role.action === 'create' && inside.otherOwners.length > 0) {
+    const owners = sentence(inside.otherOwners)
+    journal.note(
+      `${owners} own tables in database ${wanted.database}: a role that is made anew does not own what its namesake did`,
+    )
+  }
+  return decideInside(inside, server, wanted)
 }
 
 function tellGrants(ours: boolean, created: boolean, done: string, journal: Journal): void {

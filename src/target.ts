@@ -15,9 +15,8 @@ import {
   serviceRights,
   type PermissionReport,
 } from './kubernetes/permissions.ts'
-import { readService, resolvePod, type Service } from './kubernetes/service.ts'
-import { openTunnel } from './kubernetes/tunnel.ts'
-import type { Server } from './postgres/session.ts'
+import { Route } from './kubernetes/route.ts'
+import type { Server } from './postgres/connection.ts'
 import type { ProvisionRequest } from './request.ts'
 import { count } from './text.ts'
 import { underWay } from './under-way.ts'
@@ -40,8 +39,8 @@ export interface Cluster {
  * Finds the cluster, says which it is and as whom the run acts, makes sure of every right, and finds the way to
  * PostgreSQL. Nothing is changed.
  *
- * Reads that do not depend on each other are under way at once, because each costs a round trip to an API server that
- * may be far away; what they say counts in the order of the story.
+ * Everything is asked for as soon as it is known what to ask for, because each answer costs a round trip to an API
+ * server that may be far away; what the answers say counts in the order of the story.
  *
  * @param opened told about the API as soon as there is one, so that it gets closed whatever happens
  */
@@ -67,11 +66,15 @@ export async function connect(
   const api = await found.connect(deadline.signal)
   opened(api)
   const reading = stopwatch()
-  // First, because it alone is what the next request waits for.
+  // First, because these are what the next requests wait for.
   const access = underWay(readAccessSecret(api, accessNamespace, accessSecret, journal.mask))
   const read = underWay(access.then(reading))
+  const route = new Route(api, accessNamespace, access, deadline.signal)
   const identity = underWay(api.identity())
   const named = underWay(reviewRights(api, identity, namedRights({ ...request, appNamespace: namespace })))
+  const all = underWay(
+    access.then(({ service }) => reviewRights(api, identity, serviceRights(accessNamespace, service), named)),
+  )
   const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
   const as = `as ${(await identity).name} · kubeconfig from ${found.source}`
   const where = `${found.server} · context ${found.context} · namespace ${namespace}`
@@ -79,29 +82,41 @@ export async function connect(
 
   deadline.enter('permissions')
   const asked = stopwatch()
-  const service = await authorize(api, await named, access, request, journal)
-  const { rights } = journal.permissions ?? { rights: [] }
+  const { rights } = await authorize(api, await named, all, route, request, journal)
   journal.step('right', 'permissions', `${rights.length} of ${count(rights.length, 'right')}`, asked())
   const { ref, keyCount } = await access
   journal.step('right', 'access Secret', `${ref} · ${count(keyCount, 'key')}, well formed`, await read)
 
   deadline.enter('the tunnel')
-  const { server, pod } = await locate(api, service, await access, request, journal, deadline)
-  const { selector } = service
+  const looked = stopwatch()
+  const { service, pod, port } = await route.target
+  let said = false
+  const server: Server = {
+    deadline,
+    applicationName: request.runName,
+    dial: async () => {
+      const tunnel = await route.dial()
+      if (!said) journal.step('right', 'tunnel', `svc/${service} → Pod ${pod} port ${port}`, looked())
+      said = true
+      return tunnel
+    },
+  }
+  const { selector } = await route.service
   return { api, namespace, access: await access, secret: await secret, server, pod, selector }
 }
 
 /**
- * Two rounds of rights, with the access Secret in between: only it can name the Service, and the administrator should
- * get one complete list. Gives the Service.
+ * Judges two rounds of rights, with the access Secret in between: only it can name the Service, and the administrator
+ * should get one complete list.
  */
 async function authorize(
   api: Api,
   named: PermissionReport,
-  reading: Promise<AccessSecret>,
+  all: Promise<PermissionReport>,
+  route: Route,
   request: ProvisionRequest,
   journal: Journal,
-): Promise<Service> {
+): Promise<PermissionReport> {
   const { accessNamespace, accessSecret } = request
   const { identity } = named
   const unreadable = named.missing.some(
@@ -112,42 +127,15 @@ async function authorize(
     const rights = [...named.rights, ...serviceRights(accessNamespace)]
     throw missing(permissionReport(identity, rights, named.missing), journal)
   }
-  const { service: name } = await reading
-  const service = underWay(readService(api, accessNamespace, name))
-  const report = await reviewRights(api, identity, serviceRights(accessNamespace, name), named)
+  const report = await all
   if (report.missing.length > 0) throw missing(report, journal)
   journal.permissions = report
-  if ((await service).selector !== undefined) return await service
+  const { selector, name } = await route.service
+  if (selector !== undefined) return report
   const whole = await reviewRights(api, identity, endpointRights(accessNamespace, name), report)
   if (whole.missing.length > 0) throw missing(whole, journal)
   journal.permissions = whole
-  return await service
-}
-
-/** Finds the Pod behind the Service. Each session gets a tunnel of its own to it. */
-async function locate(
-  api: Api,
-  service: Service,
-  access: AccessSecret,
-  request: ProvisionRequest,
-  journal: Journal,
-  deadline: Deadline,
-): Promise<{ readonly server: Server; readonly pod: string }> {
-  const timer = stopwatch()
-  const { pod, port } = await resolvePod(api, service, access.port)
-  let said = false
-  const server: Server = {
-    deadline,
-    applicationName: request.runName,
-    dial: async () => {
-      const target = { namespace: request.accessNamespace, service: access.service, pod, port }
-      const tunnel = await openTunnel(api, target, deadline.signal)
-      if (!said) journal.step('right', 'tunnel', `svc/${access.service} → Pod ${pod} port ${port}`, timer())
-      said = true
-      return tunnel
-    },
-  }
-  return { server, pod }
+  return whole
 }
 
 function missing(report: PermissionReport, journal: Journal): Failure {

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { Failure } from '../failure.ts'
+import { Failure, type FailureCode } from '../failure.ts'
 import { stopwatch } from '../journal.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../kubernetes/application-secret.ts'
 import { roleManifests } from '../kubernetes/manifest.ts'
@@ -136,15 +136,17 @@ interface LoginAttempt {
   readonly refused?: string
 }
 
-/** Logs in as the application does. What is wrong with its TLS is an answer here, since it concerns nobody else. */
+/** Ways in which a login fails that concern nobody but whom it is for. */
+const ownCodes: readonly FailureCode[] = ['tls-failed', 'cleartext-password-demanded', 'login-unsupported']
+
+/** Logs in as the application does. */
 async function attemptAs({ sessions }: Run, login: Login): Promise<LoginAttempt> {
   try {
     const { session, exchange, refusal } = await sessions.tryAs(login)
     if (session !== undefined) return { session, exchange }
     return { refused: `the server refused it (${refusal?.code ?? 'no SQLSTATE'})` }
   } catch (error) {
-    const own = error instanceof Failure && ['tls-failed', 'cleartext-password-demanded'].includes(error.code)
-    if (!own) throw error
+    if (!(error instanceof Failure && ownCodes.includes(error.code))) throw error
     return { refused: error.message }
   }
 }

@@ -110,6 +110,7 @@ export class Api {
   readonly #signal: AbortSignal
   #credentials: Credentials
   #renewal: Promise<Credentials> | undefined
+  readonly #webSockets = new Set<WebSocket>()
 
   private constructor(endpoint: Endpoint, credentials: Credentials, signal: AbortSignal) {
     this.#endpoint = endpoint
@@ -209,18 +210,22 @@ export class Api {
     const { agent, headers } = this.#credentials
     const url = new URL(this.#endpoint.server)
     url.protocol = url.protocol === 'http:' ? 'ws:' : 'wss:'
-    return new WebSocket(`${url.href.replace(/\/$/, '')}${path}`, [subprotocol], {
+    const webSocket = new WebSocket(`${url.href.replace(/\/$/, '')}${path}`, [subprotocol], {
       agent,
       headers: { ...headers, 'User-Agent': 'pg-app-user' },
       // Compressing what TLS has encrypted costs time and saves nothing.
       perMessageDeflate: false,
       maxPayload: answerLimitBytes,
     })
+    this.#webSockets.add(webSocket)
+    webSocket.once('close', () => this.#webSockets.delete(webSocket))
+    return webSocket
   }
 
-  /** Closes the idle connections and ends the requests that are under way. */
+  /** Closes the idle connections, and ends the requests and WebSockets that are still there. */
   close(): void {
     this.#credentials.agent.destroy()
+    for (const webSocket of this.#webSockets) webSocket.terminate()
   }
 
   /** The claims of a bearer token that is a JWT (RFC 7519), none for any other credential. */

@@ -49,6 +49,12 @@ interface Found {
   readonly config: Kubeconfig
 }
 
+/**
+ * As many as the requests that a run begins with. What comes next goes on a connection of an answer that is about to
+ * come, rather than on one that is yet to be opened.
+ */
+const maxSockets = 12
+
 /** How long a plugin or an identity provider may take to give a credential, in milliseconds. */
 const credentialWithinMs = 30_000
 
@@ -586,7 +592,7 @@ async function authenticate(
   }
   return {
     // The agent decides on keeping connections open, whatever kind of agent the proxy made necessary.
-    agent: Object.assign(options.agent as http.Agent, { keepAlive: true }),
+    agent: Object.assign(options.agent as http.Agent, { keepAlive: true, maxSockets }),
     headers,
     ...(options.cert !== undefined && { certificate: String(options.cert) }),
   }

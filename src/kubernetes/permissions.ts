@@ -98,13 +98,13 @@ export function endpointRights(namespace: string, service: string): readonly Rig
  * Asks the API server about all the rights at once. A later round is given what the earlier one found, and reports both.
  * Source: https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
  *
- * @param identity may still be on its way, since only the report needs it
+ * @param identity may still be on its way, as may `earlier`, since only the report needs them
  */
 export async function reviewRights(
   api: Api,
   identity: Identity | Promise<Identity>,
   rights: readonly Right[],
-  earlier?: PermissionReport,
+  earlier?: PermissionReport | Promise<PermissionReport>,
 ): Promise<PermissionReport> {
   const asked = rights.filter((right) => right.asked)
   const there = await Promise.all(
@@ -113,10 +113,11 @@ export async function reviewRights(
       return (await Promise.all(alternatives.map((one) => isAllowed(api, one)))).includes(true)
     }),
   )
+  const before = await earlier
   return permissionReport(
     await identity,
-    [...(earlier?.rights ?? []), ...rights],
-    [...(earlier?.missing ?? []), ...asked.filter((_, index) => there[index] !== true)],
+    [...(before?.rights ?? []), ...rights],
+    [...(before?.missing ?? []), ...asked.filter((_, index) => there[index] !== true)],
   )
 }
 

@@ -70,18 +70,40 @@ export async function readService(api: Api, namespace: string, name: string): Pr
  * Finds a Ready Pod behind a Service, and the port on it.
  *
  * @param port what PGPORT says
+ * @param primaries what `readPrimaries` gave: where the Service selects one of them, it is the Pod
  * @throws Failure `service-port-unknown` or `pod-not-ready`
  */
-export async function resolvePod(api: Api, service: Service, port: number): Promise<PodPort> {
+export async function resolvePod(
+  api: Api,
+  service: Service,
+  port: number,
+  primaries: readonly PodObject[] = [],
+): Promise<PodPort> {
   const servicePort = choosePort(service, port)
   if (service.selector === undefined) return await resolveEndpoint(api, service, servicePort)
-  const selector = Object.entries(service.selector)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',')
-  const path = `${corePath(service.namespace, 'pods')}?labelSelector=${encodeURIComponent(selector)}`
-  const pods = ((await api.get(path)) as { items?: readonly PodObject[] } | undefined)?.items ?? []
+  const labels = Object.entries(service.selector)
+  const known = primaries.filter(({ metadata }) =>
+    labels.every(([key, value]) => metadata?.labels?.[key] === value),
+  )
+  const selector = labels.map(([key, value]) => `${key}=${value}`).join(',')
+  const pods = known.length > 0 ? known : await listPods(api, service.namespace, selector)
   const pod = choosePod(service, pods)
   return { pod: pod.metadata?.name ?? '', port: portOnPod(service, servicePort, pod) }
+}
+
+/**
+ * Gives the Ready Pods that Spilo marks as primaries, whatever Service leads to them: that can be asked for before the
+ * Service is known.
+ */
+export async function readPrimaries(api: Api, namespace: string): Promise<readonly PodObject[]> {
+  const [[label, values]] = primaryLabels
+  const pods = await listPods(api, namespace, `${label} in (${values.join(',')})`)
+  return pods.filter(isReady)
+}
+
+async function listPods(api: Api, namespace: string, selector: string): Promise<readonly PodObject[]> {
+  const path = `${corePath(namespace, 'pods')}?labelSelector=${encodeURIComponent(selector)}`
+  return ((await api.get(path)) as { items?: readonly PodObject[] } | undefined)?.items ?? []
 }
 
 /**
@@ -110,8 +132,10 @@ export function choosePort(service: Service, port: number): ServicePort {
   )
 }
 
+type PrimaryLabel = readonly [label: string, values: readonly string[]]
+
 /** Labels by which operators mark the Pod that takes writes: Spilo and Patroni, CloudNativePG, Crunchy. */
-const primaryLabels: readonly (readonly [label: string, values: readonly string[]])[] = [
+const primaryLabels: readonly [PrimaryLabel, ...PrimaryLabel[]] = [
   ['spilo-role', ['master', 'primary']],
   ['cnpg.io/instanceRole', ['primary']],
   ['postgres-operator.crunchydata.com/role', ['master', 'primary']],

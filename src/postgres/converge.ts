@@ -1,14 +1,7 @@
 import pg from 'pg'
 import { Failure } from '../failure.ts'
 import { underWay } from '../under-way.ts'
-import {
-  decideGrants,
-  decideInside,
-  type GrantPlan,
-  type InsidePlan,
-  type RolePlan,
-  type Wanted,
-} from './decide.ts'
+import { decideGrants, type GrantPlan, type RolePlan, type Wanted } from './decide.ts'
 import { formatMarker } from './marker.ts'
 import { scramVerifier } from './scram.ts'
 import { noticeOurEnd, sqlState, type Session } from './session.ts'
@@ -40,8 +33,8 @@ export async function convergeRole(
     ...(plan.action === 'set-password' ? [`ALTER ROLE ${role} PASSWORD ${literal(verifier)}`] : []),
     ...(plan.mark === undefined ? [] : [`COMMENT ON ROLE ${role} IS ${literal(formatMarker(plan.mark))}`]),
   ]
-  // Committed in a message of its own: a run that is cut off before it knows that nothing stands.
-  await session.transaction(statements, () => undefined, decisive)
+  decisive()
+  await session.script(statements)
 }
 
 /** Creates the database, owned by the admin, and gives what is to come: what the server looks like with it. */
@@ -119,37 +112,31 @@ export async function convergeGrants(
 }
 
 /**
- * Gives the application its rights on schema `public` (PostgreSQL 15 took CREATE away from PUBLIC) and creates the
- * extensions, in one transaction in a session inside the database.
+ * Gives the application its rights on schema `public` (PostgreSQL 15 took CREATE away from PUBLIC), in one transaction in
+ * a session inside the database, of which nothing stays if they did not come to be.
  *
- * @throws Failure `grant-ineffective`, `extension-not-trusted`, `extension-unavailable`
+ * @throws Failure `grant-ineffective`
  */
-export async function convergeInside(
+export async function grantSchema(
   session: Session,
-  plan: InsidePlan,
   server: ServerState,
   wanted: Wanted,
   decisive: () => void,
 ): Promise<void> {
   const question = aboutInside(wanted)
-  const owned = server.database?.owner === wanted.username
-  const grant = asOwner(owned, server, wanted, plan.grantSchema ? [schemaGrant(wanted)] : [])
+  const came = `select 1 / (state ->> 'schemaGranted' = 'true')::int from (${question.sql}) now`
+  decisive()
   try {
-    await session.transaction(
-      [noticeOurEnd, ...grant, question.sql],
-      async (rows) => {
-        const now = question.answer(rows.at(-1) ?? [])
-        if (decideInside(now, server, wanted).grantSchema) throw schemaRefused(now, wanted)
-        for (const extension of plan.extensions)
-          await createExtension(session, extension, owned, server, wanted)
-      },
-      decisive,
-    )
+    await session.script([
+      noticeOurEnd,
+      ...asOwner(server.database?.owner === wanted.username, server, wanted, [schemaGrant(wanted)]),
+      came,
+    ])
   } catch (error) {
-    // An admin without any right on the schema, or a database without it. With some of the rights there is a mere warning,
-    // and what it leaves undone is seen above.
-    const refused = sqlState(error) === '42501' || sqlState(error) === '3F000'
-    throw refused ? schemaRefused(await session.ask(question), wanted, error) : error
+    // An admin without any right on the schema, a database without it, or one with some of the rights: then GRANT ends
+    // with a mere warning, and the last statement divides by zero.
+    if (!['42501', '3F000', '22012'].includes(sqlState(error) ?? '')) throw error
+    throw schemaRefused(await session.ask(question), wanted, error)
   }
 }
 
@@ -173,16 +160,25 @@ function schemaRefused(inside: InsideState, wanted: Wanted, cause?: unknown): Fa
       )
 }
 
-async function createExtension(
+/**
+ * Creates an extension in schema `public`, in one transaction in a session inside the database.
+ *
+ * @throws Failure `extension-not-trusted`, `extension-unavailable`
+ */
+export async function createExtension(
   session: Session,
   extension: string,
-  owned: boolean,
   server: ServerState,
   wanted: Wanted,
+  decisive: () => void,
 ): Promise<void> {
   const statement = `CREATE EXTENSION IF NOT EXISTS ${identifier(extension)} SCHEMA public`
+  decisive()
   try {
-    await session.script(asOwner(owned, server, wanted, [statement]))
+    await session.script([
+      noticeOurEnd,
+      ...asOwner(server.database?.owner === wanted.username, server, wanted, [statement]),
+    ])
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error
     const command = `  CREATE EXTENSION ${identifier(extension)};`

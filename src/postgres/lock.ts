@@ -19,9 +19,41 @@ export interface Lock<Seen> {
   isHeld(): Promise<boolean>
 }
 
+/** Whose locks they are. */
+interface Application {
+  readonly username: string
+  readonly database: string
+}
+
 /**
- * Takes the locks of a role and of a database. While it waits it holds nothing that the run it waits for may need:
- * neither one of the locks, nor one of the connections of a server that may have few.
+ * Takes the locks of a role and of a database if they are free, and asks a question, in one round trip.
+ *
+ * @returns the locks, or by whom they are held; and the answer, which counts for good only with the locks
+ */
+export async function tryLock<Seen>(
+  session: Session,
+  { username, database }: Application,
+  { sql, answer }: Question<Seen>,
+): Promise<{ readonly lock?: Lock<Seen>; readonly obstacle?: string; readonly seen: Seen }> {
+  const locks = [
+    { name: username, key: lockKey('role', username) },
+    { name: database, key: lockKey('database', database) },
+  ]
+  // Each statement of a script sees what was committed before it began: the question, what was before the lock was free.
+  const [, ...rows] = await session.script([
+    noticeOurEnd,
+    ...locks.map(({ key }) => `select pg_try_advisory_lock(${key}) as taken`),
+    sql,
+  ])
+  const seen = answer(rows[locks.length] ?? [])
+  const held = locks.find((_, index) => rows[index]?.[0]?.['taken'] !== true)
+  if (held === undefined) return { seen, lock: { session, seen, isHeld: () => isHeld(session, locks) } }
+  return { seen, obstacle: `${held.name}: ${await describeHolder(session, held.key)}` }
+}
+
+/**
+ * Takes the locks, and waits for them as long as there is time. While it waits it holds nothing that the run it waits
+ * for may need: neither one of the locks, nor one of the connections of a server that may have few.
  *
  * @param session to begin with
  * @param question what to ask once the locks are held, in the same round trip
@@ -30,20 +62,16 @@ export interface Lock<Seen> {
 export async function takeLock<Seen>(
   sessions: Sessions,
   session: Session,
-  wanted: { readonly username: string; readonly database: string },
+  application: Application,
   question: Question<Seen>,
   deadline: Deadline,
   reporter: Reporter,
 ): Promise<Lock<Seen>> {
-  const locks = [
-    { name: wanted.username, key: lockKey('role', wanted.username) },
-    { name: wanted.database, key: lockKey('database', wanted.database) },
-  ]
   let current = session
   let pauseMs = shortestPauseMs
   for (;;) {
-    const { obstacle, seen } = await tryAll(current, locks, question)
-    if (obstacle === undefined) return { session: current, seen, isHeld: () => isHeld(current, locks) }
+    const { lock, obstacle = '' } = await tryLock(current, application, question)
+    if (lock !== undefined) return lock
     deadline.enter('the wait for the lock', () => lockHeld(obstacle))
     if (pauseMs === shortestPauseMs) {
       const until = `${deadline.endsAt.toISOString().slice(11, 19)} UTC`
@@ -53,7 +81,7 @@ export async function takeLock<Seen>(
         text: `another run holds the lock for ${obstacle};\nthis run waits until ${until} (input "timeout")`,
       })
     }
-    await sessions.end(current)
+    await sessions.endAll()
     // At random, so that runs which began together do not stay together.
     await sleep(pauseMs * (0.5 + Math.random()), undefined, { signal: deadline.signal }).catch(
       () => undefined,
@@ -73,24 +101,6 @@ function lockHeld(obstacle: string): Failure {
 interface NamedKey {
   readonly name: string
   readonly key: string
-}
-
-/** Takes the locks and asks the question, whose answer counts only with them; or says which one is held by whom. */
-async function tryAll<Seen>(
-  session: Session,
-  locks: readonly NamedKey[],
-  { sql, answer }: Question<Seen>,
-): Promise<{ obstacle: string | undefined; seen: Seen }> {
-  // Each statement of a script sees what was committed before it began: the question, what was before the lock was free.
-  const [, ...rows] = await session.script([
-    noticeOurEnd,
-    ...locks.map(({ key }) => `select pg_try_advisory_lock(${key}) as taken`),
-    sql,
-  ])
-  const seen = answer(rows[locks.length] ?? [])
-  const held = locks.find((_, index) => rows[index]?.[0]?.['taken'] !== true)
-  const obstacle = held && `${held.name}: ${await describeHolder(session, held.key)}`
-  return { obstacle, seen }
 }
 
 /** A session that is lost holds nothing. */

@@ -3,7 +3,8 @@ import type pg from 'pg'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
 import type { Evidence } from './decide.ts'
-import { logIn, type Attempt, type Login, type Server, type Session } from './session.ts'
+import type { Connections } from './connection.ts'
+import { logIn, type Attempt, type Login, type Session } from './session.ts'
 
 const retryMs = 500
 const shortageMs = 2_000
@@ -13,15 +14,16 @@ const shortageMs = 2_000
  * (53300). That one only for a moment: others may be waiting for a connection that this run holds. Gives the last
  * attempt in the end.
  */
-export async function logInPatiently(server: Server, login: Login): Promise<Attempt> {
+export async function logInPatiently(connections: Connections, login: Login): Promise<Attempt> {
+  const { deadline } = connections.server
   const start = performance.now()
   for (;;) {
-    const attempt = await logIn(server, login)
+    const attempt = await logIn(connections, login)
     const state = attempt.refusal?.code
     const patient = state === '57P03' || (state === '53300' && performance.now() - start < shortageMs)
     if (!patient) return attempt
-    if (server.deadline.remainingMs() < 4 * retryMs) return attempt
-    await sleep(retryMs, undefined, { signal: server.deadline.signal }).catch(() => undefined)
+    if (deadline.remainingMs() < 4 * retryMs) return attempt
+    await sleep(retryMs, undefined, { signal: deadline.signal }).catch(() => undefined)
   }
 }
 

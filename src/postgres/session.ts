@@ -6,30 +6,24 @@ import pg from 'pg'
 import type { Deadline } from '../deadline.ts'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
-import { encryptions, type Encryption, type SslMode } from './sslmode.ts'
+import {
+  connectTimeoutMs,
+  silence,
+  tlsFailure,
+  type Connection,
+  type Connections,
+  type Peer,
+} from './connection.ts'
+import { encryptions } from './sslmode.ts'
 
 /** What a server let us in on: a completed exchange of the password, or nothing at all (`trust`, a certificate). */
 export type Exchange = 'scram-sha-256' | 'md5' | 'none'
 
 /** Who logs in, where, and in which TLS mode. */
-export interface Login {
+export interface Login extends Peer {
   readonly user: string
   readonly password: string
   readonly database: string
-  /** The name inside the cluster: what the certificate is checked against. */
-  readonly host: string
-  readonly sslMode: SslMode
-  /** PEM of the certificate authority, or `system`. */
-  readonly ca: string | undefined
-}
-
-/** How sessions reach the server and how they show there. */
-export interface Server {
-  /** Opens a new tunnel. */
-  dial(): Promise<Duplex>
-  readonly deadline: Deadline
-  /** Printable ASCII; the server cuts it at 63 bytes. */
-  readonly applicationName: string
 }
 
 /**
@@ -50,7 +44,6 @@ export interface Question<Answer> {
   readonly answer: (rows: readonly pg.QueryResultRow[]) => Answer
 }
 
-const connectTimeoutMs = 10_000
 /** `pg` stops at 100,000, which is less than some servers are set to (`scram_iterations`); this takes it seconds. */
 const hashing = { scramMaxIterations: 5_000_000 }
 /** How long a statement that is under way may go on after the run was cancelled, before its connection is cut. */
@@ -69,48 +62,43 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 /**
- * Logs in through a new tunnel, in the ways the sslmode allows.
+ * Logs in on a connection of its own, in the ways the sslmode allows.
  *
- * @throws Failure of the tunnel, `tls-failed`, `cleartext-password-demanded`, `tunnel-lost`, or the deadline's. What the
- *   server itself says against the login is no error here but the attempt's `refusal`.
+ * @throws Failure of the tunnel, `tls-failed`, `cleartext-password-demanded`, `login-unsupported`, `tunnel-lost`, or the
+ *   deadline's. What the server itself says against the login is no error here but the attempt's `refusal`.
  */
-export async function logIn(server: Server, login: Login): Promise<Attempt> {
-  const ways = encryptions(login.sslMode, login.ca)
-  for (const [index, encryption] of ways.entries()) {
-    const last = index === ways.length - 1
+export async function logIn(connections: Connections, login: Login): Promise<Attempt> {
+  const ways = encryptions(login.sslMode, login.ca).length
+  for (let way = 0; ; way++) {
+    const last = way === ways - 1
     try {
-      const attempt = await logInOnce(server, login, encryption)
+      const attempt = await logInOn(await connections.open(login, way), connections, login)
       const rejectedUnheard = attempt.refusal?.code === '28000' && attempt.exchange === undefined
       if (last || !rejectedUnheard) return attempt
     } catch (error) {
       if (last || !(error instanceof Failure && error.code === 'tls-failed')) throw error
     }
   }
-  throw new Error('every sslmode has at least one way to connect')
 }
 
-async function logInOnce(server: Server, login: Login, encryption: Encryption): Promise<Attempt> {
-  const { deadline } = server
-  const stream = await server.dial()
+async function logInOn(connection: Connection, { server }: Connections, login: Login): Promise<Attempt> {
+  const { stream, tunnel } = connection
+  const { deadline, applicationName } = server
   let demanded: Exchange | 'password' | undefined
   let exchange: Exchange | undefined
-  let lost: unknown
-  stream.once('error', (error) => {
-    lost = error
-  })
   const client = new pg.Client({
     stream: () => stream,
     user: login.user,
     database: login.database,
     host: login.host,
     port: 5432,
-    ssl: encryption,
+    // The stream is encrypted already, if it is to be.
+    ssl: false,
     client_encoding: 'UTF8',
     ...hashing,
-    application_name: server.applicationName,
+    application_name: applicationName,
     // What is asked for before an answer has come is sent at once, because each answer may be far away.
     pipeline: true,
-    connectionTimeoutMillis: Math.max(1, Math.min(connectTimeoutMs, deadline.remainingMs())),
     // Sent with the start-up packet, so that they cost no round trip and hold from the first statement on.
     options: [
       '-c search_path=',
@@ -134,62 +122,69 @@ async function logInOnce(server: Server, login: Login, encryption: Encryption): 
   })
   // An idle connection that breaks is found by its next query; without a listener it would end the process.
   client.on('error', () => undefined)
-  const { connection } = client as unknown as { connection: EventEmitter & { stream: Duplex } }
-  connection.on('authenticationCleartextPassword', () => (demanded = 'password'))
-  connection.on('authenticationMD5Password', () => (demanded = 'md5'))
-  connection.on('authenticationSASLFinal', () => (demanded = 'scram-sha-256'))
-  connection.on('authenticationOk', () => {
+  const { connection: protocol } = client as unknown as { connection: EventEmitter }
+  protocol.on('authenticationCleartextPassword', () => (demanded = 'password'))
+  protocol.on('authenticationMD5Password', () => (demanded = 'md5'))
+  protocol.on('authenticationSASLFinal', () => (demanded = 'scram-sha-256'))
+  protocol.on('authenticationOk', () => {
     if (demanded !== 'password') exchange = demanded ?? 'none'
   })
-  const abort = (): void => void stream.destroy(deadline.signal.reason as Error)
+  const abort = (): void => void tunnel.destroy(deadline.signal.reason as Error)
+  const timer = setTimeout(() => tunnel.destroy(silence()), connectTimeoutMs)
   deadline.signal.addEventListener('abort', abort, { once: true })
   if (deadline.signal.aborted) abort()
   try {
-    await client.connect()
-    return { exchange, session: new Session(client, connection.stream, stream, deadline) }
+    const connected = client.connect()
+    guardReading(stream)
+    await connected
+    return { exchange, session: new Session(client, connection, deadline) }
   } catch (error) {
-    stream.destroy()
+    const lost = tunnel.errored
+    tunnel.destroy()
     if (error instanceof pg.DatabaseError) return { exchange, refusal: error }
-    throw connectFailure(lost ?? error, encryption, login, deadline)
+    throw loginFailure(lost ?? error, login, deadline)
   } finally {
+    clearTimeout(timer)
     deadline.signal.removeEventListener('abort', abort)
   }
 }
 
-function connectFailure(error: unknown, encryption: Encryption, login: Login, deadline: Deadline): Failure {
+/** node-postgres throws at messages that it does not know, where nobody could catch it: here it ends the connection. */
+function guardReading(stream: Duplex): void {
+  for (const read of stream.listeners('data') as ((chunk: Buffer) => void)[]) {
+    stream.off('data', read)
+    stream.on('data', (chunk: Buffer) => {
+      try {
+        read(chunk)
+      } catch (error) {
+        stream.destroy(error as Error)
+      }
+    })
+  }
+}
+
+/** The error for a login to which the server gave no answer that node-postgres could make sense of. */
+function loginFailure(error: unknown, login: Login, deadline: Deadline): Failure {
   if (deadline.signal.aborted) return deadline.signal.reason as Failure
   if (error instanceof Failure) return error
-  const { message } = error as Error
-  if (message === 'timeout expired') {
+  const { code, message } = error as NodeJS.ErrnoException
+  // An alert of TLS: the server has read the rest of the handshake only now.
+  if (code?.startsWith('ERR_SSL_')) return tlsFailure(login, error)
+  if (message === 'Connection terminated unexpectedly') {
     return new Failure(
       'tunnel-lost',
-      `PostgreSQL did not answer through the tunnel within ${connectTimeoutMs / 1000} s.`,
-      [
-        'The Pod accepted the connection and then said nothing. A frequent cause is a server that hangs or is overloaded.',
-      ],
-      { cause: error },
-    )
-  }
-  if (encryption !== false && message !== 'Connection terminated unexpectedly') {
-    const unsupported = message.includes('does not support SSL')
-    return new Failure(
-      'tls-failed',
-      unsupported
-        ? `PostgreSQL does not offer TLS, and sslmode ${login.sslMode} wants it.`
-        : `TLS with PostgreSQL failed: "${oneLine(message)}".`,
-      unsupported
-        ? ['Ask the administrator to turn TLS on, or whether PGSSLMODE of the access Secret is right.']
-        : [
-            `The certificate has to stand up to sslmode ${login.sslMode} for the host ${login.host}.`,
-            'Check input "ssl-root-cert" and the key ca.crt of the access Secret against the authority in use.',
-          ],
+      'The connection to PostgreSQL was lost while logging in.',
+      ['A frequent cause is a Pod that is restarting. The next run starts afresh.'],
       { cause: error },
     )
   }
   return new Failure(
-    'tunnel-lost',
-    'The connection to PostgreSQL was lost while logging in.',
-    ['A frequent cause is a Pod that is restarting. The next run starts afresh.'],
+    'login-unsupported',
+    `PostgreSQL asks "${login.user}" to log in in a way that is not supported: "${oneLine(message)}".`,
+    [
+      'A frequent cause is a pg_hba rule with gss, sspi or oauth, or something else than PostgreSQL behind this port.',
+      'Ask the administrator for scram-sha-256 in pg_hba.conf.',
+    ],
     { cause: error },
   )
 }
@@ -209,7 +204,7 @@ export class Session {
   /** `TLS 1.3` or the like; nothing for clear text. */
   readonly encryption: string | undefined
 
-  constructor(client: pg.Client, stream: Duplex, tunnel: Duplex, deadline: Deadline) {
+  constructor(client: pg.Client, { stream, tunnel }: Connection, deadline: Deadline) {
     this.client = client
     this.tunnel = tunnel
     this.deadline = deadline

@@ -1,5 +1,6 @@
 import { adminRefusalFailure, logInPatiently } from './login.ts'
-import type { Attempt, Login, Server, Session } from './session.ts'
+import { Connections, type Peer, type Server } from './connection.ts'
+import type { Attempt, Login, Session } from './session.ts'
 
 /** The admin, and where to find out about it. */
 export interface Admin extends Omit<Login, 'database'> {
@@ -9,13 +10,13 @@ export interface Admin extends Omit<Login, 'database'> {
 
 /** Opens the sessions of a run, and ends every one of them. */
 export class Sessions {
-  private readonly server: Server
+  private readonly connections: Connections
   private readonly admin: Admin
   private readonly open = new Set<Session>()
   private readonly arriving = new Set<Promise<Attempt>>()
 
   constructor(server: Server, admin: Admin) {
-    this.server = server
+    this.connections = new Connections(server)
     this.admin = admin
   }
 
@@ -33,7 +34,7 @@ export class Sessions {
 
   /** Gives what comes of a login as somebody else; a session there is will be ended with the others. */
   async tryAs(login: Login): Promise<Attempt> {
-    const arriving = logInPatiently(this.server, login)
+    const arriving = logInPatiently(this.connections, login)
     this.arriving.add(arriving)
     try {
       const attempt = await arriving
@@ -44,6 +45,11 @@ export class Sessions {
     }
   }
 
+  /** Opens the connections of logins that are to come: of the application, or of the admin. */
+  prepare(...peers: readonly (Peer | 'admin')[]): void {
+    for (const peer of peers) this.connections.prepare(peer === 'admin' ? this.admin : peer)
+  }
+
   /** Ends one session now. */
   async end(session: Session | undefined): Promise<void> {
     if (session === undefined || !this.open.delete(session)) return
@@ -52,6 +58,7 @@ export class Sessions {
 
   /** Ends all that are open or about to be. */
   async endAll(): Promise<void> {
+    await this.connections.closeUnused()
     await Promise.allSettled(this.arriving)
     await Promise.all([...this.open].map(async (session) => this.end(session)))
   }

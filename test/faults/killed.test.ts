@@ -203,7 +203,7 @@ function untruths(outcome: Outcome, before: Things, after: Things): string[] {
   const said = new Set(outcome.changes.map(({ object }) => object))
   const doubted = new Set(outcome.doubts.map(({ object }) => object))
   // A database that is made or given away has other rights than before.
-  if (said.has('database')) doubted.add('grants')
+  if (said.has('database') || doubted.has('database')) doubted.add('grants')
   const hidden = changed.filter((thing) => !said.has(thing) && !doubted.has(thing))
   const invented = [...said].filter((thing) => !changed.includes(thing))
   return [

@@ -1,0 +1,183 @@
+import { once } from 'node:events'
+import { isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
+import tls from 'node:tls'
+import type { Deadline } from '../deadline.ts'
+import { Failure } from '../failure.ts'
+import { oneLine } from '../text.ts'
+import { underWay } from '../under-way.ts'
+import { encryptions, type Encryption, type SslMode } from './sslmode.ts'
+
+/** How connections reach the server, and how sessions show there. */
+export interface Server {
+  /** Opens a new tunnel. */
+  dial(): Promise<Duplex>
+  readonly deadline: Deadline
+  /** Printable ASCII; the server cuts it at 63 bytes. */
+  readonly applicationName: string
+}
+
+/** What a connection has to be like, whoever logs in on it. */
+export interface Peer {
+  /** The name inside the cluster: what the certificate is checked against. */
+  readonly host: string
+  readonly sslMode: SslMode
+  /** PEM of the certificate authority, or `system`. */
+  readonly ca: string | undefined
+}
+
+/** A connection on which somebody can log in. */
+export interface Connection {
+  /** What node-postgres speaks on. */
+  readonly stream: Duplex
+  /** What carries it: to destroy it is to end both, and its error is the reason of both. */
+  readonly tunnel: Duplex
+}
+
+/** How long the server may take to agree on TLS, and then to let somebody in, in milliseconds. */
+export const connectTimeoutMs = 10_000
+/** PostgreSQL closes a connection on which nobody logs in, after a minute by default (`authentication_timeout`). */
+const freshMs = 20_000
+/** SSLRequest. Source: https://www.postgresql.org/docs/current/protocol-message-formats.html */
+const sslRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
+
+interface Prepared {
+  readonly peer: Peer
+  readonly since: number
+  readonly connection: Promise<Connection>
+}
+
+/** Opens connections on which somebody can log in; some of them before they are needed. */
+export class Connections {
+  readonly server: Server
+  private readonly ready: Prepared[] = []
+
+  constructor(server: Server) {
+    this.server = server
+  }
+
+  /** Opens one that is going to be needed. It takes no session of the server until somebody logs in on it. */
+  prepare(peer: Peer): void {
+    const [encryption] = encryptions(peer.sslMode, peer.ca)
+    if (encryption === undefined) return
+    const connection = underWay(openConnection(this.server, peer, encryption))
+    this.ready.push({ peer, since: performance.now(), connection })
+  }
+
+  /**
+   * Gives a connection, encrypted as one of the ways says that the sslmode allows: one that was prepared, if it still
+   * stands.
+   *
+   * @throws Failure of the tunnel, `tls-failed`, `tunnel-lost`, or the deadline's
+   */
+  async open(peer: Peer, way: number): Promise<Connection> {
+    const encryption = encryptions(peer.sslMode, peer.ca)[way] ?? false
+    const index = way === 0 ? this.ready.findIndex((each) => isSame(each.peer, peer)) : -1
+    const [prepared] = index === -1 ? [] : this.ready.splice(index, 1)
+    // A head start and no more: what went wrong with it goes wrong again, or did not matter.
+    const connection = await prepared?.connection.catch(() => undefined)
+    const fresh = prepared !== undefined && performance.now() - prepared.since < freshMs
+    if (fresh && connection?.tunnel.destroyed === false) return connection
+    connection?.tunnel.destroy()
+    return await openConnection(this.server, peer, encryption)
+  }
+
+  /** Closes what was prepared and not used. */
+  async closeUnused(): Promise<void> {
+    const unused = this.ready
+      .splice(0)
+      .map(({ connection }) => connection.then(({ tunnel }) => tunnel.destroy()))
+    await Promise.allSettled(unused)
+  }
+}
+
+function isSame(one: Peer, other: Peer): boolean {
+  return one.host === other.host && one.sslMode === other.sslMode && one.ca === other.ca
+}
+
+async function openConnection(server: Server, peer: Peer, encryption: Encryption): Promise<Connection> {
+  const tunnel = await server.dial()
+  if (encryption === false) return { stream: tunnel, tunnel }
+  const { signal } = server.deadline
+  const abort = (): void => void tunnel.destroy(signal.reason as Error)
+  const timer = setTimeout(() => tunnel.destroy(silence()), connectTimeoutMs)
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  let lost: Error | undefined
+  tunnel.once('error', (error) => (lost = error))
+  try {
+    return { stream: await encrypt(tunnel, peer, encryption), tunnel }
+  } catch (error) {
+    tunnel.destroy()
+    if (signal.aborted) throw signal.reason
+    if (lost !== undefined) throw lost
+    throw error instanceof Failure ? error : tlsFailure(peer, error)
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+/** Asks for TLS as PostgreSQL wants it to be asked for, and gives the encrypted stream. */
+async function encrypt(tunnel: Duplex, peer: Peer, encryption: tls.ConnectionOptions): Promise<Duplex> {
+  const gone = new AbortController()
+  tunnel.once('close', () => {
+    gone.abort()
+  })
+  // What came after the answer and before TLS could be anybody's, and is not to be read as if it were encrypted.
+  tunnel.once('data', () => tunnel.pause())
+  tunnel.write(sslRequest)
+  const [answer] = (await once(tunnel, 'data', { signal: gone.signal })) as [Buffer]
+  if (answer.toString('latin1') === 'N') {
+    throw new Failure('tls-failed', `PostgreSQL does not offer TLS, and sslmode ${peer.sslMode} wants it.`, [
+      'Ask the administrator to turn TLS on, or whether PGSSLMODE of the access Secret is right.',
+    ])
+  }
+  if (answer.toString('latin1') !== 'S') {
+    throw new Failure('tls-failed', 'PostgreSQL answered neither yes nor no when it was asked for TLS.', [
+      'A frequent cause is a server that has no process left for this connection, or another service on this port.',
+    ])
+  }
+  // A name that is an address must not be sent (RFC 6066, section 3), and is checked all the same.
+  const servername = isIP(peer.host) === 0 ? { servername: peer.host } : {}
+  const stream = tls.connect({ socket: tunnel, host: peer.host, ...servername, ...encryption })
+  // Whoever uses it listens from then on; until then, one that breaks is found by being destroyed.
+  stream.on('error', () => undefined)
+  await once(stream, 'secureConnect', { signal: gone.signal })
+  tunnel.once('close', () => stream.destroy(tunnel.errored ?? undefined))
+  return standing(stream)
+}
+
+/** node-postgres connects for itself: to a stream that stands already, it is told later, as a socket would. */
+function standing(stream: tls.TLSSocket): Duplex {
+  return Object.assign(stream, {
+    connect: () => {
+      setImmediate(() => stream.emit(stream.destroyed ? 'close' : 'connect'))
+      return stream
+    },
+  })
+}
+
+/** The error for TLS that did not come about. */
+export function tlsFailure({ sslMode, host }: Peer, error: unknown): Failure {
+  return new Failure(
+    'tls-failed',
+    `TLS with PostgreSQL failed: "${oneLine((error as Error).message)}".`,
+    [
+      `The certificate has to stand up to sslmode ${sslMode} for the host ${host}.`,
+      'Check input "ssl-root-cert" and the key ca.crt of the access Secret against the authority in use.',
+    ],
+    { cause: error },
+  )
+}
+
+/** The error for a server that accepts a connection and then says nothing. */
+export function silence(): Failure {
+  return new Failure(
+    'tunnel-lost',
+    `PostgreSQL did not answer through the tunnel within ${connectTimeoutMs / 1000} s.`,
+    [
+      'The Pod accepted the connection and then said nothing. A frequent cause is a server that hangs or is overloaded.',
+    ],
+  )
+}
