@@ -9,19 +9,27 @@ import { build, transformSync, type Plugin } from 'esbuild'
  */
 const faces = ['action', 'cli'] as const
 
+/** What stands in for libraries that are imported and never called. */
+const stubs = {
+  undici:
+    'export class Agent {} export class ProxyAgent {} export class FormData {} export const fetch = undefined',
+  'js-yaml': 'export const load = undefined, loadAll = undefined, dump = undefined',
+}
+
 /**
  * Neither the Kubernetes client nor the toolkit declares that its modules have no side effects, so a bundler keeps all of
- * them: a generated API of 4 MB, of which only the kubeconfig is used, and a HTTP client that nothing here calls.
+ * them: a generated API of 4 MB, of which only the kubeconfig is used, and a HTTP client and a parser of YAML that nothing
+ * here calls.
  */
 const unused: Plugin = {
   name: 'unused',
   setup(esbuild) {
     const pruned = /@kubernetes\/client-node|@actions\//
-    esbuild.onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'unused' }))
-    esbuild.onLoad({ filter: /^undici$/, namespace: 'unused' }, () => ({
-      contents:
-        'export class Agent {} export class ProxyAgent {} export class FormData {} export const fetch = undefined',
-    }))
+    for (const [library, contents] of Object.entries(stubs)) {
+      const filter = new RegExp(`^${library}$`)
+      esbuild.onResolve({ filter }, () => ({ path: library, namespace: 'unused' }))
+      esbuild.onLoad({ filter, namespace: 'unused' }, () => ({ contents }))
+    }
     esbuild.onResolve({ filter: /./ }, async ({ path, pluginData, importer, ...options }) => {
       if (pluginData === 'resolving' || importer === '') return undefined
       const local = path.startsWith('.')

@@ -126,7 +126,7 @@ export class Looker {
     const { session, server, attempt, inside, seconds } = both
     const evidence = weigh(attempt, login, password !== undefined)
     if (evidence === 'unproven' && request.unproven === 'refuse') throw unproven(login)
-    if (evidence === 'wrong' && isAmbiguous(login.password)) throw ambiguous(wanted.secret)
+    if (evidence === 'wrong' && (await isAmbiguous(login.password))) throw ambiguous(wanted.secret)
     const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
     const secretNamesAll = PGUSER !== undefined && PGDATABASE !== undefined && PGHOST !== undefined
     const stranger = server.role !== undefined && server.role.marker === undefined
@@ -167,7 +167,7 @@ export class Looker {
   private async logInBoth(login: Login, lock: Lock<ServerState> | 'try' | 'none'): Promise<BothLogins> {
     const timer = stopwatch()
     const [asAdmin, asApplication] = await Promise.allSettled([
-      this.readAsAdmin(lock, timer),
+      this.readAsAdmin(login, lock, timer),
       this.readAsApplication(login, timer),
     ])
     // What the admin's login says comes first: the other one may have failed for the same reason.
@@ -186,13 +186,19 @@ export class Looker {
     }
   }
 
-  private async readAsAdmin(lock: Lock<ServerState> | 'try' | 'none', timer: Stopwatch): Promise<AdminLook> {
+  private async readAsAdmin(
+    login: Login,
+    lock: Lock<ServerState> | 'try' | 'none',
+    timer: Stopwatch,
+  ): Promise<AdminLook> {
     if (typeof lock === 'object') return { session: lock.session, server: lock.seen, lock, seconds: timer() }
     const session = await this.sessions.asAdmin('postgres')
     const question = aboutServer(this.wanted)
     if (lock === 'none') {
       return { session, server: await session.ask(question), lock: undefined, seconds: timer() }
     }
+    // For the login in the database that is made next, and the one that proves what was done.
+    this.sessions.prepare('admin', login)
     const { seen, lock: taken } = await tryLock(session, this.wanted, question)
     return { session, server: seen, lock: taken, seconds: timer() }
   }

@@ -81,8 +81,6 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   }
   await sessions.end(first.attempt.session)
   await agree(first, run)
-  // Every change is proven by a login, and a database that is made is entered: these need not begin at their turn.
-  sessions.prepare(first.login, ...(first.plan.database === 'create' ? (['admin'] as const) : []))
   deadline.enter('the wait for the lock')
   const lock =
     first.lock ??
@@ -100,7 +98,7 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   deadline.enter('the database and its grants')
   const database = await putDatabaseRight(look, run)
   // Under way while the schema is put right: a login depends on the role and on the database's grants alone.
-  const login = underWay(sessions.tryAs(look.login))
+  const login = database.login ?? underWay(sessions.tryAs(look.login))
   await putInsideRight(look, database, run)
   deadline.enter('the proof')
   // Whether the lock is still held is asked along with the proof, which is the last there is before the Secret.
@@ -172,10 +170,13 @@ async function putRoleRight({ plan, admin, server, secret, found, login }: Look,
   }
 }
 
-/** What the server looks like once the grants on the database are right, and a session in it if one is under way. */
+/** What the server looks like once the grants on the database are right, and the logins that are under way by then. */
 interface Granted {
   readonly server: ServerState
-  readonly inside: Promise<Session> | undefined
+  /** The admin's. */
+  readonly inside?: Promise<Session>
+  /** The application's. */
+  readonly login?: Promise<Attempt>
 }
 
 async function putDatabaseRight(look: Look, run: Run): Promise<Granted> {
@@ -196,7 +197,10 @@ async function putDatabaseRight(look: Look, run: Run): Promise<Granted> {
     journal.step('right', 'database', `${database} is there, owner ${server.database?.owner ?? ''}`)
   }
   // Anybody may connect to a new database, so that nothing needs to be granted before.
-  const inside = created ? underWay(sessions.asAdmin(database)) : undefined
+  const logins = created && {
+    inside: underWay(sessions.asAdmin(database)),
+    login: underWay(sessions.tryAs(look.login)),
+  }
   const grants = plan.grants ?? decideGrants(current, wanted, plan.ours, [])
   const newOwner = grants.owner === 'app' ? username : grants.owner && server.admin.name
   journal.row({
@@ -216,7 +220,7 @@ async function putDatabaseRight(look: Look, run: Run): Promise<Granted> {
     ...(lines.length > 0 ? [{ object: 'grants', name: database, action: 'granted' } as const] : []),
     ...(newOwner ? [{ object: 'database', name: database, action: 'owner-changed' } as const] : []),
   ]
-  if (changes.length === 0) return { server: current, inside }
+  if (changes.length === 0) return { server: current, ...logins }
   const timer = stopwatch()
   const now = await journal.make(changes, (decisive) =>
     convergeGrants(admin, grants, current, wanted, plan.ours, decisive),
@@ -224,7 +228,7 @@ async function putDatabaseRight(look: Look, run: Run): Promise<Granted> {
   const text = [...lines, ...(newOwner ? [`owner changed to ${newOwner}`] : [])].join('\n')
   journal.step(created ? 'created' : 'repaired', 'grants', text, timer())
   if (lines.length > 0) tellGrants(plan.ours, created, lines.join('; '), journal)
-  return { server: now, inside }
+  return { server: now, ...logins }
 }
 
 async function putInsideRight(look: Look, database: Granted, run: Run): Promise<void> {

@@ -1,6 +1,5 @@
 import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
-import { saslprep } from '@mongodb-js/saslprep'
 
 /** What PostgreSQL 13 to 18 use by default (`scram_iterations` from 16 on). */
 const iterations = 4096
@@ -14,7 +13,7 @@ const iterations = 4096
  * @param salt 16 random bytes; given only to compare with known answers
  */
 export async function scramVerifier(password: string, salt: Buffer = randomBytes(16)): Promise<string> {
-  const salted = await promisify(pbkdf2)(prepare(password), salt, iterations, 32, 'sha256')
+  const salted = await promisify(pbkdf2)(await prepare(password), salt, iterations, 32, 'sha256')
   const key = (name: string): Buffer => createHmac('sha256', salted).update(name).digest()
   const storedKey = createHash('sha256').update(key('Client Key')).digest('base64')
   const serverKey = key('Server Key').toString('base64')
@@ -25,20 +24,22 @@ export async function scramVerifier(password: string, salt: Buffer = randomBytes
  * Says whether drivers disagree about a password: where SASLprep forbids it, PostgreSQL and libpq take it as it is,
  * while others, `pg` among them, map and normalise its characters all the same.
  */
-export function isAmbiguous(password: string): boolean {
+export async function isAmbiguous(password: string): Promise<boolean> {
   const mapped = /[^\P{Zs} ]|\p{Default_Ignorable_Code_Point}/u
-  return (
-    prepared(password) === undefined && (mapped.test(password) || password !== password.normalize('NFKC'))
-  )
+  const forbidden = (await prepared(password)) === undefined
+  return forbidden && (mapped.test(password) || password !== password.normalize('NFKC'))
 }
 
 /** PostgreSQL takes a password as it is where SASLprep forbids it, so the verifier must do the same. */
-function prepare(password: string): string {
-  return prepared(password) ?? password
+async function prepare(password: string): Promise<string> {
+  return (await prepared(password)) ?? password
 }
 
 /** Gives the password after SASLprep (RFC 4013), `undefined` where that forbids it. */
-function prepared(password: string): string | undefined {
+async function prepared(password: string): Promise<string | undefined> {
+  // Nothing in ASCII is mapped, and its tables are large.
+  if (/^[\x20-\x7e]*$/.test(password)) return password
+  const { saslprep } = await import('@mongodb-js/saslprep')
   try {
     return saslprep(password)
   } catch {

@@ -57,7 +57,7 @@ describe('drivers', () => {
     ['forbidden, with a compatible character', 'not assigned: \u0378 \u2168', true],
     ['forbidden, with a no-break space', 'not assigned: \u0378\u00a0', true],
     ['forbidden, with a soft hyphen', 'not assigned: \u0378\u00ad', true],
-  ])('disagree about a password or not: %s', (_, password, disagree) => {
-    expect(isAmbiguous(password)).toBe(disagree)
+  ])('disagree about a password or not: %s', async (_, password, disagree) => {
+    expect(await isAmbiguous(password)).toBe(disagree)
   })
 })
