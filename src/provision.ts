@@ -94,9 +94,11 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   await sessions.end(look.attempt.session)
   for (const note of look.plan.notes) journal.note(note)
   deadline.enter('the role')
-  await putRoleRight(look, run)
+  const { promise: committing, resolve } = Promise.withResolvers<undefined>()
+  const role = underWay(putRoleRight(look, run, () => { resolve(undefined); }))
+  await Promise.race([role, committing])
   deadline.enter('the database and its grants')
-  const database = await putDatabaseRight(look, run)
+  const database = await putDatabaseRight(look, role, run)
   // Under way while the schema is put right: a login depends on the role and on the database's grants alone.
   const login = database.login ?? underWay(sessions.tryAs(look.login))
   await putInsideRight(look, database, run)
@@ -126,7 +128,9 @@ async function agree(look: Look, { cluster, journal, deadline, wanted }: Run): P
   if (!agreed) throw new Failure('cancelled', 'The answer to the question was no.', [])
 }
 
-async function putRoleRight({ plan, admin, server, secret, found, login }: Look, run: Run): Promise<void> {
+/** @param committing told when nothing but the answer to COMMIT is missing */
+async function putRoleRight(look: Look, run: Run, committing: () => void): Promise<void> {
+  const { plan, admin, server, secret, found, login } = look
   const { journal, wanted } = run
   const { username } = wanted
   const { role } = plan
@@ -139,7 +143,10 @@ async function putRoleRight({ plan, admin, server, secret, found, login }: Look,
   const timer = stopwatch()
   const action = { create: 'created', 'set-password': 'password-set', keep: 'marked' } as const
   await journal.make([{ object: 'role', name: username, action: action[role.action] }], (decisive) =>
-    convergeRole(admin, role, wanted, login.password, journal.mask, decisive),
+    convergeRole(admin, role, wanted, login.password, journal.mask, () => {
+      decisive()
+      committing()
+    }),
   )
   if (role.action === 'create') {
     const gone = secret === undefined ? '' : "; it was gone, and got the Secret's password again"
@@ -179,7 +186,8 @@ interface Granted {
   readonly login?: Promise<Attempt>
 }
 
-async function putDatabaseRight(look: Look, run: Run): Promise<Granted> {
+/** @param role about to be right: a new database is asked for right behind the COMMIT, in the same session */
+async function putDatabaseRight(look: Look, role: Promise<void>, run: Run): Promise<Granted> {
   const { plan, admin, server, secret } = look
   const { journal, sessions, wanted } = run
   const { database, username } = wanted
@@ -187,13 +195,17 @@ async function putDatabaseRight(look: Look, run: Run): Promise<Granted> {
   let current = server
   if (created) {
     const timer = stopwatch()
-    const made = await journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
+    const making = journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
       createDatabase(admin, wanted, decisive),
     )
+    await Promise.allSettled([role, making])
+    await role
+    const made = await making
     current = await made.server
     journal.step('created', 'database', `${database} created, owner ${server.admin.name}`, timer())
     if (secret !== undefined) journal.note(`database ${database} was gone and is made anew: it is empty`)
   } else {
+    await role
     journal.step('right', 'database', `${database} is there, owner ${server.database?.owner ?? ''}`)
   }
   // Anybody may connect to a new database, so that nothing needs to be granted before.

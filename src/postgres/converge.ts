@@ -33,8 +33,8 @@ export async function convergeRole(
     ...(plan.action === 'set-password' ? [`ALTER ROLE ${role} PASSWORD ${literal(verifier)}`] : []),
     ...(plan.mark === undefined ? [] : [`COMMENT ON ROLE ${role} IS ${literal(formatMarker(plan.mark))}`]),
   ]
-  decisive()
-  await session.script(statements)
+  // Committed in a message of its own: a run that is cut off before it knows that nothing stands.
+  await session.transaction(statements, () => undefined, decisive)
 }
 
 /** Creates the database, owned by the admin, and gives what is to come: what the server looks like with it. */
@@ -173,12 +173,13 @@ export async function createExtension(
   decisive: () => void,
 ): Promise<void> {
   const statement = `CREATE EXTENSION IF NOT EXISTS ${identifier(extension)} SCHEMA public`
-  decisive()
+  const owned = server.database?.owner === wanted.username
   try {
-    await session.script([
-      noticeOurEnd,
-      ...asOwner(server.database?.owner === wanted.username, server, wanted, [statement]),
-    ])
+    await session.transaction(
+      [noticeOurEnd, ...asOwner(owned, server, wanted, [statement])],
+      () => undefined,
+      decisive,
+    )
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error
     const command = `  CREATE EXTENSION ${identifier(extension)};`

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import pg from 'pg'
 import { parseAllDocuments } from 'yaml'
 import { Failure } from '../../src/failure.ts'
@@ -19,6 +19,7 @@ import type { SecretObject } from '../../src/kubernetes/objects.ts'
 import { roleManifests } from '../../src/kubernetes/manifest.ts'
 import { endpointRights, namedRights, reviewRights, serviceRights } from '../../src/kubernetes/permissions.ts'
 import type { Right } from '../../src/kubernetes/right.ts'
+import { Route } from '../../src/kubernetes/route.ts'
 import { readService, resolvePod, type PodPort } from '../../src/kubernetes/service.ts'
 import { openTunnel, type Tunnel } from '../../src/kubernetes/tunnel.ts'
 import { eventually, openApi, until, type Admin, type KubeObject } from './admin.ts'
@@ -623,6 +624,75 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
           code,
           message: expect.stringContaining(message),
         })
+      })
+    })
+
+    describe('the way there', () => {
+      const namespace = `${shared}-way`
+      const over = new AbortController()
+      let traveller: Api
+      let dialled: string[]
+
+      beforeAll(async () => {
+        await makeNamespace(namespace)
+        await account(namespace, 'traveller', [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }])
+        await Promise.all([
+          cluster.pod(namespace, { name: 'one-0', labels: { app: 'one', 'spilo-role': 'master' } }),
+          cluster.pod(namespace, { name: 'other-0', labels: { app: 'other' } }),
+        ])
+        for (const app of ['one', 'other']) {
+          const spec = { selector: { app }, ports: [{ port: 5432 }] }
+          await admin.create({ kind: 'Service', metadata: { name: app, namespace }, spec })
+        }
+      }, 120_000)
+      beforeEach(async () => {
+        traveller = await openApi(await admin.kubeconfig({ namespace, serviceAccount: 'traveller' }))
+        dialled = []
+        const dial = traveller.dial.bind(traveller)
+        traveller.dial = (path, subprotocol) => {
+          dialled.push(path.split('/').at(-2) ?? '')
+          return dial(path, subprotocol)
+        }
+      })
+
+      afterEach(() => {
+        traveller.close()
+      })
+
+      async function begin(service: string): Promise<Route> {
+        const route = new Route(traveller, namespace, Promise.resolve({ service, port: 5432 }), over.signal)
+        await route.target
+        return route
+      }
+
+      test('is dialled ahead where one Pod alone can be meant', async () => {
+        const route = await begin('one')
+        const tunnels = [await route.dial(), await route.dial()]
+        expect(dialled).toEqual(['one-0', 'one-0'])
+        tunnels.push(await route.dial())
+        expect(dialled).toEqual(['one-0', 'one-0', 'one-0'])
+        expect(new Set(tunnels).size).toBe(3)
+        for (const tunnel of tunnels) tunnel.destroy()
+      })
+
+      test('leads where the Service leads, whatever was dialled ahead', async () => {
+        const route = await begin('other')
+        const tunnel = await route.dial()
+        expect(await route.target).toMatchObject({ pod: 'other-0', port: 5432 })
+        expect(dialled.toSorted()).toEqual(['one-0', 'one-0', 'other-0'])
+        tunnel.destroy()
+      })
+
+      test('is not dialled ahead where there are several primaries', async () => {
+        const mark = (role: string | null): Promise<unknown> =>
+          admin.patch('Pod', namespace, 'other-0', { metadata: { labels: { 'spilo-role': role } } })
+        await mark('master')
+        const route = await begin('other')
+        expect(dialled).toEqual([])
+        const tunnel = await route.dial()
+        expect(dialled).toEqual(['other-0'])
+        tunnel.destroy()
+        await mark(null)
       })
     })
 

@@ -7,6 +7,7 @@ import type { Failure, FailureCode } from '../../src/failure.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
 import { identifier, useBench, type Application } from '../support/bench.ts'
 import { startPooler } from '../support/pooler.ts'
+import { gss, oauth, startStranger } from '../support/stranger.ts'
 
 const bench = useBench()
 
@@ -159,6 +160,13 @@ const obstacles: readonly Obstacle[] = [
     says: /password of "app\d+" in clear text/,
     hints: /scram-sha-256/,
   },
+  ...(['gss', 'oauth'] as const).map((way): Obstacle => ({
+    title: `the server wants ${way}`,
+    inputs: () => ({ accessSecret: bench.access({ target: strangers[way], sslMode: 'disable' }) }),
+    code: 'login-unsupported',
+    says: /"postgresql1_admin" to log in in a way that is not supported/,
+    hints: /scram-sha-256/,
+  })),
   {
     title: "the admin's password is demanded in clear text",
     hba: () => [`host all ${bench.admin.user} all password`],
@@ -169,15 +177,18 @@ const obstacles: readonly Obstacle[] = [
 ]
 
 let pooler: Awaited<ReturnType<typeof startPooler>>
+let strangers: Record<'gss' | 'oauth', Awaited<ReturnType<typeof startStranger>>>
 let standby: PostgresServer
 
 beforeAll(async () => {
   pooler = await startPooler(bench.postgres)
+  strangers = { gss: await startStranger(gss), oauth: await startStranger(oauth) }
   standby = await bench.postgres.standby()
 })
 
 afterAll(async () => {
   pooler.stop()
+  for (const stranger of Object.values(strangers)) stranger.stop()
   await standby.stop()
 })
 
@@ -244,6 +255,33 @@ test('a hardened template: what was done is said, and the next run continues onc
     code: undefined,
     done: ['role password-set', 'secret created'],
   })
+})
+
+test('a template that lets the admin give away a part of the rights: none of them is given', async () => {
+  const { user } = bench.admin
+  const harden = [
+    'ALTER SCHEMA public OWNER TO postgres',
+    'REVOKE ALL ON SCHEMA public FROM PUBLIC',
+    `GRANT USAGE ON SCHEMA public TO ${user} WITH GRANT OPTION`,
+  ]
+  const soften = [
+    `REVOKE ALL ON SCHEMA public FROM ${user}`,
+    'GRANT USAGE ON SCHEMA public TO PUBLIC',
+    bench.postgres.major >= 15
+      ? 'ALTER SCHEMA public OWNER TO pg_database_owner'
+      : 'GRANT CREATE ON SCHEMA public TO PUBLIC',
+  ]
+  const application = bench.application()
+  for (const statement of harden) await bench.sql(statement, [], 'template1')
+  const { code } = await application.run()
+  for (const statement of soften) await bench.sql(statement, [], 'template1')
+  expect(code).toBe('grant-ineffective')
+  const [held] = await bench.sql<{ usage: boolean }>(
+    `select has_schema_privilege($1, 'public', 'USAGE') as usage`,
+    [application.role],
+    application.database,
+  )
+  expect(held).toEqual({ usage: false })
 })
 
 test('a primary that becomes read-only in the middle of a run', async () => {
