@@ -95,7 +95,11 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   for (const note of look.plan.notes) journal.note(note)
   deadline.enter('the role')
   const { promise: committing, resolve } = Promise.withResolvers<undefined>()
-  const role = underWay(putRoleRight(look, run, () => { resolve(undefined); }))
+  const role = underWay(
+    putRoleRight(look, run, () => {
+      resolve(undefined)
+    }),
+  )
   await Promise.race([role, committing])
   deadline.enter('the database and its grants')
   const database = await putDatabaseRight(look, role, run)
