@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import type http from 'node:http'
 import type https from 'node:https'
 import path from 'node:path'
 import tls from 'node:tls'
@@ -572,10 +571,15 @@ async function authenticate(
   const over = AbortSignal.any([signal, AbortSignal.timeout(credentialWithinMs)])
   // Said here, or NODE_TLS_REJECT_UNAUTHORIZED would decide. KubeConfig turns it off where the kubeconfig says so.
   const options: https.RequestOptions = { rejectUnauthorized: true }
+  let agent: https.Agent
   try {
     const config = new KubeConfig()
     config.loadFromClusterAndUser(cluster, await withCredential(user, over))
     await within(config.applyToHTTPSOptions(options), over)
+    // The agent decides on keeping connections open, whatever kind of agent the proxy made necessary.
+    agent = Object.assign(options.agent as https.Agent, { keepAlive: true, maxSockets })
+    // Each connection would read the certificates anew.
+    agent.options.secureContext = tls.createSecureContext(agent.options)
   } catch (error) {
     signal.throwIfAborted()
     throw credentialFailure(user, error)
@@ -591,8 +595,7 @@ async function authenticate(
     throw credentialFailure(user, new Error('the provider gave no token'))
   }
   return {
-    // The agent decides on keeping connections open, whatever kind of agent the proxy made necessary.
-    agent: Object.assign(options.agent as http.Agent, { keepAlive: true, maxSockets }),
+    agent,
     headers,
     ...(options.cert !== undefined && { certificate: String(options.cert) }),
   }
