@@ -65,8 +65,8 @@ export class Journal {
   }
 
   /**
-   * Makes changes and notes them. The work calls `decisive` right before the step that makes them last: where no answer
-   * comes to that one, nobody here can know whether they stand.
+   * Makes changes and notes them, unless the work gives `false`: then there was nothing to change. It calls `decisive` right
+   * before the step that makes them last: where no answer comes to that one, nobody here can know whether they stand.
    */
   async make<Result>(
     changes: readonly Change[],
@@ -75,7 +75,7 @@ export class Journal {
     const state = { decided: false }
     try {
       const result = await work(() => (state.decided = true))
-      this.changed(...changes)
+      if (result !== false) this.changed(...changes)
       return result
     } catch (error) {
       if (state.decided && !isAnswer(error)) this.doubts.push(...without(changes, this.doubts))

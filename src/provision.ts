@@ -190,7 +190,10 @@ interface Granted {
   readonly login?: Promise<Attempt>
 }
 
-/** @param role about to be right: a new database is asked for right behind the COMMIT, in the same session */
+/**
+ * @param role about to be right: a new database is asked for right behind the COMMIT, in the same session. Nothing but a
+ *   lost connection keeps a COMMIT of statements that all went well from doing so, and then neither gets there.
+ */
 async function putDatabaseRight(look: Look, role: Promise<void>, run: Run): Promise<Granted> {
   const { plan, admin, server, secret } = look
   const { journal, sessions, wanted } = run
@@ -256,16 +259,19 @@ async function putInsideRight(look: Look, database: Granted, run: Run): Promise<
   if (!created && nothing && plan.role.action !== 'create') return
   const timer = stopwatch()
   const session = await (database.inside ?? sessions.asAdmin(wanted.database))
-  // A new database lets nobody create from PostgreSQL 15 on: what it needs is known without a look.
+  // As PostgreSQL 15 and later are shipped, nobody may create in a new database: that needs no look.
   const known = created && server.versionNumber >= createTakenFrom
   const insideNow = known ? insidePlan : await lookInside(session, look, server, run)
   if (insideNow.grantSchema) {
-    await journal.make([{ object: 'grants', name: wanted.database, action: 'granted' }], (decisive) =>
-      grantSchema(session, server, wanted, decisive),
+    const granted = await journal.make(
+      [{ object: 'grants', name: wanted.database, action: 'granted' }],
+      (decisive) => grantSchema(session, server, wanted, decisive),
     )
-    const text = `${wanted.username}: USAGE and CREATE on schema public`
-    journal.step(created ? 'created' : 'repaired', 'grants', text, timer())
-    tellGrants(plan.ours, created, 'USAGE and CREATE on schema `public`', journal)
+    if (granted) {
+      const text = `${wanted.username}: USAGE and CREATE on schema public`
+      journal.step(created ? 'created' : 'repaired', 'grants', text, timer())
+      tellGrants(plan.ours, created, 'USAGE and CREATE on schema `public`', journal)
+    }
   }
   for (const name of insideNow.extensions) {
     await journal.make([{ object: 'extension', name, action: 'created' }], (decisive) =>

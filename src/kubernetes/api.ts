@@ -111,11 +111,15 @@ export class Api {
   #credentials: Credentials
   #renewal: Promise<Credentials> | undefined
   readonly #webSockets = new Set<WebSocket>()
+  readonly #closing = new AbortController()
+  /** Aborted when the run is over, or this is closed. */
+  readonly #over: AbortSignal
 
   private constructor(endpoint: Endpoint, credentials: Credentials, signal: AbortSignal) {
     this.#endpoint = endpoint
     this.#credentials = credentials
     this.#signal = signal
+    this.#over = AbortSignal.any([signal, this.#closing.signal])
   }
 
   /** Authenticates. Nothing is sent to the API server yet. */
@@ -224,6 +228,7 @@ export class Api {
 
   /** Closes the idle connections, and ends the requests and WebSockets that are still there. */
   close(): void {
+    this.#closing.abort()
     this.#credentials.agent.destroy()
     for (const webSocket of this.#webSockets) webSocket.terminate()
   }
@@ -248,8 +253,8 @@ export class Api {
       const busy = reply.status === 429 || reply.status === 503
       if (!busy || asked === undefined || waits === waitsForRetryAfter) return reply
       const waitMs = Math.min(Number(asked) * 1000, answerWithinMs)
-      await sleep(waitMs, undefined, { signal: this.#signal }).catch(() => {
-        this.#signal.throwIfAborted()
+      await sleep(waitMs, undefined, { signal: this.#over }).catch(() => {
+        this.#over.throwIfAborted()
       })
     }
   }
@@ -258,6 +263,8 @@ export class Api {
     this.#signal.throwIfAborted()
     const { server } = this.#endpoint
     const { agent, headers } = this.#credentials
+    const overdue = new AbortController()
+    const signal = AbortSignal.any([this.#over, overdue.signal])
     const body = call.body === undefined ? undefined : JSON.stringify(call.body)
     const request = (server.protocol === 'http:' ? http : https).request({
       method: call.method,
@@ -265,7 +272,7 @@ export class Api {
       port: server.port,
       path: server.pathname.replace(/\/$/, '') + call.path,
       agent,
-      signal: this.#signal,
+      signal,
       headers: {
         ...headers,
         Accept: 'application/json',
@@ -279,13 +286,14 @@ export class Api {
     let late: Failure | undefined
     const timer = setTimeout(() => {
       late = silence(this.#endpoint, request.socket?.connecting === false)
-      request.destroy(late)
+      overdue.abort()
     }, answerWithinMs)
     // The loop below sees an error that comes after the head of the answer; without a listener it would end the process.
     request.on('error', () => undefined)
     request.end(body)
     try {
-      const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+      // With the signal, because a request that has no connection yet says nothing when it is destroyed.
+      const [response] = (await once(request, 'response', { signal })) as [http.IncomingMessage]
       return { status: response.statusCode ?? 0, headers: response.headers, text: await this.#read(response) }
     } catch (error) {
       this.#signal.throwIfAborted()

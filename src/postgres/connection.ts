@@ -82,12 +82,11 @@ export class Connections {
     return await openConnection(this.server, peer, encryption)
   }
 
-  /** Closes what was prepared and not used. */
-  async closeUnused(): Promise<void> {
-    const unused = this.ready
-      .splice(0)
-      .map(({ connection }) => connection.then(({ tunnel }) => tunnel.destroy()))
-    await Promise.allSettled(unused)
+  /** Closes what was prepared and not used, what is still being opened as soon as it stands. */
+  closeUnused(): void {
+    for (const { connection } of this.ready.splice(0)) {
+      void connection.then(({ tunnel }) => tunnel.destroy()).catch(() => undefined)
+    }
   }
 }
 

@@ -115,6 +115,7 @@ export async function convergeGrants(
  * Gives the application its rights on schema `public` (PostgreSQL 15 took CREATE away from PUBLIC), in one transaction in
  * a session inside the database, of which nothing stays if they did not come to be.
  *
+ * @returns whether anything changed: a template may let everybody create, and nobody give that away
  * @throws Failure `grant-ineffective`
  */
 export async function grantSchema(
@@ -122,21 +123,26 @@ export async function grantSchema(
   server: ServerState,
   wanted: Wanted,
   decisive: () => void,
-): Promise<void> {
+): Promise<boolean> {
   const question = aboutInside(wanted)
+  const privileges = `select nspacl::text as privileges from pg_namespace where nspname = 'public'`
   const came = `select 1 / (state ->> 'schemaGranted' = 'true')::int from (${question.sql}) now`
   decisive()
   try {
-    await session.script([
+    const rows = await session.script([
+      privileges,
       noticeOurEnd,
       ...asOwner(server.database?.owner === wanted.username, server, wanted, [schemaGrant(wanted)]),
       came,
+      privileges,
     ])
+    return rows[0]?.[0]?.['privileges'] !== rows.at(-1)?.[0]?.['privileges']
   } catch (error) {
     // An admin without any right on the schema, a database without it, or one with some of the rights: then GRANT ends
     // with a mere warning, and the last statement divides by zero.
     if (!['42501', '3F000', '22012'].includes(sqlState(error) ?? '')) throw error
-    throw schemaRefused(await session.ask(question), wanted, error)
+    const now = await session.ask(question).catch(() => undefined)
+    throw now === undefined ? error : schemaRefused(now, wanted, error)
   }
 }
 

@@ -39,10 +39,12 @@ export async function tryLock<Seen>(
     { name: username, key: lockKey('role', username) },
     { name: database, key: lockKey('database', database) },
   ]
+  // Behind a pooler they would outlive us, in a session of somebody else's.
+  const ours = `pg_backend_pid() = ${session.announcedPid ?? 'null'}`
   // Each statement of a script sees what was committed before it began: the question, what was before the lock was free.
   const [, ...rows] = await session.script([
-    noticeOurEnd,
-    ...locks.map(({ key }) => `select pg_try_advisory_lock(${key}) as taken`),
+    `${noticeOurEnd} and ${ours}`,
+    ...locks.map(({ key }) => `select case when ${ours} then pg_try_advisory_lock(${key}) end as taken`),
     sql,
   ])
   const seen = answer(rows[locks.length] ?? [])

@@ -58,7 +58,7 @@ export class Sessions {
 
   /** Ends all that are open or about to be. */
   async endAll(): Promise<void> {
-    await this.connections.closeUnused()
+    this.connections.closeUnused()
     await Promise.allSettled(this.arriving)
     await Promise.all([...this.open].map(async (session) => this.end(session)))
   }

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
+import { listenOnLoopback } from '../../sandbox/host.ts'
 import { createAdmin, spiloHba, type PostgresServer } from '../../sandbox/postgres.ts'
 import type { Failure, FailureCode } from '../../src/failure.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
@@ -220,6 +222,35 @@ test.each(['createrole', 'createdb'] as const)(
   },
 )
 
+test('a pooler that keeps its connections keeps none of our locks', async () => {
+  const accessSecret = bench.access({ target: pooler, sslMode: 'disable' })
+  await bench.application().refused('pooler-in-between', { accessSecret })
+  expect(await bench.sql(`select from pg_locks where locktype = 'advisory'`)).toEqual([])
+})
+
+test('connections that are opened ahead and hang keep nobody waiting', async () => {
+  let connections = 0
+  const server = createServer((client) => {
+    const upstream = connect(bench.postgres)
+    for (const socket of [client, upstream]) {
+      socket.on('error', () => undefined)
+      socket.once('close', () => {
+        client.destroy()
+        upstream.destroy()
+      })
+    }
+    client.pipe(upstream)
+    // The first two are the logins of the first look.
+    if (++connections <= 2) upstream.pipe(client)
+  })
+  const target = { host: '127.0.0.1', port: await listenOnLoopback(server) }
+  const application = bench.application({ accessSecret: bench.access({ target }) })
+  await bench.sql(`CREATE ROLE ${identifier(application.role)}`)
+  await application.refused('role-not-ours')
+  expect(connections).toBeGreaterThan(2)
+  server.close()
+}, 8_000)
+
 test('what the hint prints puts the rights right', async () => {
   const application = await bench.established()
   await bench.sql('DROP SCHEMA public', [], application.database)
@@ -280,6 +311,22 @@ test('a template that lets the admin give away a part of the rights: none of the
     application.database,
   )
   expect(held).toEqual({ usage: false })
+})
+
+test('a template that came from an older server and lets everybody create: nothing is granted, and nothing is said', async () => {
+  const upgraded = ['ALTER SCHEMA public OWNER TO postgres', 'GRANT CREATE ON SCHEMA public TO PUBLIC']
+  const shipped =
+    bench.postgres.major >= 15 ? ['REVOKE CREATE ON SCHEMA public FROM PUBLIC', ...asShipped()] : []
+  const application = bench.application()
+  for (const statement of upgraded) await bench.sql(statement, [], 'template1')
+  const { code, done, log } = await application.run()
+  for (const statement of shipped) await bench.sql(statement, [], 'template1')
+  expect({ code, done }).toEqual({
+    code: undefined,
+    done: ['role created', 'database created', 'grants granted', 'secret created'],
+  })
+  expect(log).not.toContain('on schema public')
+  await application.work('CREATE TABLE public.t ()')
 })
 
 test('a primary that becomes read-only in the middle of a run', async () => {

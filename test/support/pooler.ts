@@ -4,7 +4,12 @@ import { listenOnLoopback } from '../../sandbox/host.ts'
 
 const backendKeyData = 'K'.charCodeAt(0)
 
-/** Something between client and server that makes process ids up, as PgBouncer does. It needs clear text. */
+const terminate = Buffer.from([88, 0, 0, 0, 4])
+
+/**
+ * Something between client and server that makes process ids up and keeps its own connections when a client goes, as
+ * PgBouncer does. It needs clear text.
+ */
 export async function startPooler(target: Target): Promise<Target & { stop(): void }> {
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
@@ -13,12 +18,12 @@ export async function startPooler(target: Target): Promise<Target & { stop(): vo
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.on('error', () => undefined)
-      socket.once('close', () => {
-        client.destroy()
-        upstream.destroy()
-      })
     }
-    client.pipe(upstream)
+    upstream.once('close', () => client.destroy())
+    client.once('close', () => upstream.write(query("set application_name = 'pooled'")))
+    client.on('data', (data) => {
+      if (!data.equals(terminate)) upstream.write(data)
+    })
     upstream.on('data', (data) => client.write(renumber(data)))
   })
   const port = await listenOnLoopback(server)
@@ -30,6 +35,12 @@ export async function startPooler(target: Target): Promise<Target & { stop(): vo
       for (const socket of sockets) socket.destroy()
     },
   }
+}
+
+function query(text: string): Buffer {
+  const message = Buffer.from(`Q\0\0\0\0${text}\0`)
+  message.writeInt32BE(message.length - 1, 1)
+  return message
 }
 
 /** Cuts what a server sends into messages (type, length, content) and changes the process id where one is told. */

@@ -2,7 +2,9 @@ import http from 'node:http'
 import https from 'node:https'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
+import { Failure } from '../../../src/failure.ts'
 import { Api, corePath, statusMessage } from '../../../src/kubernetes/api.ts'
 import { createAuthority } from '../../../sandbox/certificate.ts'
 import { failureOf, json, serve, type TestServer } from './server.ts'
@@ -127,6 +129,28 @@ describe('patience', () => {
     const failure = failureOf(api.get('/x'))
     server.stop.abort('the reason')
     expect(await failure).toBe('the reason')
+  })
+
+  test('and one that waits for a connection', async () => {
+    server = await serve(() => undefined)
+    const api = await server.api({ agent: new http.Agent({ keepAlive: true, maxSockets: 1 }) })
+    const failures = [failureOf(api.get('/x')), failureOf(api.get('/y'))]
+    server.stop.abort('the reason')
+    expect(await Promise.all(failures)).toEqual(['the reason', 'the reason'])
+  })
+
+  test('closing ends every request, those that wait for a connection too', async () => {
+    const asked = Promise.withResolvers<undefined>()
+    server = await serve(() => {
+      asked.resolve(undefined)
+    })
+    const api = await server.api({ agent: new http.Agent({ keepAlive: true, maxSockets: 1 }) })
+    const failures = [failureOf(api.get('/x')), failureOf(api.get('/y'))]
+    await asked.promise
+    api.close()
+    for (const failure of await Promise.all(failures)) expect(failure).toBeInstanceOf(Failure)
+    await sleep(100)
+    expect(server.requests.map(({ url }) => url)).toEqual(['/x'])
   })
 })
 
