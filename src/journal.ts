@@ -31,7 +31,7 @@ export class Journal {
   readonly reporter: Reporter
   private readonly running = stopwatch()
   private readonly changes: Change[] = []
-  private readonly doubts: Change[] = []
+  private doubts: readonly Change[] = []
   private readonly rows = new Map<string, Row>()
   private readonly notes: string[] = []
 
@@ -72,20 +72,27 @@ export class Journal {
     changes: readonly Change[],
     work: (decisive: () => void) => Promise<Result>,
   ): Promise<Result> {
-    const state = { decided: false }
+    // Doubted from the decisive step on, so that doubts stand in the order of the steps.
+    let added: readonly Change[] = []
+    const settled = (): void => void (this.doubts = without(this.doubts, added))
     try {
-      const result = await work(() => (state.decided = true))
+      const result = await work(() => {
+        added = without(changes, this.doubts)
+        this.doubts = [...this.doubts, ...added]
+      })
+      settled()
       if (result !== false) this.changed(...changes)
       return result
     } catch (error) {
-      if (state.decided && !isAnswer(error)) this.doubts.push(...without(changes, this.doubts))
+      if (isAnswer(error)) settled()
       throw error
     }
   }
 
   /** Leaves no doubt once all is as wanted: what had not been made would have been made again. */
   settle(): void {
-    this.changed(...this.doubts.splice(0))
+    this.changed(...this.doubts)
+    this.doubts = []
   }
 
   /** Says whether this run changed something of the kind; under `dry-run`, whether it would. */

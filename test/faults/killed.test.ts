@@ -58,7 +58,13 @@ test.each(states)(
 )
 
 test.each<[string, Point['at'], RegExp, 'act and cut' | 'act and reset', RegExp]>([
-  ['role', 'statement', /^COMMIT/, 'act and cut', /^Whether role was created is not known: no answer came\./],
+  [
+    'role',
+    'statement',
+    /^COMMIT/,
+    'act and cut',
+    /^Whether role and database were created is not known: no answer came\./,
+  ],
   [
     'database',
     'statement',
