@@ -35,7 +35,7 @@ export interface Connection {
 }
 
 /** How long the server may take to agree on TLS, and then to let somebody in, in milliseconds. */
-export const connectTimeoutMs = 10_000
+const connectTimeoutMs = 10_000
 /** PostgreSQL closes a connection on which nobody logs in, after a minute by default (`authentication_timeout`). */
 const freshMs = 20_000
 /** SSLRequest. Source: https://www.postgresql.org/docs/current/protocol-message-formats.html */
@@ -65,14 +65,13 @@ export class Connections {
   }
 
   /**
-   * Gives a connection, encrypted as one of the ways says that the sslmode allows: one that was prepared, if it still
-   * stands.
+   * Gives a connection: one that was prepared, if it still stands and is encrypted this way.
    *
+   * @param first whether this is the first way that the sslmode allows, which is what is prepared
    * @throws Failure of the tunnel, `tls-failed`, `tunnel-lost`, or the deadline's
    */
-  async open(peer: Peer, way: number): Promise<Connection> {
-    const encryption = encryptions(peer.sslMode, peer.ca)[way] ?? false
-    const index = way === 0 ? this.ready.findIndex((each) => isSame(each.peer, peer)) : -1
+  async open(peer: Peer, encryption: Encryption, first: boolean): Promise<Connection> {
+    const index = first ? this.ready.findIndex((each) => isSame(each.peer, peer)) : -1
     const [prepared] = index === -1 ? [] : this.ready.splice(index, 1)
     // A head start and no more: what went wrong with it goes wrong again, or did not matter.
     const connection = await prepared?.connection.catch(() => undefined)
@@ -97,20 +96,31 @@ function isSame(one: Peer, other: Peer): boolean {
 async function openConnection(server: Server, peer: Peer, encryption: Encryption): Promise<Connection> {
   const tunnel = await server.dial()
   if (encryption === false) return { stream: tunnel, tunnel }
-  const { signal } = server.deadline
+  try {
+    return { stream: await inTime(tunnel, server.deadline, () => encrypt(tunnel, peer, encryption)), tunnel }
+  } catch (error) {
+    const lost = tunnel.errored
+    tunnel.destroy()
+    server.deadline.signal.throwIfAborted()
+    throw lost ?? (error instanceof Failure ? error : tlsFailure(peer, error))
+  }
+}
+
+/**
+ * Does what is to come before somebody is in. A server that stays silent, and the end of the run, cut the tunnel, whose
+ * error is the reason then.
+ */
+export async function inTime<Result>(
+  tunnel: Duplex,
+  { signal }: Deadline,
+  work: () => Promise<Result>,
+): Promise<Result> {
   const abort = (): void => void tunnel.destroy(signal.reason as Error)
   const timer = setTimeout(() => tunnel.destroy(silence()), connectTimeoutMs)
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
-  let lost: Error | undefined
-  tunnel.once('error', (error) => (lost = error))
   try {
-    return { stream: await encrypt(tunnel, peer, encryption), tunnel }
-  } catch (error) {
-    tunnel.destroy()
-    if (signal.aborted) throw signal.reason
-    if (lost !== undefined) throw lost
-    throw error instanceof Failure ? error : tlsFailure(peer, error)
+    return await work()
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', abort)
@@ -171,7 +181,7 @@ export function tlsFailure({ sslMode, host }: Peer, error: unknown): Failure {
 }
 
 /** The error for a server that accepts a connection and then says nothing. */
-export function silence(): Failure {
+function silence(): Failure {
   return new Failure(
     'tunnel-lost',
     `PostgreSQL did not answer through the tunnel within ${connectTimeoutMs / 1000} s.`,

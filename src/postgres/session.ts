@@ -6,14 +6,7 @@ import pg from 'pg'
 import type { Deadline } from '../deadline.ts'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
-import {
-  connectTimeoutMs,
-  silence,
-  tlsFailure,
-  type Connection,
-  type Connections,
-  type Peer,
-} from './connection.ts'
+import { inTime, tlsFailure, type Connection, type Connections, type Peer } from './connection.ts'
 import { encryptions } from './sslmode.ts'
 
 /** What a server let us in on: a completed exchange of the password, or nothing at all (`trust`, a certificate). */
@@ -68,17 +61,19 @@ export function sqlState(error: unknown): string | undefined {
  *   deadline's. What the server itself says against the login is no error here but the attempt's `refusal`.
  */
 export async function logIn(connections: Connections, login: Login): Promise<Attempt> {
-  const ways = encryptions(login.sslMode, login.ca).length
-  for (let way = 0; ; way++) {
-    const last = way === ways - 1
+  const ways = encryptions(login.sslMode, login.ca)
+  for (const [index, encryption] of ways.entries()) {
+    const last = index === ways.length - 1
     try {
-      const attempt = await logInOn(await connections.open(login, way), connections, login)
+      const connection = await connections.open(login, encryption, index === 0)
+      const attempt = await logInOn(connection, connections, login)
       const rejectedUnheard = attempt.refusal?.code === '28000' && attempt.exchange === undefined
       if (last || !rejectedUnheard) return attempt
     } catch (error) {
       if (last || !(error instanceof Failure && error.code === 'tls-failed')) throw error
     }
   }
+  throw new Error('every sslmode has at least one way to connect')
 }
 
 async function logInOn(connection: Connection, { server }: Connections, login: Login): Promise<Attempt> {
@@ -129,23 +124,19 @@ async function logInOn(connection: Connection, { server }: Connections, login: L
   protocol.on('authenticationOk', () => {
     if (demanded !== 'password') exchange = demanded ?? 'none'
   })
-  const abort = (): void => void tunnel.destroy(deadline.signal.reason as Error)
-  const timer = setTimeout(() => tunnel.destroy(silence()), connectTimeoutMs)
-  deadline.signal.addEventListener('abort', abort, { once: true })
-  if (deadline.signal.aborted) abort()
   try {
-    const connected = client.connect()
-    guardReading(stream)
-    await connected
-    return { exchange, session: new Session(client, connection, deadline) }
+    const session = await inTime(tunnel, deadline, async () => {
+      const connected = client.connect()
+      guardReading(stream)
+      await connected
+      return new Session(client, connection, deadline)
+    })
+    return { exchange, session }
   } catch (error) {
     const lost = tunnel.errored
     tunnel.destroy()
     if (error instanceof pg.DatabaseError) return { exchange, refusal: error }
     throw loginFailure(lost ?? error, login, deadline)
-  } finally {
-    clearTimeout(timer)
-    deadline.signal.removeEventListener('abort', abort)
   }
 }
 
