@@ -72,13 +72,13 @@ export class Journal {
     changes: readonly Change[],
     work: (decisive: () => void) => Promise<Result>,
   ): Promise<Result> {
-    // Doubted from the decisive step on, so that doubts stand in the order of the steps.
-    let added: readonly Change[] = []
-    const settled = (): void => void (this.doubts = without(this.doubts, added))
+    // Doubts of their own, since the same may be in doubt already, from another step that has had no answer.
+    const own = changes.map((change) => ({ ...change }))
+    const settled = (): void => void (this.doubts = this.doubts.filter((doubt) => !own.includes(doubt)))
     try {
       const result = await work(() => {
-        added = without(changes, this.doubts)
-        this.doubts = [...this.doubts, ...added]
+        // From the decisive step on, so that doubts stand in the order of the steps.
+        this.doubts = [...this.doubts, ...own]
       })
       settled()
       if (result !== false) this.changed(...changes)
@@ -145,12 +145,13 @@ function isAnswer(error: unknown): boolean {
   return !(error instanceof Failure && silences.includes(error.code))
 }
 
+/** Gives those of the changes that are not known yet, each once. */
 function without(changes: readonly Change[], known: readonly Change[]): readonly Change[] {
   return changes.filter(
-    (change) =>
-      !known.some(
-        ({ object, name, action }) =>
-          object === change.object && name === change.name && action === change.action,
-      ),
+    (change, index) => ![...known, ...changes.slice(0, index)].some((other) => isSame(other, change)),
   )
+}
+
+function isSame(one: Change, other: Change): boolean {
+  return one.object === other.object && one.name === other.name && one.action === other.action
 }

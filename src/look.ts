@@ -166,11 +166,11 @@ export class Looker {
 
   private async logInBoth(login: Login, lock: Lock<ServerState> | 'try' | 'none'): Promise<BothLogins> {
     const timer = stopwatch()
-    const [asAdmin, asApplication] = await Promise.allSettled([
-      this.readAsAdmin(login, lock, timer),
-      this.readAsApplication(login, timer),
-    ])
+    const looks = [this.readAsAdmin(lock, timer), this.readAsApplication(login, timer)] as const
+    // For the login in the database that is made next, and the one that proves what was done.
+    if (lock === 'try') this.sessions.prepare('admin', login)
     // What the admin's login says comes first: the other one may have failed for the same reason.
+    const [asAdmin, asApplication] = await Promise.allSettled(looks)
     if (asAdmin.status === 'rejected') throw asAdmin.reason
     const { session, server, lock: taken, seconds } = asAdmin.value
     this.check(session, server, seconds)
@@ -186,19 +186,13 @@ export class Looker {
     }
   }
 
-  private async readAsAdmin(
-    login: Login,
-    lock: Lock<ServerState> | 'try' | 'none',
-    timer: Stopwatch,
-  ): Promise<AdminLook> {
+  private async readAsAdmin(lock: Lock<ServerState> | 'try' | 'none', timer: Stopwatch): Promise<AdminLook> {
     if (typeof lock === 'object') return { session: lock.session, server: lock.seen, lock, seconds: timer() }
     const session = await this.sessions.asAdmin('postgres')
     const question = aboutServer(this.wanted)
     if (lock === 'none') {
       return { session, server: await session.ask(question), lock: undefined, seconds: timer() }
     }
-    // For the login in the database that is made next, and the one that proves what was done.
-    this.sessions.prepare('admin', login)
     const { seen, lock: taken } = await tryLock(session, this.wanted, question)
     return { session, server: seen, lock: taken, seconds: timer() }
   }

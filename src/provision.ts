@@ -12,16 +12,16 @@ import {
   createExtension,
   grantSchema,
 } from './postgres/converge.ts'
-import { decideGrants, decideInside, type InsidePlan } from './postgres/decide.ts'
+import { decideGrants, decideInside, type GrantPlan, type InsidePlan } from './postgres/decide.ts'
 import { isPassing } from './postgres/failure.ts'
-import { takeLock } from './postgres/lock.ts'
+import { takeLock, type Lock } from './postgres/lock.ts'
 import { sessionOf, weigh } from './postgres/login.ts'
 import { proveWork } from './postgres/proof.ts'
 import type { Attempt, Session } from './postgres/session.ts'
 import { aboutInside, aboutServer, type ServerState } from './postgres/state.ts'
 import type { Run } from './run.ts'
 import { codeSpan, count, sentence } from './text.ts'
-import { underWay } from './under-way.ts'
+import { allOf, underWay } from './under-way.ts'
 
 const pauseMs = 250
 const longestPauseMs = 4_000
@@ -103,20 +103,22 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   await Promise.race([role, committing])
   deadline.enter('the database and its grants')
   const database = await putDatabaseRight(look, role, run)
+  const granting = underWay(putGrantsRight(look, database, run))
   // Under way while the schema is put right: a login depends on the role and on the database's grants alone.
-  const login = database.login ?? underWay(sessions.tryAs(look.login))
-  await putInsideRight(look, database, run)
+  const login = database.login ?? underWay(granting.then(() => sessions.tryAs(look.login)))
+  await allOf(granting, putInsideRight(look, database, granting, run))
   deadline.enter('the proof')
   // Whether the lock is still held is asked along with the proof, which is the last there is before the Secret.
-  const stillHeld = login.catch(() => undefined).then(() => lock.isHeld())
-  const [proof, held] = await Promise.allSettled([prove(look, login, run), stillHeld])
-  if (held.status === 'rejected') throw held.reason
-  // Without the lock, another run may have set another password meanwhile.
-  if (!held.value) throw new StartAgain('the lock was lost')
-  if (proof.status === 'rejected') throw proof.reason
+  const held = login.catch(() => undefined).then(() => makeSureOf(lock))
+  await allOf(held, prove(look, login, run))
   deadline.enter('the Secret')
   await publish(look, run)
   return look.admin
+}
+
+/** Without the lock, another run may have set another password meanwhile. */
+async function makeSureOf(lock: Lock<unknown>): Promise<void> {
+  if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
 }
 
 /** Asks, where there is a person to ask. What they agree to is looked at once more under the lock. */
@@ -181,12 +183,14 @@ async function putRoleRight(look: Look, run: Run, committing: () => void): Promi
   }
 }
 
-/** What the server looks like once the grants on the database are right, and the logins that are under way by then. */
-interface Granted {
+/** The application's database, which is there. */
+interface Database {
   readonly server: ServerState
-  /** The admin's. */
+  readonly created: boolean
+  readonly grants: GrantPlan
+  /** The admin's session in it, where it is under way already. */
   readonly inside?: Promise<Session>
-  /** The application's. */
+  /** The application's login, where it is under way already. */
   readonly login?: Promise<Attempt>
 }
 
@@ -194,42 +198,48 @@ interface Granted {
  * @param role about to be right: a new database is asked for right behind the COMMIT, in the same session. Nothing but a
  *   lost connection keeps a COMMIT of statements that all went well from doing so, and then neither gets there.
  */
-async function putDatabaseRight(look: Look, role: Promise<void>, run: Run): Promise<Granted> {
+async function putDatabaseRight(look: Look, role: Promise<void>, run: Run): Promise<Database> {
   const { plan, admin, server, secret } = look
   const { journal, sessions, wanted } = run
-  const { database, username } = wanted
-  const created = plan.database === 'create'
-  let current = server
-  if (created) {
-    const timer = stopwatch()
-    const making = journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
-      createDatabase(admin, wanted, decisive),
-    )
-    await Promise.allSettled([role, making])
+  const { database } = wanted
+  const subject = `Database ${codeSpan(database)}`
+  if (plan.database === 'keep') {
     await role
-    const made = await making
-    current = await made.server
-    journal.step('created', 'database', `${database} created, owner ${server.admin.name}`, timer())
-    if (secret !== undefined) journal.note(`database ${database} was gone and is made anew: it is empty`)
-  } else {
-    await role
-    journal.step('right', 'database', `${database} is there, owner ${server.database?.owner ?? ''}`)
+    const owner = server.database?.owner ?? ''
+    journal.step('right', 'database', `${database} is there, owner ${owner}`)
+    journal.row({ subject, now: `owner ${codeSpan(owner)}` })
+    return { server, created: false, grants: plan.grants ?? decideGrants(server, wanted, plan.ours, []) }
   }
+  const timer = stopwatch()
+  const making = journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
+    createDatabase(admin, wanted, decisive),
+  )
   // Anybody may connect to a new database, so that nothing needs to be granted before.
-  const logins = created && {
-    inside: underWay(sessions.asAdmin(database)),
-    login: underWay(sessions.tryAs(look.login)),
-  }
-  const grants = plan.grants ?? decideGrants(current, wanted, plan.ours, [])
-  const newOwner = grants.owner === 'app' ? username : grants.owner && server.admin.name
+  const inside = underWay(sessions.asAdmin(database, making))
+  const login = underWay(role.then(() => sessions.tryAs(look.login, making)))
+  const [, made] = await allOf(role, making)
+  const now = await made.server
+  const { name } = server.admin
+  journal.step('created', 'database', `${database} created, owner ${name}`, timer())
+  const again = secret !== undefined
   journal.row({
-    subject: `Database ${codeSpan(database)}`,
-    now: `owner ${codeSpan(newOwner ?? current.database?.owner ?? '')}`,
-    ...(created && secret !== undefined && { found: 'it was gone' }),
-    ...(created && { done: secret === undefined ? 'created' : 'created, and it is empty' }),
-    ...(!created &&
-      newOwner !== undefined && { found: 'another owner', done: `given to ${codeSpan(newOwner)}` }),
+    subject,
+    now: `owner ${codeSpan(name)}`,
+    ...(again && { found: 'it was gone' }),
+    done: again ? 'created, and it is empty' : 'created',
   })
+  if (again) journal.note(`database ${database} was gone and is made anew: it is empty`)
+  const grants = plan.grants ?? decideGrants(now, wanted, plan.ours, [])
+  return { server: now, created: true, grants, inside, login }
+}
+
+/** @returns what the server looks like with the grants on the database and its owner */
+async function putGrantsRight(look: Look, made: Database, run: Run): Promise<ServerState> {
+  const { plan, admin, secret } = look
+  const { server, created, grants } = made
+  const { journal, wanted } = run
+  const { database, username } = wanted
+  const newOwner = grants.owner === 'app' ? username : grants.owner && server.admin.name
   const lines = [
     ...(grants.application ? [`${username}: all on the database`] : []),
     ...(grants.connect.length > 0 ? [`${sentence(grants.connect)}: CONNECT`] : []),
@@ -239,24 +249,41 @@ async function putDatabaseRight(look: Look, role: Promise<void>, run: Run): Prom
     ...(lines.length > 0 ? [{ object: 'grants', name: database, action: 'granted' } as const] : []),
     ...(newOwner ? [{ object: 'database', name: database, action: 'owner-changed' } as const] : []),
   ]
-  if (changes.length === 0) return { server: current, ...logins }
+  if (changes.length === 0) return server
   const timer = stopwatch()
   const now = await journal.make(changes, (decisive) =>
-    convergeGrants(admin, grants, current, wanted, plan.ours, decisive),
+    convergeGrants(admin, grants, server, wanted, plan.ours, decisive),
   )
   const text = [...lines, ...(newOwner ? [`owner changed to ${newOwner}`] : [])].join('\n')
   journal.step(created ? 'created' : 'repaired', 'grants', text, timer())
   if (lines.length > 0) tellGrants(plan.ours, created, lines.join('; '), journal)
-  return { server: now, ...logins }
+  if (newOwner) {
+    journal.row({
+      subject: `Database ${codeSpan(database)}`,
+      now: `owner ${codeSpan(newOwner)}`,
+      ...(created && secret !== undefined && { found: 'it was gone' }),
+      ...(created
+        ? { done: secret === undefined ? 'created' : 'created, and it is empty' }
+        : { found: 'another owner', done: `given to ${codeSpan(newOwner)}` }),
+    })
+  }
+  return now
 }
 
-async function putInsideRight(look: Look, database: Granted, run: Run): Promise<void> {
+/** @param granting what the server looks like once the grants on the database are right */
+async function putInsideRight(
+  look: Look,
+  database: Database,
+  granting: Promise<ServerState>,
+  run: Run,
+): Promise<void> {
   const { plan, insidePlan } = look
   const { sessions, journal, wanted } = run
-  const { server } = database
-  const created = plan.database === 'create'
+  const { created, grants } = database
   const nothing = !insidePlan.grantSchema && insidePlan.extensions.length === 0
   if (!created && nothing && plan.role.action !== 'create') return
+  // In a new database that stays the admin's, both go on side by side.
+  const server = created && grants.owner === undefined ? database.server : await granting
   const timer = stopwatch()
   const session = await (database.inside ?? sessions.asAdmin(wanted.database))
   // As PostgreSQL 15 and later are shipped, nobody may create in a new database: that needs no look.
@@ -267,9 +294,12 @@ async function putInsideRight(look: Look, database: Granted, run: Run): Promise<
       [{ object: 'grants', name: wanted.database, action: 'granted' }],
       (decisive) => grantSchema(session, server, wanted, decisive),
     )
+    const seconds = timer()
+    // Told in the order of the story, whichever came first.
+    await granting
     if (granted) {
       const text = `${wanted.username}: USAGE and CREATE on schema public`
-      journal.step(created ? 'created' : 'repaired', 'grants', text, timer())
+      journal.step(created ? 'created' : 'repaired', 'grants', text, seconds)
       tellGrants(plan.ours, created, 'USAGE and CREATE on schema `public`', journal)
     }
   }

@@ -51,16 +51,24 @@ interface Prepared {
 export class Connections {
   readonly server: Server
   private readonly ready: Prepared[] = []
+  /** Those that somebody waits for. */
+  private readonly opening = new Set<Promise<unknown>>()
 
   constructor(server: Server) {
     this.server = server
   }
 
-  /** Opens one that is going to be needed. It takes no session of the server until somebody logs in on it. */
+  /**
+   * Opens one that is going to be needed, as soon as it is in nobody's way. It takes no session of the server until somebody
+   * logs in on it.
+   */
   prepare(peer: Peer): void {
-    const [encryption] = encryptions(peer.sslMode, peer.ca)
-    if (encryption === undefined) return
-    const connection = underWay(openConnection(this.server, peer, encryption))
+    const connection = underWay(
+      Promise.allSettled(this.opening).then(() => {
+        const [encryption] = encryptions(peer.sslMode, peer.ca)
+        return openConnection(this.server, peer, encryption)
+      }),
+    )
     this.ready.push({ peer, since: performance.now(), connection })
   }
 
@@ -71,6 +79,16 @@ export class Connections {
    * @throws Failure of the tunnel, `tls-failed`, `tunnel-lost`, or the deadline's
    */
   async open(peer: Peer, encryption: Encryption, first: boolean): Promise<Connection> {
+    const opening = this.take(peer, encryption, first)
+    this.opening.add(opening)
+    try {
+      return await opening
+    } finally {
+      this.opening.delete(opening)
+    }
+  }
+
+  private async take(peer: Peer, encryption: Encryption, first: boolean): Promise<Connection> {
     const index = first ? this.ready.findIndex((each) => isSame(each.peer, peer)) : -1
     const [prepared] = index === -1 ? [] : this.ready.splice(index, 1)
     // A head start and no more: what went wrong with it goes wrong again, or did not matter.

@@ -27,6 +27,22 @@ export async function logInPatiently(connections: Connections, login: Login): Pr
   }
 }
 
+/**
+ * Logs in as far as that goes while what it takes, such as the database, is still being made. That is a head start and no
+ * more: unless it leads to a session, the login begins again once all is there.
+ *
+ * @throws as `logIn`, and what kept from being made
+ */
+export async function logInAhead(
+  connections: Connections,
+  login: Login,
+  there: Promise<unknown>,
+): Promise<Attempt> {
+  const ahead = await logIn(connections, login, there).catch(() => undefined)
+  await there
+  return ahead?.session === undefined ? await logInPatiently(connections, login) : ahead
+}
+
 /** Says what an attempt to log in as the application role proves about the Secret's password. */
 export function weigh(attempt: Attempt, login: Login, passwordKnown: boolean): Evidence {
   if (attempt.exchange === 'none') return 'unproven'

@@ -57,16 +57,22 @@ export function sqlState(error: unknown): string | undefined {
 /**
  * Logs in on a connection of its own, in the ways the sslmode allows.
  *
+ * @param there what has to be made before anybody can get in, such as the database: the answer to the server's challenge is
+ *   held back until then, because the server looks for the database only after it. Without success the login ends.
  * @throws Failure of the tunnel, `tls-failed`, `cleartext-password-demanded`, `login-unsupported`, `tunnel-lost`, or the
  *   deadline's. What the server itself says against the login is no error here but the attempt's `refusal`.
  */
-export async function logIn(connections: Connections, login: Login): Promise<Attempt> {
+export async function logIn(
+  connections: Connections,
+  login: Login,
+  there?: Promise<unknown>,
+): Promise<Attempt> {
   const ways = encryptions(login.sslMode, login.ca)
   for (const [index, encryption] of ways.entries()) {
     const last = index === ways.length - 1
     try {
       const connection = await connections.open(login, encryption, index === 0)
-      const attempt = await logInOn(connection, connections, login)
+      const attempt = await logInOn(connection, connections, login, there)
       const rejectedUnheard = attempt.refusal?.code === '28000' && attempt.exchange === undefined
       if (last || !rejectedUnheard) return attempt
     } catch (error) {
@@ -76,7 +82,12 @@ export async function logIn(connections: Connections, login: Login): Promise<Att
   throw new Error('every sslmode has at least one way to connect')
 }
 
-async function logInOn(connection: Connection, { server }: Connections, login: Login): Promise<Attempt> {
+async function logInOn(
+  connection: Connection,
+  { server }: Connections,
+  login: Login,
+  there: Promise<unknown> | undefined,
+): Promise<Attempt> {
   const { stream, tunnel } = connection
   const { deadline, applicationName } = server
   let demanded: Exchange | 'password' | undefined
@@ -124,6 +135,18 @@ async function logInOn(connection: Connection, { server }: Connections, login: L
   protocol.on('authenticationOk', () => {
     if (demanded !== 'password') exchange = demanded ?? 'none'
   })
+  if (there !== undefined) {
+    const holdBack = (): void => {
+      stream.cork()
+      there.then(
+        () => {
+          stream.uncork()
+        },
+        (reason: unknown) => tunnel.destroy(reason as Error),
+      )
+    }
+    protocol.once('authenticationMD5Password', holdBack).once('authenticationSASLContinue', holdBack)
+  }
   try {
     const session = await inTime(tunnel, deadline, async () => {
       const connected = client.connect()

@@ -1,4 +1,4 @@
-import { adminRefusalFailure, logInPatiently } from './login.ts'
+import { adminRefusalFailure, logInAhead, logInPatiently } from './login.ts'
 import { Connections, type Peer, type Server } from './connection.ts'
 import type { Attempt, Login, Session } from './session.ts'
 
@@ -14,6 +14,8 @@ export class Sessions {
   private readonly admin: Admin
   private readonly open = new Set<Session>()
   private readonly arriving = new Set<Promise<Attempt>>()
+  /** Whether the server let somebody in without asking for a password: then a login cannot stop half-way. */
+  private trusting = false
 
   constructor(server: Server, admin: Admin) {
     this.connections = new Connections(server)
@@ -23,22 +25,32 @@ export class Sessions {
   /**
    * Gives a session of the admin.
    *
+   * @param there what has to be made before it can get in, if anything
    * @throws Failure `admin-login-refused` and others for what the server says against it
    */
-  async asAdmin(database: string): Promise<Session> {
+  async asAdmin(database: string, there?: Promise<unknown>): Promise<Session> {
     const login = { ...this.admin, database }
-    const attempt = await this.tryAs(login)
+    const attempt = await this.tryAs(login, there)
     if (attempt.session === undefined) throw adminRefusalFailure(attempt.refusal, login, this.admin.ref)
     return attempt.session
   }
 
-  /** Gives what comes of a login as somebody else; a session there is will be ended with the others. */
-  async tryAs(login: Login): Promise<Attempt> {
-    const arriving = logInPatiently(this.connections, login)
+  /**
+   * Gives what comes of a login as somebody else; a session there is will be ended with the others.
+   *
+   * @param there what has to be made before they can get in, if anything
+   */
+  async tryAs(login: Login, there?: Promise<unknown>): Promise<Attempt> {
+    if (this.trusting) await there
+    const arriving =
+      there === undefined
+        ? logInPatiently(this.connections, login)
+        : logInAhead(this.connections, login, there)
     this.arriving.add(arriving)
     try {
       const attempt = await arriving
       if (attempt.session !== undefined) this.open.add(attempt.session)
+      this.trusting ||= attempt.exchange === 'none'
       return attempt
     } finally {
       this.arriving.delete(arriving)

@@ -38,7 +38,7 @@ export type Encryption = false | tls.ConnectionOptions
  * @throws Failure `input-invalid` for a mode that verifies without an authority, and for `system` with a mode that
  *   does not look at the host name, which libpq refuses too
  */
-export function encryptions(mode: SslMode, ca: string | undefined): readonly Encryption[] {
+export function encryptions(mode: SslMode, ca: string | undefined): readonly [Encryption, ...Encryption[]] {
   if (mode === 'disable') return [false]
   if (mode === 'no-verify') return [{ ...groups, rejectUnauthorized: false }]
   if (ca === undefined && (mode === 'verify-ca' || mode === 'verify-full')) {
