@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
+import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { spiloHba } from '../../sandbox/postgres.ts'
 import { standing } from '../../src/outcome.ts'
-import { useBench, type Application, type Run } from '../support/bench.ts'
+import { scramVerifier } from '../../src/postgres/scram.ts'
+import { useBench, type Application, type Run, type RunOptions } from '../support/bench.ts'
 
 const bench = useBench()
 
@@ -162,16 +165,11 @@ describe('a run that is ended from outside', () => {
   test('while the server makes the database', async () => {
     const application = bench.application()
     const cancelled = new AbortController()
-    const running = Promise.withResolvers<Run>()
-    // CREATE DATABASE waits for 5 s until nobody is in the template.
-    await bench.inDatabase('template1', async () => {
-      application.run({}, { signal: cancelled.signal }).then(running.resolve, running.reject)
-      await until(async () => (await stateOf(application.request.runName)).includes('CREATE DATABASE'))
+    const run = await whileDatabaseIsMade(application, { signal: cancelled.signal }, async (running) => {
       cancelled.abort()
       // Only since version 14 a server looks after its client while it is busy; the one before goes on.
-      if (bench.postgres.major >= 14) await running.promise
+      if (bench.postgres.major >= 14) await running
     })
-    const run = await running.promise
     expect(run.code).toBe('cancelled')
     expect(run.done).toContain('role created')
     if (bench.postgres.major >= 14) await expectSaid(application, run)
@@ -194,6 +192,64 @@ describe('a run that is ended from outside', () => {
     await expectConverges(application)
   })
 })
+
+describe('a database that takes its time', () => {
+  const md5 = ({ user, password }: typeof bench.admin): string =>
+    `md5${createHash('md5').update(`${password}${user}`).digest('hex')}`
+
+  test.each(['scram-sha-256', 'md5', 'trust'])(
+    'is not logged in to before it is there: %s',
+    async (method) => {
+      const application = bench.application({ unproven: 'accept' })
+      const { user, password } = bench.admin
+      const mark = await bench.postgres.logSize()
+      try {
+        if (method === 'md5') await bench.sql(`ALTER ROLE ${user} PASSWORD '${md5(bench.admin)}'`)
+        const run = await bench.withHba([`host all all 127.0.0.1/32 ${method}`], spiloHba, () =>
+          whileDatabaseIsMade(application, {}, () => sleep(500)),
+        )
+        expect(run).toMatchObject({ code: undefined })
+      } finally {
+        await bench.sql(`ALTER ROLE ${user} PASSWORD '${await scramVerifier(password)}'`)
+      }
+      const refused = `database "${application.database}" does not exist`
+      expect((await bench.postgres.logSince(mark)).includes(refused)).toBe(false)
+      expect(await application.login()).toBe('in')
+    },
+  )
+
+  test('may take longer than the server waits for a password', async () => {
+    const application = bench.application()
+    const mark = await bench.postgres.logSize()
+    const givenUp = async (): Promise<boolean> =>
+      (await bench.postgres.logSince(mark)).split('canceling authentication due to timeout').length > 2
+    try {
+      await bench.sql(`ALTER SYSTEM SET authentication_timeout = '1s'`)
+      await bench.sql('SELECT pg_reload_conf()')
+      const run = await whileDatabaseIsMade(application, {}, () => until(givenUp))
+      expect(run).toMatchObject({ code: undefined })
+    } finally {
+      await bench.sql('ALTER SYSTEM RESET authentication_timeout')
+      await bench.sql('SELECT pg_reload_conf()')
+    }
+    expect(await application.login()).toBe('in')
+  })
+})
+
+/** Runs, and has the database not be made before the work is done: the server waits 5 s for others to leave the template. */
+async function whileDatabaseIsMade(
+  application: Application,
+  options: RunOptions,
+  work: (running: Promise<Run>) => Promise<unknown>,
+): Promise<Run> {
+  const running = Promise.withResolvers<Run>()
+  await bench.inDatabase('template1', async () => {
+    application.run({}, options).then(running.resolve, running.reject)
+    await until(async () => (await stateOf(application.request.runName)).includes('CREATE DATABASE'))
+    await work(running.promise)
+  })
+  return await running.promise
+}
 
 /** Keeps every statement that changes a role waiting while the work goes on, or until it lets them go. */
 async function withRolesBlocked<Result>(work: (release: () => void) => Promise<Result>): Promise<Result> {
