@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { build, transformSync, type Plugin } from 'esbuild'
 
 /**
@@ -14,21 +16,69 @@ const stubs = {
   undici:
     'export class Agent {} export class ProxyAgent {} export class FormData {} export const fetch = undefined',
   'js-yaml': 'export const load = undefined, loadAll = undefined, dump = undefined',
+  socks: 'export const SocksClient = undefined',
+}
+
+/** What stands in for what few runs call, and loads it when it is called. */
+const deferred = {
+  './azure_auth.js': provider('azure', 'AzureAuth'),
+  './gcp_auth.js': provider('gcp', 'GoogleCloudPlatformAuth'),
+  './oidc_auth.js': provider('oidc', 'OpenIDConnectAuth'),
+  'socks-proxy-agent': `
+    import { Agent } from 'agent-base'
+    export class SocksProxyAgent extends Agent {
+      constructor(...given) {
+        super(given[1])
+        this.given = given
+      }
+      async connect(request, options) {
+        const { SocksProxyAgent } = await import('socks-proxy-agent')
+        return await new SocksProxyAgent(...this.given).connect(request, options)
+      }
+    }`,
+}
+
+/** An auth-provider of the Kubernetes client. */
+function provider(name: string, type: string): string {
+  return `
+    export class ${type} {
+      isAuthProvider(user) {
+        return user.authProvider?.name === '${name}'
+      }
+      async applyAuthentication(user, options) {
+        const { ${type} } = await import('./${name}_auth.js')
+        await new ${type}().applyAuthentication(user, options)
+      }
+    }`
 }
 
 /**
  * Neither the Kubernetes client nor the toolkit declares that its modules have no side effects, so a bundler keeps all of
  * them: a generated API of 4 MB, of which only the kubeconfig is used, and a HTTP client and a parser of YAML that nothing
- * here calls.
+ * here calls. What few runs call is loaded by these.
  */
 const unused: Plugin = {
   name: 'unused',
   setup(esbuild) {
+    // What is imported is another file of it than what cron-parser requires: one of the two will do.
+    const luxon = createRequire(import.meta.url).resolve('luxon')
+    esbuild.onResolve({ filter: /^luxon$/ }, () => ({ path: luxon, external: true }))
     const pruned = /@kubernetes\/client-node|@actions\//
     for (const [library, contents] of Object.entries(stubs)) {
       const filter = new RegExp(`^${library}$`)
       esbuild.onResolve({ filter }, () => ({ path: library, namespace: 'unused' }))
       esbuild.onLoad({ filter, namespace: 'unused' }, () => ({ contents }))
+    }
+    for (const [library, contents] of Object.entries(deferred)) {
+      const filter = new RegExp(`^${library}$`)
+      esbuild.onResolve({ filter }, ({ path, importer, kind, resolveDir }) => {
+        if (!pruned.test(importer) || kind === 'dynamic-import') return undefined
+        return { path: join(resolveDir, path), namespace: library, pluginData: resolveDir }
+      })
+      esbuild.onLoad({ filter: /./, namespace: library }, ({ pluginData }) => ({
+        contents,
+        resolveDir: pluginData as string,
+      }))
     }
     esbuild.onResolve({ filter: /./ }, async ({ path, pluginData, importer, ...options }) => {
       if (pluginData === 'resolving' || importer === '') return undefined

@@ -1,4 +1,3 @@
-import pg from 'pg'
 import { Failure, type FailureCode } from './failure.ts'
 import type { GateReport } from './go-live/finding.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
@@ -141,7 +140,8 @@ const silences: readonly FailureCode[] = [
 
 /** Says whether an error is the other side's word that nothing was done. */
 function isAnswer(error: unknown): boolean {
-  if (error instanceof pg.DatabaseError) return error.severity !== 'FATAL'
+  // A server's error, whose class is loaded later than this.
+  if (error instanceof Error && 'severity' in error) return error.severity !== 'FATAL'
   return !(error instanceof Failure && silences.includes(error.code))
 }
 

@@ -30,14 +30,14 @@ const shortPassword = 16
 const createTakenFrom = 150_000
 
 /** Thrown where somebody else was faster, so that everything has to be looked at again. */
-export class StartAgain extends Error {}
+class StartAgain extends Error {}
 
 /**
  * Gives an application its PostgreSQL role, database and Secret, or puts right what differs, and proves the login.
  * Looks again from the start as often as somebody else was faster, while there is time.
  *
  * @returns the admin's session, which is still open
- * @throws Failure, pg.DatabaseError, StartAgain when the time is over
+ * @throws Failure, pg.DatabaseError
  */
 export async function provision(run: Run): Promise<Session> {
   const { request, cluster, sessions, journal, deadline, wanted } = run
@@ -52,7 +52,8 @@ export async function provision(run: Run): Promise<Session> {
       const again = error instanceof StartAgain || isPassing(error) || isShortage(error)
       // What is in short supply has been waited for already: without time to wait once more, that is the answer.
       const needed = isShortage(error) ? longestPauseMs + 2 * rest : 4 * pauseMs
-      if (!again || deadline.remainingMs() < needed) throw error
+      if (!again) throw error
+      if (deadline.remainingMs() < needed) throw error instanceof StartAgain ? noTimeLeft(error) : error
       journal.reporter.debug(`looking again: ${(error as Error).message}`)
       await sessions.endAll()
       rest = isShortage(error) ? Math.min(2 * rest, longestPauseMs) : pauseMs
@@ -60,6 +61,12 @@ export async function provision(run: Run): Promise<Session> {
       await sleep(rest * (0.5 + Math.random()), undefined, { signal: deadline.signal }).catch(() => undefined)
     }
   }
+}
+
+function noTimeLeft(error: StartAgain): Failure {
+  return new Failure('timeout', `No time is left to look again: ${error.message}.`, [
+    'Somebody else keeps changing the same role, database or Secret. Give it more time: input "timeout".',
+  ])
 }
 
 /** Runs side by side may need more connections together than there are: each gives its own back and begins again. */
@@ -100,9 +107,7 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
       resolve(undefined)
     }),
   )
-  await Promise.race([role, committing])
-  deadline.enter('the database and its grants')
-  const database = await putDatabaseRight(look, role, run)
+  const database = await putDatabaseRight(look, role, underWay(Promise.race([role, committing])), run)
   const granting = underWay(putGrantsRight(look, database, run))
   // Under way while the schema is put right: a login depends on the role and on the database's grants alone.
   const login = database.login ?? underWay(granting.then(() => sessions.tryAs(look.login)))
@@ -195,32 +200,37 @@ interface Database {
 }
 
 /**
- * @param role about to be right: a new database is asked for right behind the COMMIT, in the same session. Nothing but a
- *   lost connection keeps a COMMIT of statements that all went well from doing so, and then neither gets there.
+ * @param role about to be right
+ * @param committing when nothing but the answer to its COMMIT is missing: a new database is asked for right behind that, in
+ *   the same session. Nothing but a lost connection keeps a COMMIT of statements that all went well from doing so, and then
+ *   neither gets there.
  */
-async function putDatabaseRight(look: Look, role: Promise<void>, run: Run): Promise<Database> {
-  const { plan, admin, server, secret } = look
-  const { journal, sessions, wanted } = run
+async function putDatabaseRight(
+  look: Look,
+  role: Promise<void>,
+  committing: Promise<void>,
+  run: Run,
+): Promise<Database> {
+  const { plan, server, secret } = look
+  const { journal, sessions, deadline, wanted } = run
   const { database } = wanted
   const subject = `Database ${codeSpan(database)}`
   if (plan.database === 'keep') {
     await role
+    deadline.enter('the database and its grants')
     const owner = server.database?.owner ?? ''
     journal.step('right', 'database', `${database} is there, owner ${owner}`)
     journal.row({ subject, now: `owner ${codeSpan(owner)}` })
     return { server, created: false, grants: plan.grants ?? decideGrants(server, wanted, plan.ours, []) }
   }
-  const timer = stopwatch()
-  const making = journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
-    createDatabase(admin, wanted, decisive),
-  )
+  const making = committing.then(() => makeDatabase(look.admin, run))
   // Anybody may connect to a new database, so that nothing needs to be granted before.
   const inside = underWay(sessions.asAdmin(database, making))
   const login = underWay(role.then(() => sessions.tryAs(look.login, making)))
   const [, made] = await allOf(role, making)
   const now = await made.server
   const { name } = server.admin
-  journal.step('created', 'database', `${database} created, owner ${name}`, timer())
+  journal.step('created', 'database', `${database} created, owner ${name}`, made.seconds)
   const again = secret !== undefined
   journal.row({
     subject,
@@ -231,6 +241,18 @@ async function putDatabaseRight(look: Look, role: Promise<void>, run: Run): Prom
   if (again) journal.note(`database ${database} was gone and is made anew: it is empty`)
   const grants = plan.grants ?? decideGrants(now, wanted, plan.ours, [])
   return { server: now, created: true, grants, inside, login }
+}
+
+/** @returns what the server looks like with it, and how long it took in seconds */
+async function makeDatabase(
+  admin: Session,
+  { journal, deadline, wanted }: Run,
+): Promise<{ server: Promise<ServerState>; seconds: number }> {
+  deadline.enter('the database and its grants')
+  const timer = stopwatch()
+  const change: Change = { object: 'database', name: wanted.database, action: 'created' }
+  const { server } = await journal.make([change], (decisive) => createDatabase(admin, wanted, decisive))
+  return { server, seconds: timer() }
 }
 
 /** @returns what the server looks like with the grants on the database and its owner */

@@ -1,16 +1,15 @@
-import pg from 'pg'
+import { setImmediate } from 'node:timers/promises'
 import { startDeadline, type Deadline } from './deadline.ts'
-import { asFailure, Failure } from './failure.ts'
+import { Failure } from './failure.ts'
 import { Journal } from './journal.ts'
 import { trusting, type Api } from './kubernetes/api.ts'
 import type { Outcome } from './outcome.ts'
 import type { Wanted } from './postgres/decide.ts'
-import { postgresFailure } from './postgres/failure.ts'
-import { Sessions } from './postgres/sessions.ts'
-import { provision, StartAgain } from './provision.ts'
+import type { Sessions } from './postgres/sessions.ts'
 import type { Reporter } from './reporter.ts'
 import type { ProvisionRequest } from './request.ts'
 import { connect, type Cluster } from './target.ts'
+import { underWay } from './under-way.ts'
 
 /** What every step of a run needs. */
 export interface Run {
@@ -42,19 +41,36 @@ export async function run(
   try {
     // Read before anything is changed: what is wrong with it is as easily mended as a wrong input.
     const gate = goLive && (await (await import('./go-live/gate.ts')).openGate(goLive))
-    const cluster = await trusting(() => connect(request, journal, deadline, (opened) => (api = opened)))
+    let rest: ReturnType<typeof loadRest> | undefined
+    const cluster = await trusting(() =>
+      connect(request, journal, deadline, (opened) => {
+        api = opened
+        rest = underWay(loadRest())
+      }),
+    )
+    const { Sessions, provision } = await (rest ?? loadRest())
     const ca = request.sslRootCert ?? cluster.access.ca
     sessions = new Sessions(cluster.server, { ...cluster.access, ca })
     const story: Run = { request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) }
     const admin = request.provision === false ? undefined : await provision(story)
     await gate?.pass(story, admin)
   } catch (error) {
-    failure = toFailure(error, deadline)
+    failure = await toFailure(error, deadline)
   }
   deadline.stop()
   await sessions?.endAll()
   api?.close()
   return journal.outcome(request, failure)
+}
+
+/** Loads what is of use once the cluster is found, while the API server is yet to answer the first requests. */
+async function loadRest() {
+  await setImmediate()
+  const [{ Sessions }, { provision }] = await Promise.all([
+    import('./postgres/sessions.ts'),
+    import('./provision.ts'),
+  ])
+  return { Sessions, provision }
 }
 
 function wantedOf(request: ProvisionRequest, cluster: Cluster): Wanted {
@@ -70,14 +86,10 @@ function wantedOf(request: ProvisionRequest, cluster: Cluster): Wanted {
 }
 
 /** Turns whatever stopped the run into the Failure to show. */
-function toFailure(error: unknown, deadline: Deadline): Failure {
+async function toFailure(error: unknown, deadline: Deadline): Promise<Failure> {
   // Whatever broke after the end of the time broke because of it.
   if (deadline.signal.aborted) return deadline.signal.reason as Failure
-  if (error instanceof pg.DatabaseError) return postgresFailure(error)
-  if (error instanceof StartAgain) {
-    return new Failure('timeout', `No time is left to look again: ${error.message}.`, [
-      'Somebody else keeps changing the same role, database or Secret. Give it more time: input "timeout".',
-    ])
-  }
-  return asFailure(error)
+  if (error instanceof Failure) return error
+  const { postgresFailure } = await import('./postgres/failure.ts')
+  return postgresFailure(error)
 }

@@ -154,6 +154,10 @@ async function encrypt(tunnel: Duplex, peer: Peer, encryption: tls.ConnectionOpt
   // What came after the answer and before TLS could be anybody's, and is not to be read as if it were encrypted.
   tunnel.once('data', () => tunnel.pause())
   tunnel.write(sslRequest)
+  // While the answer is on its way. A name that is an address must not be sent (RFC 6066, section 3), and is checked all the
+  // same.
+  const servername = isIP(peer.host) === 0 ? { servername: peer.host } : {}
+  const secureContext = tls.createSecureContext(encryption)
   const [answer] = (await once(tunnel, 'data', { signal: gone.signal })) as [Buffer]
   if (answer.toString('latin1') === 'N') {
     throw new Failure('tls-failed', `PostgreSQL does not offer TLS, and sslmode ${peer.sslMode} wants it.`, [
@@ -165,9 +169,7 @@ async function encrypt(tunnel: Duplex, peer: Peer, encryption: tls.ConnectionOpt
       'A frequent cause is a server that has no process left for this connection, or another service on this port.',
     ])
   }
-  // A name that is an address must not be sent (RFC 6066, section 3), and is checked all the same.
-  const servername = isIP(peer.host) === 0 ? { servername: peer.host } : {}
-  const stream = tls.connect({ socket: tunnel, host: peer.host, ...servername, ...encryption })
+  const stream = tls.connect({ socket: tunnel, host: peer.host, ...servername, ...encryption, secureContext })
   // Whoever uses it listens from then on; until then, one that breaks is found by being destroyed.
   stream.on('error', () => undefined)
   await once(stream, 'secureConnect', { signal: gone.signal })

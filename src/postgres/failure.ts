@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { Failure } from '../failure.ts'
+import { asFailure, Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
 
 /**
@@ -16,8 +16,11 @@ export function isPassing(error: unknown): boolean {
   return collided || passing.includes(error.code ?? '')
 }
 
-/** Gives a server's error as a Failure. Its message is quoted; its detail and statement are not, they may say more. */
-export function postgresFailure(error: pg.DatabaseError): Failure {
+/**
+ * Gives an error as a Failure. The message of a server's is quoted; its detail and statement are not, they may say more.
+ */
+export function postgresFailure(error: unknown): Failure {
+  if (!(error instanceof pg.DatabaseError)) return asFailure(error)
   const code = error.code ?? 'no SQLSTATE'
   if (error.code === '25006') {
     return new Failure(

@@ -47,7 +47,7 @@ const graceMs = 2_000
  * that was cut off would outlive it. PostgreSQL 13 does not have this setting, and waits for as long as `lock_timeout`.
  */
 export const noticeOurEnd =
-  "select set_config(name, '500', false) from pg_settings where name = 'client_connection_check_interval'"
+  "select set_config('client_connection_check_interval', '500', false) where current_setting('client_connection_check_interval', true) is not null"
 
 /** Gives the SQLSTATE of an error the server sent, or nothing for any other error. */
 export function sqlState(error: unknown): string | undefined {

@@ -80,6 +80,8 @@ export interface InsideState {
  *
  * From PostgreSQL 16 on, whoever creates a role becomes a member of it with ADMIN OPTION alone, neither to inherit nor to
  * set it (columns that older servers do not have): such a member does not use the role, so it is none that counts.
+ *
+ * Which extensions there are, the server reads from a file for each: it is asked only where some are wanted.
  */
 const serverSql = (app: string, database: string, connectRoles: string, extensions: string): string => `
 with recursive
@@ -184,17 +186,17 @@ select json_build_object(
   'unknownRoles', array(
     select wanted from unnest(${connectRoles}) wanted where wanted not in (select rolname from pg_roles)
   ),
-  'unavailableExtensions', array(
+  'unavailableExtensions', case when ${extensions} = '{}' then '{}' else array(
     select wanted from unnest(${extensions}) wanted where wanted not in (select name from pg_available_extensions)
-  ),
-  'untrustedExtensions', array(
+  ) end,
+  'untrustedExtensions', case when ${extensions} = '{}' then '{}' else array(
     select e.name from unnest(${extensions}) wanted
       join pg_available_extensions e on e.name = wanted
       join pg_available_extension_versions v on v.name = e.name and v.version = e.default_version
     where v.superuser and not v.trusted
       and wanted <> all (regexp_split_to_array(coalesce(current_setting('extwlist.extensions', true), ''), '\\s*,\\s*'))
       and not (select rolsuper from pg_roles where rolname = current_user)
-  )
+  ) end
 ) as state`
 
 const insideSql = (app: string, extensions: string): string => `

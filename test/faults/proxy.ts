@@ -1,11 +1,11 @@
-import { createServer, type IncomingMessage } from 'node:http'
-import { connect } from 'node:net'
+import { createServer, type IncomingMessage, type Server as HttpServer } from 'node:http'
+import { connect, createServer as createTcpServer, type Server } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { listenOnLoopback } from '../../sandbox/host.ts'
 
-/** An HTTP proxy that lets through whoever knows its password, to anywhere. */
+/** A proxy that leads to anywhere. */
 export interface Proxy {
-  /** With user and password. */
+  /** With user and password, where it asks for them. */
   readonly url: string
   readonly host: string
   /** Where it was asked to lead to, and how it answered. */
@@ -13,11 +13,11 @@ export interface Proxy {
   close(): Promise<void>
 }
 
-/** Opens a proxy. */
+/** Opens an HTTP proxy that lets through whoever knows its password. */
 export async function openProxy(user: string, password: string): Promise<Proxy> {
   const expected = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
   const asked: Proxy['asked'] = []
-  const sockets = new Set<Duplex>()
+  const carry = carrier()
   const server = createServer()
   server.on('connect', (request: IncomingMessage, client: Duplex) => {
     const to = request.url ?? ''
@@ -27,9 +27,40 @@ export async function openProxy(user: string, password: string): Promise<Proxy> 
       client.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n')
       return
     }
-    const { hostname, port } = new URL(`http://${to}`)
+    carry(client, new URL(`http://${to}`), 'HTTP/1.1 200 Connection established\r\n\r\n')
+  })
+  const credentials = `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`
+  return await listening('http', credentials, server, asked, carry)
+}
+
+/** Opens a SOCKS proxy that lets through anybody. Source: RFC 1928 */
+export async function openSocksProxy(): Promise<Proxy> {
+  const asked: Proxy['asked'] = []
+  const carry = carrier()
+  const server = createTcpServer((client) => {
+    client.once('data', () => {
+      client.write(Buffer.from([5, 0]))
+      client.once('data', (request) => {
+        const to = `${request.subarray(4, 8).join('.')}:${request.readUInt16BE(8)}`
+        asked.push({ to, status: 200 })
+        carry(client, new URL(`http://${to}`), Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]))
+      })
+    })
+  })
+  return await listening('socks5', '', server, asked, carry)
+}
+
+interface Carrier {
+  (client: Duplex, to: URL, answer: string | Buffer): void
+  readonly sockets: Set<Duplex>
+}
+
+/** Gives what connects a client with where it wants to go, and tells it so. */
+function carrier(): Carrier {
+  const sockets = new Set<Duplex>()
+  const carry = (client: Duplex, { hostname, port }: URL, answer: string | Buffer): void => {
     const upstream = connect(Number(port), hostname, () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      client.write(answer)
       client.pipe(upstream).pipe(client)
     })
     for (const [one, other] of [
@@ -44,10 +75,20 @@ export async function openProxy(user: string, password: string): Promise<Proxy> 
         other.destroy()
       })
     }
-  })
+  }
+  return Object.assign(carry, { sockets })
+}
+
+async function listening(
+  protocol: string,
+  credentials: string,
+  server: HttpServer | Server,
+  asked: Proxy['asked'],
+  { sockets }: Carrier,
+): Promise<Proxy> {
   const host = `127.0.0.1:${await listenOnLoopback(server)}`
   return {
-    url: `http://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${host}`,
+    url: `${protocol}://${credentials}${host}`,
     host,
     asked,
     async close() {

@@ -9,7 +9,7 @@ import { optionsFor, runCommand, type CommandRun } from '../process/command.ts'
 import { useBench, type Application } from '../support/bench.ts'
 import { provisioned } from '../support/outcomes.ts'
 import { startProcess } from './process.ts'
-import { openProxy, type Proxy } from './proxy.ts'
+import { openProxy, openSocksProxy, type Proxy } from './proxy.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
 
 const bench = useBench()
@@ -181,20 +181,23 @@ test.each([-6, 6])('a clock that is off by %i hours', async (hours) => {
 describe('a proxy that has to be used', () => {
   const password = 'proxy/p@ss:w%rd'
   let proxy: Proxy
+  let socks: Proxy
   beforeAll(async () => {
     proxy = await openProxy('kim', password)
+    socks = await openSocksProxy()
   })
-  afterAll(() => proxy.close())
+  afterAll(() => Promise.all([proxy.close(), socks.close()]))
 
-  test('carries every request and every tunnel', async () => {
+  test.each(['http', 'socks5'])('carries every request and every tunnel: %s', async (kind) => {
     const { api } = bench.sandbox
+    const used = kind === 'http' ? proxy : socks
     const before = api.connections
     const application = bench.application()
-    proxy.asked.length = 0
-    const run = await act(application, { HTTPS_PROXY: proxy.url, RUNNER_DEBUG: '1' }, {}, [password])
+    used.asked.length = 0
+    const run = await act(application, { HTTPS_PROXY: used.url, RUNNER_DEBUG: '1' }, {}, [password])
     expect(run.code).toBe(0)
-    expect(proxy.asked).toHaveLength(api.connections - before)
-    expect(new Set(proxy.asked.map(({ to, status }) => `${to} ${status}`))).toEqual(
+    expect(used.asked).toHaveLength(api.connections - before)
+    expect(new Set(used.asked.map(({ to, status }) => `${to} ${status}`))).toEqual(
       new Set([`${new URL(api.url).host} 200`]),
     )
   })

@@ -105,6 +105,21 @@ describe('a client key', () => {
   })
 })
 
+describe('an auth-provider', () => {
+  test.each(['gcp', 'azure'])('%s: its command gives the token', async (name) => {
+    const answer = await file('answer', JSON.stringify({ given: { token: tokenOf(sandbox.kubeconfig) } }))
+    const config = {
+      'cmd-path': 'cat',
+      'cmd-args': answer,
+      'token-key': '{.given.token}',
+      'expiry-key': '{.given.expiry}',
+    }
+    const ended = await run(withUser(sandbox.kubeconfig, { 'auth-provider': { name, config } }))
+    expect(ended.code).toBe(0)
+    expect(ended.masks).toContain(tokenOf(sandbox.kubeconfig))
+  })
+})
+
 describe('an exec plugin', () => {
   const token = (): string => tokenOf(sandbox.kubeconfig)
   const given = 'given-by-environment-and-nobody-else'
