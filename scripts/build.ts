@@ -55,10 +55,10 @@ function provider(name: string, type: string): string {
 /**
  * Neither the Kubernetes client nor the toolkit declares that its modules have no side effects, so a bundler keeps all of
  * them: a generated API of 4 MB, of which only the kubeconfig is used, and a HTTP client and a parser of YAML that nothing
- * here calls. What few runs call is loaded by these.
+ * here calls.
  */
-const unused: Plugin = {
-  name: 'unused',
+const lean: Plugin = {
+  name: 'lean',
   setup(esbuild) {
     // What is imported is another file of it than what cron-parser requires: one of the two will do.
     const luxon = createRequire(import.meta.url).resolve('luxon')
@@ -100,7 +100,7 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node24',
-  plugins: [unused],
+  plugins: [lean],
 })
 writeFileSync(
   'build/faces.js',

@@ -2,6 +2,7 @@ import { Failure, type FailureCode } from './failure.ts'
 import type { GateReport } from './go-live/finding.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
 import type { Change, Outcome, Row } from './outcome.ts'
+import { endsSession, isFromServer } from './postgres/severity.ts'
 import type { Reporter, Sign } from './reporter.ts'
 import type { ProvisionRequest } from './request.ts'
 
@@ -140,8 +141,7 @@ const silences: readonly FailureCode[] = [
 
 /** Says whether an error is the other side's word that nothing was done. */
 function isAnswer(error: unknown): boolean {
-  // A server's error, whose class is loaded later than this.
-  if (error instanceof Error && 'severity' in error) return error.severity !== 'FATAL'
+  if (isFromServer(error)) return !endsSession(error)
   return !(error instanceof Failure && silences.includes(error.code))
 }
 

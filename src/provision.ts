@@ -101,21 +101,14 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   await sessions.end(look.attempt.session)
   for (const note of look.plan.notes) journal.note(note)
   deadline.enter('the role')
-  const { promise: committing, resolve } = Promise.withResolvers<undefined>()
-  const role = underWay(
-    putRoleRight(look, run, () => {
-      resolve(undefined)
-    }),
-  )
-  const database = await putDatabaseRight(look, role, underWay(Promise.race([role, committing])), run)
-  const granting = underWay(putGrantsRight(look, database, run))
-  // Under way while the schema is put right: a login depends on the role and on the database's grants alone.
-  const login = database.login ?? underWay(granting.then(() => sessions.tryAs(look.login)))
-  await allOf(granting, putInsideRight(look, database, granting, run))
+  const role = putRoleRight(look, run)
+  const putDatabaseRight = look.plan.database === 'create' ? makeDatabase : keepDatabase
+  const database = await putDatabaseRight(look, role, run)
+  await allOf(database.granting, putInsideRight(look, database, run))
   deadline.enter('the proof')
   // Whether the lock is still held is asked along with the proof, which is the last there is before the Secret.
-  const held = login.catch(() => undefined).then(() => makeSureOf(lock))
-  await allOf(held, prove(look, login, run))
+  const held = database.login.catch(() => undefined).then(() => makeSureOf(lock))
+  await allOf(held, prove(look, database.login, run))
   deadline.enter('the Secret')
   await publish(look, run)
   return look.admin
@@ -139,8 +132,24 @@ async function agree(look: Look, { cluster, journal, deadline, wanted }: Run): P
   if (!agreed) throw new Failure('cancelled', 'The answer to the question was no.', [])
 }
 
-/** @param committing told when nothing but the answer to COMMIT is missing */
-async function putRoleRight(look: Look, run: Run, committing: () => void): Promise<void> {
+/** The role, about to be right. */
+interface RoleUnderWay {
+  readonly done: Promise<void>
+  /** When nothing but the answer to COMMIT is missing. */
+  readonly committing: Promise<void>
+}
+
+function putRoleRight(look: Look, run: Run): RoleUnderWay {
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  const done = underWay(
+    changeRole(look, run, () => {
+      resolve(undefined)
+    }),
+  )
+  return { done, committing: underWay(Promise.race([promise, done])) }
+}
+
+async function changeRole(look: Look, run: Run, committing: () => void): Promise<void> {
   const { plan, admin, server, secret, found, login } = look
   const { journal, wanted } = run
   const { username } = wanted
@@ -188,77 +197,76 @@ async function putRoleRight(look: Look, run: Run, committing: () => void): Promi
   }
 }
 
-/** The application's database, which is there. */
+/** The application's database, which is there, and what is under way in it. */
 interface Database {
-  readonly server: ServerState
   readonly created: boolean
+  readonly server: ServerState
   readonly grants: GrantPlan
-  /** The admin's session in it, where it is under way already. */
-  readonly inside?: Promise<Session>
-  /** The application's login, where it is under way already. */
-  readonly login?: Promise<Attempt>
+  /** What the server looks like once the grants on the database are right. */
+  readonly granting: Promise<ServerState>
+  /** Gives the admin's session in it. */
+  readonly inside: () => Promise<Session>
+  /** The application's. A login depends on the role and on the database's grants alone. */
+  readonly login: Promise<Attempt>
+}
+
+async function keepDatabase(look: Look, role: RoleUnderWay, run: Run): Promise<Database> {
+  const { plan, server } = look
+  const { sessions, journal, deadline, wanted } = run
+  const { database } = wanted
+  await role.done
+  deadline.enter('the database and its grants')
+  const owner = server.database?.owner ?? ''
+  journal.step('right', 'database', `${database} is there, owner ${owner}`)
+  journal.row({ subject: `Database ${codeSpan(database)}`, now: `owner ${codeSpan(owner)}` })
+  const grants = plan.grants ?? decideGrants(server, wanted, plan.ours, [])
+  const granting = underWay(putGrantsRight(look, { server, created: false, grants }, run))
+  const login = underWay(granting.then(() => sessions.tryAs(look.login)))
+  return { created: false, server, grants, granting, inside: () => sessions.asAdmin(database), login }
 }
 
 /**
- * @param role about to be right
- * @param committing when nothing but the answer to its COMMIT is missing: a new database is asked for right behind that, in
- *   the same session. Nothing but a lost connection keeps a COMMIT of statements that all went well from doing so, and then
- *   neither gets there.
+ * Asks for the database right behind the role's COMMIT, in the same session. Nothing but a lost connection keeps a COMMIT of
+ * statements that all went well from doing so, and then neither gets there.
  */
-async function putDatabaseRight(
-  look: Look,
-  role: Promise<void>,
-  committing: Promise<void>,
-  run: Run,
-): Promise<Database> {
-  const { plan, server, secret } = look
-  const { journal, sessions, deadline, wanted } = run
+async function makeDatabase(look: Look, role: RoleUnderWay, run: Run): Promise<Database> {
+  const { plan, admin, server, secret } = look
+  const { sessions, journal, deadline, wanted } = run
   const { database } = wanted
-  const subject = `Database ${codeSpan(database)}`
-  if (plan.database === 'keep') {
-    await role
-    deadline.enter('the database and its grants')
-    const owner = server.database?.owner ?? ''
-    journal.step('right', 'database', `${database} is there, owner ${owner}`)
-    journal.row({ subject, now: `owner ${codeSpan(owner)}` })
-    return { server, created: false, grants: plan.grants ?? decideGrants(server, wanted, plan.ours, []) }
-  }
-  const making = committing.then(() => makeDatabase(look.admin, run))
+  await role.committing
+  deadline.enter('the database and its grants')
+  const timer = stopwatch()
+  const making = journal.make([{ object: 'database', name: database, action: 'created' }], (decisive) =>
+    createDatabase(admin, wanted, decisive),
+  )
   // Anybody may connect to a new database, so that nothing needs to be granted before.
   const inside = underWay(sessions.asAdmin(database, making))
-  const login = underWay(role.then(() => sessions.tryAs(look.login, making)))
-  const [, made] = await allOf(role, making)
+  const login = underWay(role.done.then(() => sessions.tryAs(look.login, making)))
+  const [, made] = await allOf(role.done, making)
+  const seconds = timer()
   const now = await made.server
   const { name } = server.admin
-  journal.step('created', 'database', `${database} created, owner ${name}`, made.seconds)
+  journal.step('created', 'database', `${database} created, owner ${name}`, seconds)
   const again = secret !== undefined
   journal.row({
-    subject,
+    subject: `Database ${codeSpan(database)}`,
     now: `owner ${codeSpan(name)}`,
     ...(again && { found: 'it was gone' }),
     done: again ? 'created, and it is empty' : 'created',
   })
   if (again) journal.note(`database ${database} was gone and is made anew: it is empty`)
   const grants = plan.grants ?? decideGrants(now, wanted, plan.ours, [])
-  return { server: now, created: true, grants, inside, login }
-}
-
-/** @returns what the server looks like with it, and how long it took in seconds */
-async function makeDatabase(
-  admin: Session,
-  { journal, deadline, wanted }: Run,
-): Promise<{ server: Promise<ServerState>; seconds: number }> {
-  deadline.enter('the database and its grants')
-  const timer = stopwatch()
-  const change: Change = { object: 'database', name: wanted.database, action: 'created' }
-  const { server } = await journal.make([change], (decisive) => createDatabase(admin, wanted, decisive))
-  return { server, seconds: timer() }
+  const granting = underWay(putGrantsRight(look, { server: now, created: true, grants }, run))
+  return { created: true, server: now, grants, granting, inside: () => inside, login }
 }
 
 /** @returns what the server looks like with the grants on the database and its owner */
-async function putGrantsRight(look: Look, made: Database, run: Run): Promise<ServerState> {
+async function putGrantsRight(
+  look: Look,
+  { created, server, grants }: Pick<Database, 'created' | 'server' | 'grants'>,
+  run: Run,
+): Promise<ServerState> {
   const { plan, admin, secret } = look
-  const { server, created, grants } = made
   const { journal, wanted } = run
   const { database, username } = wanted
   const newOwner = grants.owner === 'app' ? username : grants.owner && server.admin.name
@@ -292,38 +300,31 @@ async function putGrantsRight(look: Look, made: Database, run: Run): Promise<Ser
   return now
 }
 
-/** @param granting what the server looks like once the grants on the database are right */
-async function putInsideRight(
-  look: Look,
-  database: Database,
-  granting: Promise<ServerState>,
-  run: Run,
-): Promise<void> {
+async function putInsideRight(look: Look, database: Database, run: Run): Promise<void> {
   const { plan, insidePlan } = look
   const { sessions, journal, wanted } = run
-  const { created, grants } = database
+  const { created, grants, granting } = database
   const nothing = !insidePlan.grantSchema && insidePlan.extensions.length === 0
   if (!created && nothing && plan.role.action !== 'create') return
   // In a new database that stays the admin's, both go on side by side.
   const server = created && grants.owner === undefined ? database.server : await granting
   const timer = stopwatch()
-  const session = await (database.inside ?? sessions.asAdmin(wanted.database))
+  const session = await database.inside()
   // As PostgreSQL 15 and later are shipped, nobody may create in a new database: that needs no look.
   const known = created && server.versionNumber >= createTakenFrom
   const insideNow = known ? insidePlan : await lookInside(session, look, server, run)
-  if (insideNow.grantSchema) {
-    const granted = await journal.make(
-      [{ object: 'grants', name: wanted.database, action: 'granted' }],
-      (decisive) => grantSchema(session, server, wanted, decisive),
-    )
-    const seconds = timer()
-    // Told in the order of the story, whichever came first.
-    await granting
-    if (granted) {
-      const text = `${wanted.username}: USAGE and CREATE on schema public`
-      journal.step(created ? 'created' : 'repaired', 'grants', text, seconds)
-      tellGrants(plan.ours, created, 'USAGE and CREATE on schema `public`', journal)
-    }
+  const granted =
+    insideNow.grantSchema &&
+    (await journal.make([{ object: 'grants', name: wanted.database, action: 'granted' }], (decisive) =>
+      grantSchema(session, server, wanted, decisive),
+    ))
+  const seconds = timer()
+  // Told, and followed by the rest, in the order of the story.
+  await granting
+  if (granted) {
+    const text = `${wanted.username}: USAGE and CREATE on schema public`
+    journal.step(created ? 'created' : 'repaired', 'grants', text, seconds)
+    tellGrants(plan.ours, created, 'USAGE and CREATE on schema `public`', journal)
   }
   for (const name of insideNow.extensions) {
     await journal.make([{ object: 'extension', name, action: 'created' }], (decisive) =>
@@ -381,7 +382,7 @@ async function prove({ login }: Look, trying: Promise<Attempt>, run: Run): Promi
 }
 
 async function publish({ secret, secretPlan }: Look, run: Run): Promise<void> {
-  const { request, cluster, journal, wanted } = run
+  const { request, cluster, journal, deadline, wanted } = run
   const subject = `Secret ${codeSpan(wanted.secret)}`
   if (secretPlan.kind === 'keep') {
     journal.step('right', 'Secret', `${wanted.secret} is as wanted`)
@@ -395,6 +396,7 @@ async function publish({ secret, secretPlan }: Look, run: Run): Promise<void> {
   journal.secretVersion = await journal.make(
     [{ object: 'secret', name: wanted.secret, action }],
     async (decisive) => {
+      deadline.signal.throwIfAborted()
       decisive()
       const written =
         secret === undefined

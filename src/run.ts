@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { startDeadline, type Deadline } from './deadline.ts'
-import { Failure } from './failure.ts'
+import { asFailure, Failure } from './failure.ts'
 import { Journal } from './journal.ts'
 import { trusting, type Api } from './kubernetes/api.ts'
 import type { Outcome } from './outcome.ts'
@@ -90,6 +90,8 @@ async function toFailure(error: unknown, deadline: Deadline): Promise<Failure> {
   // Whatever broke after the end of the time broke because of it.
   if (deadline.signal.aborted) return deadline.signal.reason as Failure
   if (error instanceof Failure) return error
-  const { postgresFailure } = await import('./postgres/failure.ts')
+  const { postgresFailure } = await import('./postgres/failure.ts').catch(() => ({
+    postgresFailure: asFailure,
+  }))
   return postgresFailure(error)
 }

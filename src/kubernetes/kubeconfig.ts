@@ -418,7 +418,7 @@ async function clusterOf(entry: Entry, name: string, server: URL, source: string
   const caData = await base64Of(entry, 'certificate-authority', `cluster "${oneLine(name)}"`, source)
   const tlsServerName = text(entry.fields, 'tls-server-name')
   const proxyUrl = text(entry.fields, 'proxy-url') || getProxyForUrl(server.href)
-  if (proxyUrl !== '' && !/^(https?|socks\w*):$/.test(URL.parse(proxyUrl)?.protocol ?? '')) {
+  if (proxyUrl !== '' && !/^(https?|socks(4a?|5h?)?):$/.test(URL.parse(proxyUrl)?.protocol ?? '')) {
     throw invalid(
       source,
       'the proxy for its cluster, from proxy-url or HTTPS_PROXY, is no http, https or socks address',

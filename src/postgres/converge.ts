@@ -2,8 +2,10 @@ import pg from 'pg'
 import { Failure } from '../failure.ts'
 import { underWay } from '../under-way.ts'
 import { decideGrants, type GrantPlan, type RolePlan, type Wanted } from './decide.ts'
+import { isPassing } from './failure.ts'
 import { formatMarker } from './marker.ts'
 import { scramVerifier } from './scram.ts'
+import { endsSession } from './severity.ts'
 import { noticeOurEnd, sqlState, type Session } from './session.ts'
 import { aboutInside, aboutServer, type InsideState, type ServerState } from './state.ts'
 
@@ -43,9 +45,8 @@ export async function createDatabase(
   wanted: Wanted,
   decisive: () => void,
 ): Promise<{ readonly server: Promise<ServerState> }> {
-  decisive()
   // In a message of its own, because no transaction may hold it.
-  const created = session.query(`CREATE DATABASE ${identifier(wanted.database)}`)
+  const created = session.script([`CREATE DATABASE ${identifier(wanted.database)}`], decisive)
   const server = underWay(session.ask(aboutServer(wanted)))
   // The database stands from here on, also if the look at it fails.
   await created
@@ -127,15 +128,12 @@ export async function grantSchema(
   const question = aboutInside(wanted)
   const privileges = `select nspacl::text as privileges from pg_namespace where nspname = 'public'`
   const came = `select 1 / (state ->> 'schemaGranted' = 'true')::int from (${question.sql}) now`
-  decisive()
+  const owned = server.database?.owner === wanted.username
   try {
-    const rows = await session.script([
-      privileges,
-      noticeOurEnd,
-      ...asOwner(server.database?.owner === wanted.username, server, wanted, [schemaGrant(wanted)]),
-      came,
-      privileges,
-    ])
+    const rows = await session.script(
+      [privileges, noticeOurEnd, ...asOwner(owned, server, wanted, [schemaGrant(wanted)]), came, privileges],
+      decisive,
+    )
     return rows[0]?.[0]?.['privileges'] !== rows.at(-1)?.[0]?.['privileges']
   } catch (error) {
     // An admin without any right on the schema, a database without it, or one with some of the rights: then GRANT ends
@@ -187,7 +185,7 @@ export async function createExtension(
       decisive,
     )
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError)) throw error
+    if (!(error instanceof pg.DatabaseError) || isPassing(error) || endsSession(error)) throw error
     const command = `  CREATE EXTENSION ${identifier(extension)};`
     if (error.code === '42501') {
       throw new Failure(

@@ -39,7 +39,12 @@ export async function logInAhead(
   there: Promise<unknown>,
 ): Promise<Attempt> {
   const ahead = await logIn(connections, login, there).catch(() => undefined)
-  await there
+  try {
+    await there
+  } catch (error) {
+    await ahead?.session?.end()
+    throw error
+  }
   return ahead?.session === undefined ? await logInPatiently(connections, login) : ahead
 }
 

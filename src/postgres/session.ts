@@ -39,6 +39,11 @@ export interface Question<Answer> {
 
 /** `pg` stops at 100,000, which is less than some servers are set to (`scram_iterations`); this takes it seconds. */
 const hashing = { scramMaxIterations: 5_000_000 }
+/**
+ * How long a login may stop half-way. It takes one of the server's connections, and whoever drops a database waits for it:
+ * from PostgreSQL 15 on that takes an answer of every session (wait event ProcSignalBarrier).
+ */
+const halfWayMs = 1_000
 /** How long a statement that is under way may go on after the run was cancelled, before its connection is cut. */
 const graceMs = 2_000
 
@@ -58,7 +63,8 @@ export function sqlState(error: unknown): string | undefined {
  * Logs in on a connection of its own, in the ways the sslmode allows.
  *
  * @param there what has to be made before anybody can get in, such as the database: the answer to the server's challenge is
- *   held back until then, because the server looks for the database only after it. Without success the login ends.
+ *   held back until then, because the server looks for the database only after it. Without success, or where it takes more
+ *   than a moment, the login ends.
  * @throws Failure of the tunnel, `tls-failed`, `cleartext-password-demanded`, `login-unsupported`, `tunnel-lost`, or the
  *   deadline's. What the server itself says against the login is no error here but the attempt's `refusal`.
  */
@@ -138,11 +144,16 @@ async function logInOn(
   if (there !== undefined) {
     const holdBack = (): void => {
       stream.cork()
+      const leash = setTimeout(() => tunnel.destroy(), halfWayMs)
+      tunnel.once('close', () => {
+        clearTimeout(leash)
+      })
       there.then(
         () => {
+          clearTimeout(leash)
           stream.uncork()
         },
-        (reason: unknown) => tunnel.destroy(reason as Error),
+        () => tunnel.destroy(),
       )
     }
     protocol.once('authenticationMD5Password', holdBack).once('authenticationSASLContinue', holdBack)
@@ -254,9 +265,11 @@ export class Session {
    * Runs statements in one message, and gives the rows of each. Unless they begin one themselves, they are one
    * transaction: where one fails, none has happened.
    * Source: https://www.postgresql.org/docs/current/protocol-flow.html (multiple statements in a simple query)
+   *
+   * @param decisive called right before they are sent
    */
-  async script(statements: readonly string[]): Promise<pg.QueryResultRow[][]> {
-    const results = await this.results(statements.join(';\n'))
+  async script(statements: readonly string[], decisive?: () => void): Promise<pg.QueryResultRow[][]> {
+    const results = await this.results(statements.join(';\n'), undefined, decisive)
     return results.map(({ rows }) => rows as pg.QueryResultRow[])
   }
 
@@ -274,8 +287,7 @@ export class Session {
     try {
       const [, ...rows] = await this.script(['BEGIN', ...statements])
       const result = await work(rows)
-      decisive()
-      await this.query('COMMIT')
+      await this.script(['COMMIT'], decisive)
       return result
     } catch (error) {
       // A connection that is gone has rolled back by itself; the first error is the one that counts.
@@ -284,8 +296,13 @@ export class Session {
     }
   }
 
-  private async results(sql: string, values?: readonly unknown[]): Promise<pg.QueryResult[]> {
+  private async results(
+    sql: string,
+    values?: readonly unknown[],
+    decisive?: () => void,
+  ): Promise<pg.QueryResult[]> {
     this.deadline.signal.throwIfAborted()
+    decisive?.()
     try {
       const result: pg.QueryResult | pg.QueryResult[] = await this.client.query(sql, values && [...values])
       return Array.isArray(result) ? result : [result]

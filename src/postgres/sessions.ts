@@ -41,11 +41,7 @@ export class Sessions {
    * @param there what has to be made before they can get in, if anything
    */
   async tryAs(login: Login, there?: Promise<unknown>): Promise<Attempt> {
-    if (this.trusting) await there
-    const arriving =
-      there === undefined
-        ? logInPatiently(this.connections, login)
-        : logInAhead(this.connections, login, there)
+    const arriving = this.arrive(login, there)
     this.arriving.add(arriving)
     try {
       const attempt = await arriving
@@ -55,6 +51,12 @@ export class Sessions {
     } finally {
       this.arriving.delete(arriving)
     }
+  }
+
+  private async arrive(login: Login, there: Promise<unknown> | undefined): Promise<Attempt> {
+    if (there === undefined) return await logInPatiently(this.connections, login)
+    if (this.trusting) await there
+    return await logInAhead(this.connections, login, there)
   }
 
   /** Opens the connections of logins that are to come: of the application, or of the admin. */

@@ -1,8 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { spiloHba } from '../../sandbox/postgres.ts'
+import { startDeadline } from '../../src/deadline.ts'
 import { standing } from '../../src/outcome.ts'
+import { Connections } from '../../src/postgres/connection.ts'
+import { logInAhead } from '../../src/postgres/login.ts'
 import { scramVerifier } from '../../src/postgres/scram.ts'
 import { useBench, type Application, type Run, type RunOptions } from '../support/bench.ts'
 
@@ -162,6 +168,21 @@ describe('a run that is ended from outside', () => {
     await expectConverges(application)
   })
 
+  test('while a statement waits that is done a moment later: it is rolled back, and that is known', async () => {
+    const application = bench.application()
+    const cancelled = new AbortController()
+    const run = await withRolesBlocked(async (release) => {
+      const running = application.run({}, { signal: cancelled.signal })
+      await until(async () => isWaiting(application.request.runName))
+      cancelled.abort()
+      release()
+      return await running
+    })
+    expect(run).toMatchObject({ code: 'cancelled', done: [], outcome: { doubts: [] } })
+    await expectSaid(application, run)
+    await expectConverges(application)
+  })
+
   test('while the server makes the database', async () => {
     const application = bench.application()
     const cancelled = new AbortController()
@@ -218,21 +239,39 @@ describe('a database that takes its time', () => {
     },
   )
 
-  test('may take longer than the server waits for a password', async () => {
+  test('keeps nobody half-way for long, and so nobody else from dropping a database', async () => {
     const application = bench.application()
-    const mark = await bench.postgres.logSize()
-    const givenUp = async (): Promise<boolean> =>
-      (await bench.postgres.logSince(mark)).split('canceling authentication due to timeout').length > 2
-    try {
-      await bench.sql(`ALTER SYSTEM SET authentication_timeout = '1s'`)
-      await bench.sql('SELECT pg_reload_conf()')
-      const run = await whileDatabaseIsMade(application, {}, () => until(givenUp))
-      expect(run).toMatchObject({ code: undefined })
-    } finally {
-      await bench.sql('ALTER SYSTEM RESET authentication_timeout')
-      await bench.sql('SELECT pg_reload_conf()')
-    }
+    const other = bench.name('other')
+    await bench.sql(`CREATE DATABASE ${other}`)
+    const run = await whileDatabaseIsMade(application, {}, async () => {
+      await bench.sql(`DROP DATABASE ${other}`)
+      await until(() => Promise.resolve(bench.sandbox.api.tunnels().length === 1))
+      expect(await stateOf(application.request.runName)).toContain('CREATE DATABASE')
+    })
+    expect(run).toMatchObject({ code: undefined })
     expect(await application.login()).toBe('in')
+  })
+
+  test('leaves no session of a login that it turned out to be in vain for', async () => {
+    const deadline = startDeadline(20_000, new AbortController().signal)
+    const { host, port } = bench.postgres
+    const dial = async (): Promise<Duplex> => {
+      const socket = connect(port, host)
+      await once(socket, 'connect')
+      return Object.assign(socket, { connect: () => setImmediate(() => socket.emit('connect')) })
+    }
+    const connections = new Connections({ deadline, applicationName: 'in vain', dial })
+    const login = { ...bench.admin, host, sslMode: 'disable', ca: undefined, database: 'postgres' } as const
+    const open = (): Promise<unknown[]> =>
+      bench.sql(`select from pg_stat_activity where application_name = 'in vain'`)
+    await bench.withHba(['host all all 127.0.0.1/32 trust'], spiloHba, async () => {
+      const there = until(async () => (await open()).length > 0).then(() =>
+        Promise.reject(new Error('it failed')),
+      )
+      await expect(logInAhead(connections, login, there)).rejects.toThrow('it failed')
+    })
+    await until(async () => (await open()).length === 0)
+    deadline.stop()
   })
 })
 

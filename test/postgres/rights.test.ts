@@ -164,6 +164,18 @@ describe.each(['nothing', 'an application'])('an extension that is not trusted, 
   )
 })
 
+test('the steps in a new database are told in the order in which each needs the one before', async () => {
+  const { log } = await bench.application({ extensions: ['citext'] }).run()
+  const subjects = [...log.matchAll(/^\+ (\S+)/gm)].map(([, subject]) => subject)
+  expect(subjects.filter((subject, index) => subject !== subjects[index - 1])).toEqual([
+    'role',
+    'database',
+    'grants',
+    'extension',
+    'Secret',
+  ])
+})
+
 test('a superuser may create an extension that is not trusted', async () => {
   const { accessSecret } = await administrator('a superuser')
   const { done } = await bench.application({ accessSecret, extensions: ['file_fdw'] }).run()
