@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { build, transformSync, type Plugin } from 'esbuild'
 
 /**
@@ -60,8 +60,9 @@ function provider(name: string, type: string): string {
 const lean: Plugin = {
   name: 'lean',
   setup(esbuild) {
-    // What is imported is another file of it than what cron-parser requires: one of the two will do.
-    const luxon = createRequire(import.meta.url).resolve('luxon')
+    // What is imported is another file of it than what cron-parser requires: one of the two will do. No path here begins
+    // with that of the checkout, or the bundle would depend on it.
+    const luxon = relative('build', createRequire(import.meta.url).resolve('luxon'))
     esbuild.onResolve({ filter: /^luxon$/ }, () => ({ path: luxon, external: true }))
     const pruned = /@kubernetes\/client-node|@actions\//
     for (const [library, contents] of Object.entries(stubs)) {
@@ -73,7 +74,7 @@ const lean: Plugin = {
       const filter = new RegExp(`^${library}$`)
       esbuild.onResolve({ filter }, ({ path, importer, kind, resolveDir }) => {
         if (!pruned.test(importer) || kind === 'dynamic-import') return undefined
-        return { path: join(resolveDir, path), namespace: library, pluginData: resolveDir }
+        return { path: relative('.', join(resolveDir, path)), namespace: library, pluginData: resolveDir }
       })
       esbuild.onLoad({ filter: /./, namespace: library }, ({ pluginData }) => ({
         contents,
