@@ -637,9 +637,12 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
         await makeNamespace(namespace)
         await account(namespace, 'traveller', [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }])
         await Promise.all([
-          cluster.pod(namespace, { name: 'one-0', labels: { app: 'one', 'spilo-role': 'master' } }),
+          // A tunnel to a port where nothing listens breaks at once, and would be dialled again.
+          cluster.database(namespace, 'one-0'),
           cluster.pod(namespace, { name: 'other-0', labels: { app: 'other' } }),
         ])
+        const labels = { app: 'one', 'spilo-role': 'master' }
+        await admin.patch('Pod', namespace, 'one-0', { metadata: { labels } })
         for (const app of ['one', 'other']) {
           const spec = { selector: { app }, ports: [{ port: 5432 }] }
           await admin.create({ kind: 'Service', metadata: { name: app, namespace }, spec })
