@@ -17,7 +17,7 @@ import {
   type Plan,
   type Wanted,
 } from './postgres/decide.ts'
-import { tryLock, type Lock } from './postgres/lock.ts'
+import { lockScript, tryLock, type Lock } from './postgres/lock.ts'
 import { weigh } from './postgres/login.ts'
 import { isAmbiguous } from './postgres/scram.ts'
 import type { Attempt, Login, Session } from './postgres/session.ts'
@@ -188,8 +188,9 @@ export class Looker {
 
   private async readAsAdmin(lock: Lock<ServerState> | 'try' | 'none', timer: Stopwatch): Promise<AdminLook> {
     if (typeof lock === 'object') return { session: lock.session, server: lock.seen, lock, seconds: timer() }
-    const session = await this.sessions.asAdmin('postgres')
     const question = aboutServer(this.wanted)
+    const first = lock === 'try' ? lockScript(this.wanted, question) : [question.sql]
+    const session = await this.sessions.asAdmin('postgres', { first })
     if (lock === 'none') {
       return { session, server: await session.ask(question), lock: undefined, seconds: timer() }
     }
@@ -201,8 +202,9 @@ export class Looker {
     login: Login,
     timer: Stopwatch,
   ): Promise<{ attempt: Attempt; inside: InsideState | undefined; seconds: number }> {
-    const attempt = await this.sessions.tryAs(login)
-    const inside = attempt.session && (await attempt.session.ask(aboutInside(this.wanted)))
+    const question = aboutInside(this.wanted)
+    const attempt = await this.sessions.tryAs(login, { first: [question.sql] })
+    const inside = attempt.session && (await attempt.session.ask(question))
     return { attempt, inside, seconds: timer() }
   }
 
@@ -252,9 +254,11 @@ export class Looker {
   /** A database that is yet to be made will be a copy of template1, extensions included. */
   private async inside(plan: Plan): Promise<InsideState> {
     const { sessions, wanted } = this
+    const question = aboutInside(wanted)
+    const first = [question.sql]
     if (plan.database === 'keep') {
-      const session = await sessions.asAdmin(wanted.database)
-      return await session.ask(aboutInside(wanted))
+      const session = await sessions.asAdmin(wanted.database, { first })
+      return await session.ask(question)
     }
     const blank = {
       schemaExists: true,
@@ -264,8 +268,8 @@ export class Looker {
       otherOwners: [],
     }
     if (wanted.extensions.length === 0) return blank
-    const template = await sessions.asAdmin('template1')
-    const { extensions } = await template.ask(aboutInside(wanted))
+    const template = await sessions.asAdmin('template1', { first })
+    const { extensions } = await template.ask(question)
     // Left at once: CREATE DATABASE wants template1 for itself.
     await sessions.end(template)
     return { ...blank, extensions }

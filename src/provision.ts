@@ -240,8 +240,8 @@ async function makeDatabase(look: Look, role: RoleUnderWay, run: Run): Promise<D
     createDatabase(admin, wanted, decisive),
   )
   // Anybody may connect to a new database, so that nothing needs to be granted before.
-  const inside = underWay(sessions.asAdmin(database, making))
-  const login = underWay(role.done.then(() => sessions.tryAs(look.login, making)))
+  const inside = underWay(sessions.asAdmin(database, { there: making }))
+  const login = underWay(role.done.then(() => sessions.tryAs(look.login, { there: making })))
   const [, made] = await allOf(role.done, making)
   const seconds = timer()
   const now = await made.server

@@ -4,6 +4,7 @@ import { Failure } from '../failure.ts'
 import type { Deadline } from '../deadline.ts'
 import type { Reporter } from '../reporter.ts'
 import { oneLine } from '../text.ts'
+import { allOf, underWay } from '../under-way.ts'
 import { noticeOurEnd, type Question, type Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 
@@ -26,31 +27,38 @@ interface Application {
 }
 
 /**
+ * Gives the script with which `tryLock` begins. It takes the locks for a transaction only, because it may be sent before it
+ * is known whether this session is ours alone.
+ */
+export function lockScript(application: Application, { sql }: Question<unknown>): readonly string[] {
+  // Each statement then sees what was committed before it began: the question, what was before the lock was free.
+  return ['BEGIN ISOLATION LEVEL READ COMMITTED', noticeOurEnd, ...keysOf(application).map(tryToTake), sql]
+}
+
+/**
  * Takes the locks of a role and of a database if they are free, and asks a question, in one round trip.
  *
  * @returns the locks, or by whom they are held; and the answer, which counts for good only with the locks
  */
 export async function tryLock<Seen>(
   session: Session,
-  { username, database }: Application,
-  { sql, answer }: Question<Seen>,
+  application: Application,
+  question: Question<Seen>,
 ): Promise<{ readonly lock?: Lock<Seen>; readonly obstacle?: string; readonly seen: Seen }> {
-  const locks = [
-    { name: username, key: lockKey('role', username) },
-    { name: database, key: lockKey('database', database) },
-  ]
+  const locks = keysOf(application)
+  const [, , ...rows] = await session.script(lockScript(application, question))
+  const seen = question.answer(rows[locks.length] ?? [])
   // Behind a pooler they would outlive us, in a session of somebody else's.
-  const ours = `pg_backend_pid() = ${session.announcedPid ?? 'null'}`
-  // Each statement of a script sees what was committed before it began: the question, what was before the lock was free.
-  const [, ...rows] = await session.script([
-    `${noticeOurEnd} and ${ours}`,
-    ...locks.map(({ key }) => `select case when ${ours} then pg_try_advisory_lock(${key}) end as taken`),
-    sql,
-  ])
-  const seen = answer(rows[locks.length] ?? [])
-  const held = locks.find((_, index) => rows[index]?.[0]?.['taken'] !== true)
-  if (held === undefined) return { seen, lock: { session, seen, isHeld: () => isHeld(session, locks) } }
-  return { seen, obstacle: `${held.name}: ${await describeHolder(session, held.key)}` }
+  const ours = rows[0]?.[0]?.['pid'] === session.announcedPid
+  const missing = locks.find((_, index) => !ours || rows[index]?.[0]?.['taken'] !== true)
+  if (missing === undefined) {
+    // For the session from here on. Nobody has to wait for that: what comes next is sent right behind it.
+    const keep = [...locks.map(({ key }) => `select pg_advisory_lock(${key})`), 'COMMIT']
+    const kept = underWay(session.script(keep))
+    return { seen, lock: { session, seen, isHeld: () => kept.then(() => isHeld(session, locks)) } }
+  }
+  const [, holder] = await allOf(session.query('ROLLBACK'), describeHolder(session, missing.key))
+  return { seen, obstacle: `${missing.name}: ${holder}` }
 }
 
 /**
@@ -89,7 +97,7 @@ export async function takeLock<Seen>(
       () => undefined,
     )
     pauseMs = Math.min(2 * pauseMs, longestPauseMs)
-    current = await sessions.asAdmin('postgres')
+    current = await sessions.asAdmin('postgres', { first: lockScript(application, question) })
   }
 }
 
@@ -103,6 +111,17 @@ function lockHeld(obstacle: string): Failure {
 interface NamedKey {
   readonly name: string
   readonly key: string
+}
+
+function keysOf({ username, database }: Application): readonly NamedKey[] {
+  return [
+    { name: username, key: lockKey('role', username) },
+    { name: database, key: lockKey('database', database) },
+  ]
+}
+
+function tryToTake({ key }: NamedKey): string {
+  return `select pg_try_advisory_xact_lock(${key}) as taken, pg_backend_pid() as pid`
 }
 
 /** A session that is lost holds nothing. */

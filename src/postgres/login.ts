@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
 import type { Evidence } from './decide.ts'
 import type { Connections } from './connection.ts'
-import { logIn, type Attempt, type Login, type Session } from './session.ts'
+import { logIn, type Attempt, type Login, type LoginOptions, type Session } from './session.ts'
 
 const retryMs = 500
 const shortageMs = 2_000
@@ -14,11 +14,15 @@ const shortageMs = 2_000
  * (53300). That one only for a moment: others may be waiting for a connection that this run holds. Gives the last
  * attempt in the end.
  */
-export async function logInPatiently(connections: Connections, login: Login): Promise<Attempt> {
+export async function logInPatiently(
+  connections: Connections,
+  login: Login,
+  options?: Pick<LoginOptions, 'first'>,
+): Promise<Attempt> {
   const { deadline } = connections.server
   const start = performance.now()
   for (;;) {
-    const attempt = await logIn(connections, login)
+    const attempt = await logIn(connections, login, options)
     const state = attempt.refusal?.code
     const patient = state === '57P03' || (state === '53300' && performance.now() - start < shortageMs)
     if (!patient) return attempt
@@ -38,7 +42,7 @@ export async function logInAhead(
   login: Login,
   there: Promise<unknown>,
 ): Promise<Attempt> {
-  const ahead = await logIn(connections, login, there).catch(() => undefined)
+  const ahead = await logIn(connections, login, { there }).catch(() => undefined)
   try {
     await there
   } catch (error) {

@@ -6,6 +6,7 @@ import pg from 'pg'
 import type { Deadline } from '../deadline.ts'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
+import { underWay } from '../under-way.ts'
 import { inTime, tlsFailure, type Connection, type Connections, type Peer } from './connection.ts'
 import { encryptions } from './sslmode.ts'
 
@@ -29,6 +30,22 @@ export interface Attempt {
   readonly session?: Session
   /** The server's answer where there is no session. */
   readonly refusal?: pg.DatabaseError
+}
+
+/** What a login is to wait for, or to bring along. */
+export interface LoginOptions {
+  /**
+   * What has to be made before anybody can get in, such as the database: the answer to the server's challenge is held back
+   * until then, because the server looks for the database only after it. Without success, or where it takes more than a
+   * moment, the login ends.
+   */
+  readonly there?: Promise<unknown>
+  /**
+   * The script with which the session is going to begin: it is sent right behind the last message of SCRAM, so that its
+   * answer comes along with the login's. It may be run in vain, and is sent before the server has shown that it knows the
+   * password too: it changes nothing that outlasts the session, and holds names alone.
+   */
+  readonly first?: readonly string[] | undefined
 }
 
 /** A statement that only reads, and what its rows mean. */
@@ -62,23 +79,20 @@ export function sqlState(error: unknown): string | undefined {
 /**
  * Logs in on a connection of its own, in the ways the sslmode allows.
  *
- * @param there what has to be made before anybody can get in, such as the database: the answer to the server's challenge is
- *   held back until then, because the server looks for the database only after it. Without success, or where it takes more
- *   than a moment, the login ends.
  * @throws Failure of the tunnel, `tls-failed`, `cleartext-password-demanded`, `login-unsupported`, `tunnel-lost`, or the
  *   deadline's. What the server itself says against the login is no error here but the attempt's `refusal`.
  */
 export async function logIn(
   connections: Connections,
   login: Login,
-  there?: Promise<unknown>,
+  options: LoginOptions = {},
 ): Promise<Attempt> {
   const ways = encryptions(login.sslMode, login.ca)
   for (const [index, encryption] of ways.entries()) {
     const last = index === ways.length - 1
     try {
-      const connection = await connections.open(login, encryption, index === 0)
-      const attempt = await logInOn(connection, connections, login, there)
+      const open = (): Promise<Connection> => connections.open(login, encryption, index === 0)
+      const attempt = await logInOn(open, connections, login, options)
       const rejectedUnheard = attempt.refusal?.code === '28000' && attempt.exchange === undefined
       if (last || !rejectedUnheard) return attempt
     } catch (error) {
@@ -89,13 +103,14 @@ export async function logIn(
 }
 
 async function logInOn(
-  connection: Connection,
-  { server }: Connections,
+  open: () => Promise<Connection>,
+  connections: Connections,
   login: Login,
-  there: Promise<unknown> | undefined,
+  { there, first }: LoginOptions = {},
 ): Promise<Attempt> {
+  const connection = await open()
   const { stream, tunnel } = connection
-  const { deadline, applicationName } = server
+  const { deadline, applicationName } = connections.server
   let demanded: Exchange | 'password' | undefined
   let exchange: Exchange | undefined
   const client = new pg.Client({
@@ -134,44 +149,89 @@ async function logInOn(
   })
   // An idle connection that breaks is found by its next query; without a listener it would end the process.
   client.on('error', () => undefined)
-  const { connection: protocol } = client as unknown as { connection: EventEmitter }
+  const { connection: protocol } = client as unknown as { connection: Protocol }
   protocol.on('authenticationCleartextPassword', () => (demanded = 'password'))
   protocol.on('authenticationMD5Password', () => (demanded = 'md5'))
   protocol.on('authenticationSASLFinal', () => (demanded = 'scram-sha-256'))
   protocol.on('authenticationOk', () => {
     if (demanded !== 'password') exchange = demanded ?? 'none'
   })
-  if (there !== undefined) {
-    const holdBack = (): void => {
-      stream.cork()
-      const leash = setTimeout(() => tunnel.destroy(), halfWayMs)
-      tunnel.once('close', () => {
-        clearTimeout(leash)
-      })
-      there.then(
-        () => {
-          clearTimeout(leash)
-          stream.uncork()
-        },
-        () => tunnel.destroy(),
-      )
-    }
-    protocol.once('authenticationMD5Password', holdBack).once('authenticationSASLContinue', holdBack)
-  }
+  if (there !== undefined) holdBack(connection, protocol, there)
+  const begun = first && sendAlong(client, protocol, stream, asOne(first))
   try {
     const session = await inTime(tunnel, deadline, async () => {
       const connected = client.connect()
       guardReading(stream)
       await connected
-      return new Session(client, connection, deadline)
+      return new Session(client, connection, deadline, begun)
     })
     return { exchange, session }
   } catch (error) {
     const lost = tunnel.errored
     tunnel.destroy()
     if (error instanceof pg.DatabaseError) return { exchange, refusal: error }
+    // Something in between may not bear what no other client does.
+    if (begun?.results !== undefined) return await logInOn(open, connections, login)
     throw loginFailure(lost ?? error, login, deadline)
   }
+}
+
+/** The part of node-postgres that speaks the protocol, as far as it is used here. */
+interface Protocol extends EventEmitter {
+  sendSCRAMClientFinalMessage(data: string): void
+  query(sql: string): void
+}
+
+/** Has the answer to the server's challenge wait until all is there, or ends the login. */
+function holdBack({ stream, tunnel }: Connection, protocol: Protocol, there: Promise<unknown>): void {
+  const hold = (): void => {
+    stream.cork()
+    const leash = setTimeout(() => tunnel.destroy(), halfWayMs)
+    tunnel.once('close', () => {
+      clearTimeout(leash)
+    })
+    there.then(
+      () => {
+        clearTimeout(leash)
+        stream.uncork()
+      },
+      () => tunnel.destroy(),
+    )
+  }
+  protocol.once('authenticationMD5Password', hold).once('authenticationSASLContinue', hold)
+}
+
+/** A script that is on its way before anybody asked for it. */
+interface Begun {
+  readonly sql: string
+  /** Nothing where it was not sent after all. */
+  results: Promise<pg.QueryResult[]> | undefined
+}
+
+/**
+ * Has a script sent right behind the last message of SCRAM. node-postgres would wait for the server to be ready, which
+ * nothing needs: a server reads one message after the other, and comes to this one only if it has let us in.
+ */
+function sendAlong(client: pg.Client, protocol: Protocol, stream: Duplex, sql: string): Begun {
+  const begun: Begun = { sql, results: undefined }
+  const sendLast = protocol.sendSCRAMClientFinalMessage.bind(protocol)
+  protocol.sendSCRAMClientFinalMessage = (data) => {
+    // In one piece: a server that refuses and leaves something unread breaks the connection, and its words may be lost.
+    stream.cork()
+    sendLast(data)
+    protocol.query(sql)
+    stream.uncork()
+    const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult[]>()
+    const query = new pg.Query(sql, (error, result) => {
+      if (error) reject(error)
+      else resolve([result].flat())
+    })
+    // It is sent already: what is left is to take the answer.
+    query.submit = () => null
+    client.query(query)
+    begun.results = underWay(promise)
+  }
+  return begun
 }
 
 /** node-postgres throws at messages that it does not know, where nobody could catch it: here it ends the connection. */
@@ -219,6 +279,8 @@ export class Session {
   private readonly client: pg.Client
   private readonly tunnel: Duplex
   private readonly deadline: Deadline
+  /** What was sent along with the login, until it is asked for. */
+  private begun: Begun | undefined
   private lost: unknown
   /** What the server said when it ended the session between two statements. */
   private dismissal: unknown
@@ -229,8 +291,9 @@ export class Session {
   /** `TLS 1.3` or the like; nothing for clear text. */
   readonly encryption: string | undefined
 
-  constructor(client: pg.Client, { stream, tunnel }: Connection, deadline: Deadline) {
+  constructor(client: pg.Client, { stream, tunnel }: Connection, deadline: Deadline, begun?: Begun) {
     this.client = client
+    this.begun = begun
     this.tunnel = tunnel
     this.deadline = deadline
     this.encryption =
@@ -269,7 +332,7 @@ export class Session {
    * @param decisive called right before they are sent
    */
   async script(statements: readonly string[], decisive?: () => void): Promise<pg.QueryResultRow[][]> {
-    const results = await this.results(statements.join(';\n'), undefined, decisive)
+    const results = await this.results(asOne(statements), undefined, decisive)
     return results.map(({ rows }) => rows as pg.QueryResultRow[])
   }
 
@@ -303,8 +366,11 @@ export class Session {
   ): Promise<pg.QueryResult[]> {
     this.deadline.signal.throwIfAborted()
     decisive?.()
+    const begun = this.begun?.sql === sql ? this.begun.results : undefined
+    this.begun = undefined
     try {
-      const result: pg.QueryResult | pg.QueryResult[] = await this.client.query(sql, values && [...values])
+      const result: pg.QueryResult | pg.QueryResult[] = await (begun ??
+        this.client.query(sql, values && [...values]))
       return Array.isArray(result) ? result : [result]
     } catch (error) {
       if (error instanceof pg.DatabaseError) throw error
@@ -332,4 +398,9 @@ export class Session {
     waited.abort()
     this.tunnel.destroy()
   }
+}
+
+/** Puts statements into one message. */
+function asOne(statements: readonly string[]): string {
+  return statements.join(';\n')
 }

@@ -1,6 +1,6 @@
 import { adminRefusalFailure, logInAhead, logInPatiently } from './login.ts'
 import { Connections, type Peer, type Server } from './connection.ts'
-import type { Attempt, Login, Session } from './session.ts'
+import type { Attempt, Login, LoginOptions, Session } from './session.ts'
 
 /** The admin, and where to find out about it. */
 export interface Admin extends Omit<Login, 'database'> {
@@ -25,23 +25,18 @@ export class Sessions {
   /**
    * Gives a session of the admin.
    *
-   * @param there what has to be made before it can get in, if anything
    * @throws Failure `admin-login-refused` and others for what the server says against it
    */
-  async asAdmin(database: string, there?: Promise<unknown>): Promise<Session> {
+  async asAdmin(database: string, options?: LoginOptions): Promise<Session> {
     const login = { ...this.admin, database }
-    const attempt = await this.tryAs(login, there)
+    const attempt = await this.tryAs(login, options)
     if (attempt.session === undefined) throw adminRefusalFailure(attempt.refusal, login, this.admin.ref)
     return attempt.session
   }
 
-  /**
-   * Gives what comes of a login as somebody else; a session there is will be ended with the others.
-   *
-   * @param there what has to be made before they can get in, if anything
-   */
-  async tryAs(login: Login, there?: Promise<unknown>): Promise<Attempt> {
-    const arriving = this.arrive(login, there)
+  /** Gives what comes of a login as somebody else; a session there is will be ended with the others. */
+  async tryAs(login: Login, options: LoginOptions = {}): Promise<Attempt> {
+    const arriving = this.arrive(login, options)
     this.arriving.add(arriving)
     try {
       const attempt = await arriving
@@ -53,8 +48,8 @@ export class Sessions {
     }
   }
 
-  private async arrive(login: Login, there: Promise<unknown> | undefined): Promise<Attempt> {
-    if (there === undefined) return await logInPatiently(this.connections, login)
+  private async arrive(login: Login, { there, first }: LoginOptions): Promise<Attempt> {
+    if (there === undefined) return await logInPatiently(this.connections, login, { first })
     if (this.trusting) await there
     return await logInAhead(this.connections, login, there)
   }

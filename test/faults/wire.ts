@@ -54,26 +54,39 @@ async function carry(client: Socket, upstream: Socket, judge: Judge): Promise<vo
   let cutting = false
   let answer = Buffer.alloc(0)
   let end: { readonly type: string; readonly seen: () => void } | undefined
+  const check = (): void => {
+    if (end !== undefined && typesOf(answer).includes(end.type)) end.seen()
+  }
   upstream.on('data', (data) => {
     if (!cutting) client.write(data)
     answer = Buffer.concat([answer, data])
-    if (end !== undefined && typesOf(answer).includes(end.type)) end.seen()
+    check()
   })
   upstream.once('close', () => {
     client.destroy()
     end?.seen()
   })
+  const answered = (type: string): Promise<void> =>
+    new Promise((seen) => {
+      end = { type, seen }
+      if (upstream.destroyed) seen()
+      else check()
+    })
   // One thing at a time, also where the client does not wait: then what comes back belongs to what was asked last.
   const ask = async (bytes: Buffer, type: string): Promise<void> => {
     answer = Buffer.alloc(0)
-    await new Promise<void>((seen) => {
-      end = { type, seen }
-      if (upstream.destroyed) seen()
-      else upstream.write(bytes)
-    })
+    if (!upstream.destroyed) upstream.write(bytes)
+    await answered(type)
   }
+  let ready = false
   try {
     for await (const { bytes, asked } of frontend(client)) {
+      if (asked?.kind === 'statement' && !ready) {
+        await answered('Z')
+        // Asked along with a login that was refused, it never was a statement.
+        if (upstream.destroyed) break
+        ready = true
+      }
       const verdict = asked === undefined ? 'pass' : await judge(asked)
       if (verdict === 'cut') break
       if (asked === undefined) {
