@@ -30,10 +30,18 @@ export function postgresFailure(error: unknown): Failure {
       { cause: error },
     )
   }
-  return new Failure(
-    'postgres-error',
-    `PostgreSQL refused a statement (${code}).`,
-    [`The server said "${oneLine(error.message)}".`],
-    { cause: error },
-  )
+  const said = `The server said "${oneLine(error.message)}".`
+  // A protocol violation, which node-postgres commits none of: what does not want to keep a session calls it so.
+  if (error.code === '08P01') {
+    return new Failure(
+      'pooler-in-between',
+      'A connection pooler refused a statement (08P01).',
+      [
+        said,
+        'Ask the administrator for a Service that leads to the primary: key USER_ACCESS of the access Secret.',
+      ],
+      { cause: error },
+    )
+  }
+  return new Failure('postgres-error', `PostgreSQL refused a statement (${code}).`, [said], { cause: error })
 }

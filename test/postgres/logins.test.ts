@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { spiloHba } from '../../sandbox/postgres.ts'
 import { scramVerifier } from '../../src/postgres/scram.ts'
 import { identifier, literal, useBench } from '../support/bench.ts'
+import { startStrict } from '../support/pooler.ts'
 
 const bench = useBench()
 
@@ -76,6 +77,20 @@ test.each(['there', 'gone'])('a password with which drivers do not log in alike,
   application.putSecret({ PGPASSWORD: 'not assigned: \u0378 \u2168' }, 'on top')
   const { outcome } = await application.refused('secret-invalid')
   expect(outcome.failure?.message).toContain('PGPASSWORD')
+})
+
+test('what goes along with a login is asked after it, where something in between does not bear that', async () => {
+  const strict = await startStrict(bench.postgres)
+  try {
+    const accessSecret = bench.access({ target: strict, sslMode: 'disable' })
+    const application = bench.application({ accessSecret })
+    expect(await application.run()).toMatchObject({ code: undefined })
+    expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+    // The admin and the application, in both runs.
+    expect(strict.refused()).toBe(4)
+  } finally {
+    strict.stop()
+  }
 })
 
 test('a password that went into the log of the server would be found', async () => {

@@ -8,7 +8,7 @@ import { createAdmin, spiloHba, type PostgresServer } from '../../sandbox/postgr
 import type { Failure, FailureCode } from '../../src/failure.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
 import { identifier, useBench, type Application } from '../support/bench.ts'
-import { startPooler } from '../support/pooler.ts'
+import { startPooler, type Between } from '../support/pooler.ts'
 import { gss, oauth, startStranger } from '../support/stranger.ts'
 
 const bench = useBench()
@@ -63,6 +63,14 @@ const obstacles: readonly Obstacle[] = [
     code: 'pooler-in-between',
     says: /^A connection pooler answers behind svc\/access\d+/,
     hints: /USER_ACCESS/,
+  },
+  {
+    title: 'a pooler answers that knows single statements alone',
+    inputs: () => ({ accessSecret: bench.access({ target: statementPooler, sslMode: 'disable' }) }),
+    code: 'pooler-in-between',
+    says: /^A connection pooler refused a statement \(08P01\)/,
+    hints: /"transaction blocks not allowed in statement pooling mode"[^]*USER_ACCESS/,
+    stops: 'first',
   },
   {
     title: 'the Service leads to a standby',
@@ -178,18 +186,21 @@ const obstacles: readonly Obstacle[] = [
   },
 ]
 
-let pooler: Awaited<ReturnType<typeof startPooler>>
+let pooler: Between
+let statementPooler: Between
 let strangers: Record<'gss' | 'oauth', Awaited<ReturnType<typeof startStranger>>>
 let standby: PostgresServer
 
 beforeAll(async () => {
   pooler = await startPooler(bench.postgres)
+  statementPooler = await startPooler(bench.postgres, 'statement')
   strangers = { gss: await startStranger(gss), oauth: await startStranger(oauth) }
   standby = await bench.postgres.standby()
 })
 
 afterAll(async () => {
   pooler.stop()
+  statementPooler.stop()
   for (const stranger of Object.values(strangers)) stranger.stop()
   await standby.stop()
 })

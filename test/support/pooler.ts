@@ -3,33 +3,84 @@ import type { Target } from '../../sandbox/api.ts'
 import { listenOnLoopback } from '../../sandbox/host.ts'
 
 const backendKeyData = 'K'.charCodeAt(0)
-
+const readyForQuery = 'Z'.charCodeAt(0)
+const password = 'p'.charCodeAt(0)
 const terminate = Buffer.from([88, 0, 0, 0, 4])
+/** ErrorResponse with the words of PgBouncer. */
+const noTransaction = Buffer.from(
+  'E\0\0\0\0SFATAL\0C08P01\0Mtransaction blocks not allowed in statement pooling mode\0\0',
+)
+noTransaction.writeInt32BE(noTransaction.length - 1, 1)
+
+/** Something between client and server. It needs clear text. */
+export interface Between extends Target {
+  stop(): void
+}
 
 /**
- * Something between client and server that makes process ids up and keeps its own connections when a client goes, as
- * PgBouncer does. It needs clear text.
+ * Makes process ids up and keeps its own connections when a client goes, as PgBouncer does.
+ *
+ * @param per what a client has a connection of the server for
  */
-export async function startPooler(target: Target): Promise<Target & { stop(): void }> {
+export async function startPooler(
+  target: Target,
+  per: 'session' | 'statement' = 'session',
+): Promise<Between> {
+  return await startBetween(target, (client, upstream) => {
+    const renumber = renumbering()
+    let refuse = false
+    client.once('close', () => upstream.write(query("set application_name = 'pooled'")))
+    client.on('data', (data) => {
+      if (data.equals(terminate)) return
+      const begin = per === 'statement' ? data.indexOf('BEGIN') : -1
+      if (begin === -1) upstream.write(data)
+      else {
+        upstream.write(data.subarray(0, begin - 5))
+        refuse = true
+      }
+    })
+    upstream.on('data', (data) => {
+      client.write(renumber(data))
+      if (refuse && data.at(-6) === readyForQuery) client.end(noTransaction)
+    })
+  })
+}
+
+/** Breaks off where a client sends more than its answer to the question for its password, before it is let in. */
+export async function startStrict(target: Target): Promise<Between & { refused(): number }> {
+  let refused = 0
+  const between = await startBetween(target, (client, upstream) => {
+    client.once('close', () => upstream.destroy())
+    upstream.on('data', (data) => client.write(data))
+    client.on('data', (data) => {
+      if (data[0] !== password || data.length === 1 + data.readInt32BE(1)) {
+        upstream.write(data)
+        return
+      }
+      refused += 1
+      client.destroy()
+    })
+  })
+  return { ...between, refused: () => refused }
+}
+
+async function startBetween(
+  target: Target,
+  carry: (client: Socket, upstream: Socket) => void,
+): Promise<Between> {
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
     const upstream = connect(target)
-    const renumber = renumbering()
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.on('error', () => undefined)
     }
     upstream.once('close', () => client.destroy())
-    client.once('close', () => upstream.write(query("set application_name = 'pooled'")))
-    client.on('data', (data) => {
-      if (!data.equals(terminate)) upstream.write(data)
-    })
-    upstream.on('data', (data) => client.write(renumber(data)))
+    carry(client, upstream)
   })
-  const port = await listenOnLoopback(server)
   return {
     host: '127.0.0.1',
-    port,
+    port: await listenOnLoopback(server),
     stop() {
       server.close()
       for (const socket of sockets) socket.destroy()
