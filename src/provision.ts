@@ -4,7 +4,7 @@ import { stopwatch, type Journal } from './journal.ts'
 import { createApplicationSecret, repairApplicationSecret } from './kubernetes/application-secret.ts'
 import { isInPlace, Looker, unproven, type Look } from './look.ts'
 import { grantsNow, passwordWords, roleNow, stepsToCome, tellDryRun, tellInPlace } from './narrate.ts'
-import type { Change } from './outcome.ts'
+import type { Change, Row } from './outcome.ts'
 import {
   convergeGrants,
   convergeRole,
@@ -200,6 +200,8 @@ async function changeRole(look: Look, run: Run, committing: () => void): Promise
 /** The application's database, which is there, and what is under way in it. */
 interface Database {
   readonly created: boolean
+  /** What the summary says of it, as long as it is not given to somebody else. */
+  readonly row: Row
   readonly server: ServerState
   readonly grants: GrantPlan
   /** What the server looks like once the grants on the database are right. */
@@ -218,11 +220,13 @@ async function keepDatabase(look: Look, role: RoleUnderWay, run: Run): Promise<D
   deadline.enter('the database and its grants')
   const owner = server.database?.owner ?? ''
   journal.step('right', 'database', `${database} is there, owner ${owner}`)
-  journal.row({ subject: `Database ${codeSpan(database)}`, now: `owner ${codeSpan(owner)}` })
+  const row = { subject: `Database ${codeSpan(database)}`, now: `owner ${codeSpan(owner)}` }
+  journal.row(row)
   const grants = plan.grants ?? decideGrants(server, wanted, plan.ours, [])
-  const granting = underWay(putGrantsRight(look, { server, created: false, grants }, run))
+  const standing = { created: false, row, server, grants }
+  const granting = underWay(putGrantsRight(look, standing, run))
   const login = underWay(granting.then(() => sessions.tryAs(look.login)))
-  return { created: false, server, grants, granting, inside: () => sessions.asAdmin(database), login }
+  return { ...standing, granting, inside: () => sessions.asAdmin(database), login }
 }
 
 /**
@@ -248,25 +252,27 @@ async function makeDatabase(look: Look, role: RoleUnderWay, run: Run): Promise<D
   const { name } = server.admin
   journal.step('created', 'database', `${database} created, owner ${name}`, seconds)
   const again = secret !== undefined
-  journal.row({
+  const row = {
     subject: `Database ${codeSpan(database)}`,
     now: `owner ${codeSpan(name)}`,
     ...(again && { found: 'it was gone' }),
     done: again ? 'created, and it is empty' : 'created',
-  })
+  }
+  journal.row(row)
   if (again) journal.note(`database ${database} was gone and is made anew: it is empty`)
   const grants = plan.grants ?? decideGrants(now, wanted, plan.ours, [])
-  const granting = underWay(putGrantsRight(look, { server: now, created: true, grants }, run))
-  return { created: true, server: now, grants, granting, inside: () => inside, login }
+  const standing = { created: true, row, server: now, grants }
+  const granting = underWay(putGrantsRight(look, standing, run))
+  return { ...standing, granting, inside: () => inside, login }
 }
 
 /** @returns what the server looks like with the grants on the database and its owner */
 async function putGrantsRight(
   look: Look,
-  { created, server, grants }: Pick<Database, 'created' | 'server' | 'grants'>,
+  { created, row, server, grants }: Omit<Database, 'granting' | 'inside' | 'login'>,
   run: Run,
 ): Promise<ServerState> {
-  const { plan, admin, secret } = look
+  const { plan, admin } = look
   const { journal, wanted } = run
   const { database, username } = wanted
   const newOwner = grants.owner === 'app' ? username : grants.owner && server.admin.name
@@ -288,14 +294,8 @@ async function putGrantsRight(
   journal.step(created ? 'created' : 'repaired', 'grants', text, timer())
   if (lines.length > 0) tellGrants(plan.ours, created, lines.join('; '), journal)
   if (newOwner) {
-    journal.row({
-      subject: `Database ${codeSpan(database)}`,
-      now: `owner ${codeSpan(newOwner)}`,
-      ...(created && secret !== undefined && { found: 'it was gone' }),
-      ...(created
-        ? { done: secret === undefined ? 'created' : 'created, and it is empty' }
-        : { found: 'another owner', done: `given to ${codeSpan(newOwner)}` }),
-    })
+    const given = { found: 'another owner', done: `given to ${codeSpan(newOwner)}` }
+    journal.row({ ...row, now: `owner ${codeSpan(newOwner)}`, ...(!created && given) })
   }
   return now
 }

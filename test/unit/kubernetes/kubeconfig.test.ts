@@ -252,6 +252,7 @@ describe('what cannot be used', () => {
       'the certificate-authority of cluster "c", none.pem, cannot be read (ENOENT)',
     ],
     [{ cluster: { 'proxy-url': 'proxy:3128' } }, 'the proxy for its cluster'],
+    [{ cluster: { 'proxy-url': 'socks6://proxy:1080' } }, 'no http, https or socks address'],
     [{ user: { 'client-certificate-data': 'bm8=', 'client-key-data': 'bm8=' } }, 'cannot be used (ERR_OSSL'],
     [
       { user: { 'auth-provider': { name: 'magic' } } },
