@@ -329,7 +329,9 @@ async function expectSaid(application: Application, { done, outcome, log }: Run)
     [role, database],
   )
   expect({ role: done.includes('role created'), database: done.includes('database created') }).toEqual(there)
-  expect(done.includes('secret created')).toBe('PGPASSWORD' in secret)
+  // A request that is under way is broken off at once, and then it is not known what came of it.
+  const unknown = outcome.doubts.some(({ object }) => object === 'secret')
+  expect([unknown, 'PGPASSWORD' in secret]).toContain(unknown || done.includes('secret created'))
   if (outcome.failure) expect(log).toContain(standing(outcome))
 }
 
