@@ -17,6 +17,7 @@ import {
   type Plan,
   type Wanted,
 } from './postgres/decide.ts'
+import { poolerFailure } from './postgres/failure.ts'
 import { lockScript, tryLock, type Lock } from './postgres/lock.ts'
 import { weigh } from './postgres/login.ts'
 import { isAmbiguous } from './postgres/scram.ts'
@@ -213,14 +214,7 @@ export class Looker {
     const { journal } = this
     const service = `svc/${this.cluster.access.service}`
     if (session.announcedPid !== server.backendPid) {
-      throw new Failure(
-        'pooler-in-between',
-        `A connection pooler answers behind ${service}, not PostgreSQL itself.`,
-        [
-          'Locks, settings and proofs belong to one session, which a pooler does not keep.',
-          'Ask the administrator for a Service that leads to the primary: key USER_ACCESS of the access Secret.',
-        ],
-      )
+      throw poolerFailure(`A connection pooler answers behind ${service}, not PostgreSQL itself.`)
     }
     if (server.versionNumber < oldestVersion) {
       throw new Failure(

@@ -41,6 +41,15 @@ const freshMs = 20_000
 /** SSLRequest. Source: https://www.postgresql.org/docs/current/protocol-message-formats.html */
 const sslRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
 
+/** The error for a server that accepts a connection and then says nothing. */
+export const silence = new Failure(
+  'tunnel-lost',
+  `PostgreSQL did not answer through the tunnel within ${connectTimeoutMs / 1000} s.`,
+  [
+    'The Pod accepted the connection and then said nothing. A frequent cause is a server that hangs or is overloaded.',
+  ],
+)
+
 interface Prepared {
   readonly peer: Peer
   readonly since: number
@@ -134,7 +143,7 @@ export async function inTime<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   const abort = (): void => void tunnel.destroy(signal.reason as Error)
-  const timer = setTimeout(() => tunnel.destroy(silence()), connectTimeoutMs)
+  const timer = setTimeout(() => tunnel.destroy(silence), connectTimeoutMs)
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
   try {
@@ -197,16 +206,5 @@ export function tlsFailure({ sslMode, host }: Peer, error: unknown): Failure {
       'Check input "ssl-root-cert" and the key ca.crt of the access Secret against the authority in use.',
     ],
     { cause: error },
-  )
-}
-
-/** The error for a server that accepts a connection and then says nothing. */
-function silence(): Failure {
-  return new Failure(
-    'tunnel-lost',
-    `PostgreSQL did not answer through the tunnel within ${connectTimeoutMs / 1000} s.`,
-    [
-      'The Pod accepted the connection and then said nothing. A frequent cause is a server that hangs or is overloaded.',
-    ],
   )
 }

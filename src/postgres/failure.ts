@@ -30,18 +30,28 @@ export function postgresFailure(error: unknown): Failure {
       { cause: error },
     )
   }
-  const said = `The server said "${oneLine(error.message)}".`
-  // A protocol violation, which node-postgres commits none of: what does not want to keep a session calls it so.
-  if (error.code === '08P01') {
-    return new Failure(
-      'pooler-in-between',
-      'A connection pooler refused a statement (08P01).',
-      [
-        said,
-        'Ask the administrator for a Service that leads to the primary: key USER_ACCESS of the access Secret.',
-      ],
-      { cause: error },
-    )
-  }
-  return new Failure('postgres-error', `PostgreSQL refused a statement (${code}).`, [said], { cause: error })
+  if (error.code === '08P01') return poolerFailure('A connection pooler refused a statement (08P01).', error)
+  return new Failure(
+    'postgres-error',
+    `PostgreSQL refused a statement (${code}).`,
+    [`The server said "${oneLine(error.message)}".`],
+    { cause: error },
+  )
+}
+
+/**
+ * Gives the error for something that answers in the place of PostgreSQL. PgBouncer says 08P01 to all that it does not
+ * support; from PostgreSQL that would be a message it cannot read, and none such is sent.
+ */
+export function poolerFailure(message: string, said?: pg.DatabaseError): Failure {
+  return new Failure(
+    'pooler-in-between',
+    message,
+    [
+      ...(said === undefined ? [] : [`It said "${oneLine(said.message)}".`]),
+      'Locks, settings and proofs belong to one session, which a pooler does not keep.',
+      'Ask the administrator for a Service that leads to the primary: key USER_ACCESS of the access Secret.',
+    ],
+    { cause: said },
+  )
 }

@@ -55,7 +55,7 @@ export async function tryLock<Seen>(
     // For the session from here on. Nobody has to wait for that: what comes next is sent right behind it.
     const keep = [...locks.map(({ key }) => `select pg_advisory_lock(${key})`), 'COMMIT']
     const kept = underWay(session.script(keep))
-    return { seen, lock: { session, seen, isHeld: () => kept.then(() => isHeld(session, locks)) } }
+    return { seen, lock: { session, seen, isHeld: () => isHeld(session, locks, kept) } }
   }
   const [, holder] = await allOf(session.query('ROLLBACK'), describeHolder(session, missing.key))
   return { seen, obstacle: `${missing.name}: ${holder}` }
@@ -125,8 +125,13 @@ function tryToTake({ key }: NamedKey): string {
 }
 
 /** A session that is lost holds nothing. */
-async function isHeld(session: Session, locks: readonly NamedKey[]): Promise<boolean> {
+async function isHeld(
+  session: Session,
+  locks: readonly NamedKey[],
+  kept: Promise<unknown>,
+): Promise<boolean> {
   try {
+    await kept
     const [row] = await session.query<{ held: number }>(
       `select count(distinct ${lockedKey})::int as held from pg_locks
        where locktype = 'advisory' and pid = pg_backend_pid() and granted and ${lockedKey} = any ($1::bigint[])`,

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
 import type { Evidence } from './decide.ts'
+import { poolerFailure } from './failure.ts'
 import type { Connections } from './connection.ts'
 import { logIn, type Attempt, type Login, type LoginOptions, type Session } from './session.ts'
 
@@ -17,7 +18,7 @@ const shortageMs = 2_000
 export async function logInPatiently(
   connections: Connections,
   login: Login,
-  options?: Pick<LoginOptions, 'first'>,
+  options?: LoginOptions,
 ): Promise<Attempt> {
   const { deadline } = connections.server
   const start = performance.now()
@@ -76,6 +77,8 @@ export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Log
   const said = `The server said "${oneLine(refusal?.message ?? '')}" (${refusal?.code ?? 'no SQLSTATE'}).`
   const cause = { cause: refusal }
   switch (refusal?.code) {
+    case '08P01':
+      return poolerFailure(`A connection pooler does not let "${user}" in (08P01).`, refusal)
     case '28P01':
       return new Failure(
         'login-refused',

@@ -7,7 +7,8 @@ import type { Deadline } from '../deadline.ts'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
 import { underWay } from '../under-way.ts'
-import { inTime, tlsFailure, type Connection, type Connections, type Peer } from './connection.ts'
+import { inTime, silence, tlsFailure, type Connection, type Connections, type Peer } from './connection.ts'
+import { endsSession } from './severity.ts'
 import { encryptions } from './sslmode.ts'
 
 /** What a server let us in on: a completed exchange of the password, or nothing at all (`trust`, a certificate). */
@@ -33,20 +34,25 @@ export interface Attempt {
 }
 
 /** What a login is to wait for, or to bring along. */
-export interface LoginOptions {
-  /**
-   * What has to be made before anybody can get in, such as the database: the answer to the server's challenge is held back
-   * until then, because the server looks for the database only after it. Without success, or where it takes more than a
-   * moment, the login ends.
-   */
-  readonly there?: Promise<unknown>
-  /**
-   * The script with which the session is going to begin: it is sent right behind the last message of SCRAM, so that its
-   * answer comes along with the login's. It may be run in vain, and is sent before the server has shown that it knows the
-   * password too: it changes nothing that outlasts the session, and holds names alone.
-   */
-  readonly first?: readonly string[] | undefined
-}
+export type LoginOptions =
+  | {
+      /**
+       * What has to be made before anybody can get in, such as the database: the answer to the server's challenge is held
+       * back until then, because the server looks for the database only after it. Without success, or where it takes more
+       * than a moment, the login ends.
+       */
+      readonly there?: Promise<unknown>
+      readonly first?: never
+    }
+  | {
+      readonly there?: never
+      /**
+       * The script with which the session is going to begin: it is sent right behind the last message of SCRAM, so that its
+       * answer comes along with the login's. It may be run in vain, or twice, and is sent before the server has shown that it
+       * knows the password too: it changes nothing that outlasts the session, and holds names alone.
+       */
+      readonly first?: readonly string[]
+    }
 
 /** A statement that only reads, and what its rows mean. */
 export interface Question<Answer> {
@@ -54,6 +60,8 @@ export interface Question<Answer> {
   readonly answer: (rows: readonly pg.QueryResultRow[]) => Answer
 }
 
+/** What node-postgres says of a connection that ended while it logged in. */
+const brokenOff = 'Connection terminated unexpectedly'
 /** `pg` stops at 100,000, which is less than some servers are set to (`scram_iterations`); this takes it seconds. */
 const hashing = { scramMaxIterations: 5_000_000 }
 /**
@@ -171,9 +179,16 @@ async function logInOn(
     tunnel.destroy()
     if (error instanceof pg.DatabaseError) return { exchange, refusal: error }
     // Something in between may not bear what no other client does.
-    if (begun?.results !== undefined) return await logInOn(open, connections, login)
+    if (begun?.results !== undefined && isBrokenOff(lost ?? error))
+      return await logInOn(open, connections, login)
     throw loginFailure(lost ?? error, login, deadline)
   }
+}
+
+/** Says whether the other side ended the connection, and said nothing. */
+function isBrokenOff(error: unknown): boolean {
+  if (error instanceof Failure) return error.code === 'tunnel-lost' && error !== silence
+  return (error as Error).message === brokenOff
 }
 
 /** The part of node-postgres that speaks the protocol, as far as it is used here. */
@@ -255,7 +270,7 @@ function loginFailure(error: unknown, login: Login, deadline: Deadline): Failure
   const { code, message } = error as NodeJS.ErrnoException
   // An alert of TLS: the server has read the rest of the handshake only now.
   if (code?.startsWith('ERR_SSL_')) return tlsFailure(login, error)
-  if (message === 'Connection terminated unexpectedly') {
+  if (message === brokenOff) {
     return new Failure(
       'tunnel-lost',
       'The connection to PostgreSQL was lost while logging in.',
@@ -282,7 +297,7 @@ export class Session {
   /** What was sent along with the login, until it is asked for. */
   private begun: Begun | undefined
   private lost: unknown
-  /** What the server said when it ended the session between two statements. */
+  /** What the server said when it ended the session. */
   private dismissal: unknown
   private readonly abort = (): void => {
     this.cut = setTimeout(() => this.tunnel.destroy(this.deadline.signal.reason as Error), graceMs)
@@ -366,13 +381,17 @@ export class Session {
   ): Promise<pg.QueryResult[]> {
     this.deadline.signal.throwIfAborted()
     decisive?.()
-    const begun = this.begun?.sql === sql ? this.begun.results : undefined
+    const { begun } = this
     this.begun = undefined
+    if (begun?.results !== undefined && begun.sql !== sql)
+      throw new Error(`Something else came first: ${begun.sql}`)
     try {
-      const result: pg.QueryResult | pg.QueryResult[] = await (begun ??
+      const result: pg.QueryResult | pg.QueryResult[] = await (begun?.results ??
         this.client.query(sql, values && [...values]))
       return Array.isArray(result) ? result : [result]
     } catch (error) {
+      // Said once, and meant for whatever was asked behind this as well.
+      if (endsSession(error)) this.dismissal ??= error
       if (error instanceof pg.DatabaseError) throw error
       if (this.deadline.signal.aborted) throw this.deadline.signal.reason
       if (this.dismissal instanceof pg.DatabaseError) throw this.dismissal

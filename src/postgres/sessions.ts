@@ -48,8 +48,9 @@ export class Sessions {
     }
   }
 
-  private async arrive(login: Login, { there, first }: LoginOptions): Promise<Attempt> {
-    if (there === undefined) return await logInPatiently(this.connections, login, { first })
+  private async arrive(login: Login, options: LoginOptions): Promise<Attempt> {
+    const { there } = options
+    if (there === undefined) return await logInPatiently(this.connections, login, options)
     if (this.trusting) await there
     return await logInAhead(this.connections, login, there)
   }

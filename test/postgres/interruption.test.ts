@@ -10,6 +10,7 @@ import { standing } from '../../src/outcome.ts'
 import { Connections } from '../../src/postgres/connection.ts'
 import { logInAhead } from '../../src/postgres/login.ts'
 import { scramVerifier } from '../../src/postgres/scram.ts'
+import { logIn, type Login } from '../../src/postgres/session.ts'
 import { useBench, type Application, type Run, type RunOptions } from '../support/bench.ts'
 
 const bench = useBench()
@@ -241,27 +242,53 @@ describe('a database that takes its time', () => {
   })
 
   test('leaves no session of a login that it turned out to be in vain for', async () => {
-    const deadline = startDeadline(20_000, new AbortController().signal)
-    const { host, port } = bench.postgres
-    const dial = async (): Promise<Duplex> => {
-      const socket = connect(port, host)
-      await once(socket, 'connect')
-      return Object.assign(socket, { connect: () => setImmediate(() => socket.emit('connect')) })
-    }
-    const connections = new Connections({ deadline, applicationName: 'in vain', dial })
-    const login = { ...bench.admin, host, sslMode: 'disable', ca: undefined, database: 'postgres' } as const
-    const open = (): Promise<unknown[]> =>
-      bench.sql(`select from pg_stat_activity where application_name = 'in vain'`)
-    await bench.withHba(['host all all 127.0.0.1/32 trust'], spiloHba, async () => {
-      const there = until(async () => (await open()).length > 0).then(() =>
-        Promise.reject(new Error('it failed')),
-      )
-      await expect(logInAhead(connections, login, there)).rejects.toThrow('it failed')
+    await withConnections('in vain', async (connections) => {
+      const login = { ...plainLogin(), database: 'postgres' }
+      const open = (): Promise<unknown[]> =>
+        bench.sql(`select from pg_stat_activity where application_name = 'in vain'`)
+      await bench.withHba(['host all all 127.0.0.1/32 trust'], spiloHba, async () => {
+        const there = until(async () => (await open()).length > 0).then(() =>
+          Promise.reject(new Error('it failed')),
+        )
+        await expect(logInAhead(connections, login, there)).rejects.toThrow('it failed')
+      })
+      await until(async () => (await open()).length === 0)
     })
-    await until(async () => (await open()).length === 0)
-    deadline.stop()
   })
 })
+
+test('the goodbye of a server is meant for all that it was asked', async () => {
+  await withConnections('dismissed', async (connections) => {
+    const { session } = await logIn(connections, { ...plainLogin(), database: 'postgres' })
+    const asked = ['select pg_sleep(60)', 'select 1', 'select 2']
+    const answers = Promise.allSettled(asked.map(async (sql) => await session?.query(sql)))
+    await until(async () => (await stateOf('dismissed')) !== '')
+    await bench.sql(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'dismissed'`,
+    )
+    expect(await answers).toMatchObject(asked.map(() => ({ reason: { code: '57P01' } })))
+  })
+})
+
+function plainLogin(): Omit<Login, 'database'> {
+  return { ...bench.admin, host: bench.postgres.host, sslMode: 'disable', ca: undefined }
+}
+
+/** Opens connections to the server without a cluster in between. */
+async function withConnections(
+  applicationName: string,
+  work: (connections: Connections) => Promise<void>,
+): Promise<void> {
+  const deadline = startDeadline(20_000, new AbortController().signal)
+  const { host, port } = bench.postgres
+  const dial = async (): Promise<Duplex> => {
+    const socket = connect(port, host)
+    await once(socket, 'connect')
+    return Object.assign(socket, { connect: () => setImmediate(() => socket.emit('connect')) })
+  }
+  await work(new Connections({ deadline, applicationName, dial }))
+  deadline.stop()
+}
 
 /** Runs, and has the database not be made before the work is done: the server waits 5 s for others to leave the template. */
 async function whileDatabaseIsMade(

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { spiloHba } from '../../sandbox/postgres.ts'
 import { scramVerifier } from '../../src/postgres/scram.ts'
 import { identifier, literal, useBench } from '../support/bench.ts'
-import { startStrict } from '../support/pooler.ts'
+import { startBetween, startStrict } from '../support/pooler.ts'
 
 const bench = useBench()
 
@@ -79,18 +79,57 @@ test.each(['there', 'gone'])('a password with which drivers do not log in alike,
   expect(outcome.failure?.message).toContain('PGPASSWORD')
 })
 
-test('what goes along with a login is asked after it, where something in between does not bear that', async () => {
-  const strict = await startStrict(bench.postgres)
-  try {
-    const accessSecret = bench.access({ target: strict, sslMode: 'disable' })
-    const application = bench.application({ accessSecret })
-    expect(await application.run()).toMatchObject({ code: undefined })
-    expect(await application.run()).toMatchObject({ code: undefined, done: [] })
-    // The admin and the application, in both runs.
-    expect(strict.refused()).toBe(4)
-  } finally {
-    strict.stop()
-  }
+describe('what goes along with a login', () => {
+  test('is asked after it, where something in between does not bear it', async () => {
+    const strict = await startStrict(bench.postgres)
+    try {
+      const accessSecret = bench.access({ target: strict, sslMode: 'disable' })
+      const application = bench.application({ accessSecret })
+      expect(await application.run()).toMatchObject({ code: undefined })
+      expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+      // The admin and the application, in both runs.
+      expect(strict.refused()).toBe(4)
+    } finally {
+      strict.stop()
+    }
+  })
+
+  test('is not the reason of a server that falls silent', async () => {
+    const strict = await startStrict(bench.postgres, 'falls silent')
+    try {
+      const accessSecret = bench.access({ target: strict, sslMode: 'disable' })
+      const { outcome } = await bench
+        .application()
+        .refused('tunnel-lost', { accessSecret, timeoutMs: 15_000 })
+      expect(outcome.failure?.message).toContain('did not answer through the tunnel within 10 s')
+      expect(strict.refused()).toBe(2)
+    } finally {
+      strict.stop()
+    }
+  })
+
+  test('is not the reason of a server that does not know the password', async () => {
+    let logins = 0
+    const forger = await startBetween(bench.postgres, (client, upstream) => {
+      logins += 1
+      client.once('close', () => upstream.destroy())
+      client.on('data', (data) => upstream.write(data))
+      upstream.on('data', (data) => {
+        const signature = data.indexOf('\0\0\0\fv=')
+        if (signature !== -1) data.write('forged', signature + 6)
+        client.write(data)
+      })
+    })
+    try {
+      const accessSecret = bench.access({ target: forger, sslMode: 'disable' })
+      const { outcome } = await bench.application().refused('login-unsupported', { accessSecret })
+      expect(outcome.failure?.message).toContain('server signature does not match')
+      // The admin and the application, and what was opened for the logins to come.
+      expect(logins).toBeLessThanOrEqual(4)
+    } finally {
+      forger.stop()
+    }
+  })
 })
 
 test('a password that went into the log of the server would be found', async () => {

@@ -9,7 +9,7 @@ import type { Failure, FailureCode } from '../../src/failure.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
 import { identifier, useBench, type Application } from '../support/bench.ts'
 import { startPooler, type Between } from '../support/pooler.ts'
-import { gss, oauth, startStranger } from '../support/stranger.ts'
+import { gss, oauth, pgbouncer, startStranger } from '../support/stranger.ts'
 
 const bench = useBench()
 
@@ -63,6 +63,13 @@ const obstacles: readonly Obstacle[] = [
     code: 'pooler-in-between',
     says: /^A connection pooler answers behind svc\/access\d+/,
     hints: /USER_ACCESS/,
+  },
+  {
+    title: 'a pooler answers that knows none of our settings',
+    inputs: () => ({ accessSecret: bench.access({ target: strangers.pgbouncer, sslMode: 'disable' }) }),
+    code: 'pooler-in-between',
+    says: /^A connection pooler does not let "postgresql1_admin" in \(08P01\)/,
+    hints: /"unsupported startup parameter: options"[^]*USER_ACCESS/,
   },
   {
     title: 'a pooler answers that knows single statements alone',
@@ -188,13 +195,17 @@ const obstacles: readonly Obstacle[] = [
 
 let pooler: Between
 let statementPooler: Between
-let strangers: Record<'gss' | 'oauth', Awaited<ReturnType<typeof startStranger>>>
+let strangers: Record<'gss' | 'oauth' | 'pgbouncer', Awaited<ReturnType<typeof startStranger>>>
 let standby: PostgresServer
 
 beforeAll(async () => {
   pooler = await startPooler(bench.postgres)
   statementPooler = await startPooler(bench.postgres, 'statement')
-  strangers = { gss: await startStranger(gss), oauth: await startStranger(oauth) }
+  strangers = {
+    gss: await startStranger(gss),
+    oauth: await startStranger(oauth),
+    pgbouncer: await startStranger(pgbouncer),
+  }
   standby = await bench.postgres.standby()
 })
 

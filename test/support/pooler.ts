@@ -46,8 +46,14 @@ export async function startPooler(
   })
 }
 
-/** Breaks off where a client sends more than its answer to the question for its password, before it is let in. */
-export async function startStrict(target: Target): Promise<Between & { refused(): number }> {
+/**
+ * Breaks off, or falls silent, where a client sends more than its answer to the question for its password before it is let
+ * in.
+ */
+export async function startStrict(
+  target: Target,
+  how: 'breaks off' | 'falls silent' = 'breaks off',
+): Promise<Between & { refused(): number }> {
   let refused = 0
   const between = await startBetween(target, (client, upstream) => {
     client.once('close', () => upstream.destroy())
@@ -58,13 +64,14 @@ export async function startStrict(target: Target): Promise<Between & { refused()
         return
       }
       refused += 1
-      client.destroy()
+      if (how === 'breaks off') client.destroy()
     })
   })
   return { ...between, refused: () => refused }
 }
 
-async function startBetween(
+/** Puts something between, which is told of every connection. */
+export async function startBetween(
   target: Target,
   carry: (client: Socket, upstream: Socket) => void,
 ): Promise<Between> {

@@ -20,3 +20,7 @@ export const oauth = Buffer.concat([
   Buffer.from([82, 0, 0, 0, 21, 0, 0, 0, 10]),
   Buffer.from('OAUTHBEARER\0\0'),
 ])
+
+/** ErrorResponse, in the words of a PgBouncer that was not told to overlook `options`. */
+export const pgbouncer = Buffer.from('E\0\0\0\0SFATAL\0C08P01\0Munsupported startup parameter: options\0\0')
+pgbouncer.writeInt32BE(pgbouncer.length - 1, 1)
