@@ -286,8 +286,11 @@ async function withConnections(
     await once(socket, 'connect')
     return Object.assign(socket, { connect: () => setImmediate(() => socket.emit('connect')) })
   }
-  await work(new Connections({ deadline, applicationName, dial }))
-  deadline.stop()
+  try {
+    await work(new Connections({ deadline, applicationName, dial }))
+  } finally {
+    deadline.stop()
+  }
 }
 
 /** Runs, and has the database not be made before the work is done: the server waits 5 s for others to leave the template. */
