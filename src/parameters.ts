@@ -212,7 +212,7 @@ export interface Output {
 
 /** The one table of outputs. None of them ever holds a credential. */
 export const outputs = [
-  { name: 'changed', description: '`true` if this run changed anything, else `false`.' },
+  { name: 'changed', description: '`true` if this run changed anything, or may have, else `false`.' },
   {
     name: 'changes',
     description:

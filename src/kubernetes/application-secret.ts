@@ -313,7 +313,8 @@ function marks(written: Record<string, string>, newCredential = false): Metadata
 
 /**
  * Where somebody else wrote the password, the time of their last change to the Secret is the best there is; we note
- * our own, because a repair of another key leaves the password alone.
+ * our own, because a repair of another key leaves the password alone. Gives whole seconds, because a Pod's age has no
+ * finer ones: a Pod that was made right after the change would seem to be older.
  */
 function credentialChange({
   annotations,
@@ -328,7 +329,7 @@ function credentialChange({
   const times = [creationTimestamp, annotations?.[credentialChangedAnnotation], ...others]
     .map((time) => Date.parse(time ?? ''))
     .filter((time) => !Number.isNaN(time))
-  return times.length === 0 ? undefined : new Date(Math.max(...times))
+  return times.length === 0 ? undefined : new Date(Math.floor(Math.max(...times) / 1_000) * 1_000)
 }
 
 function parseLastWritten(annotation: string | undefined): Record<string, string> | undefined {

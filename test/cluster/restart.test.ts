@@ -48,6 +48,12 @@ async function restart(signal: NodeJS.Signals): Promise<void> {
 describe('the API server is restarted', () => {
   let scene: Scene
 
+  async function recovery(): Promise<void> {
+    const { admin, database } = scene
+    await until('the API server is ready', async () => (await admin.call('GET', '/readyz')).status === 200)
+    await readyPod(admin, database, `${cluster}-0`)
+  }
+
   beforeAll(async () => {
     scene = await Scene.open()
   }, 60_000)
@@ -62,12 +68,9 @@ describe('the API server is restarted', () => {
     'by %s, at %s',
     async (signal, moment) => {
       const name = moment.replaceAll(' ', '-')
-      const run = await disturbed(scene, name, moment, () => restart(signal))
+      // Whatever became of the run, the next test needs the cluster.
+      const run = await disturbed(scene, name, moment, () => restart(signal)).finally(recovery)
       expectOrderly(run)
-      await until('the API server is ready', async () => {
-        return (await scene.admin.call('GET', '/readyz')).status === 200
-      })
-      await readyPod(scene.admin, scene.database, `${cluster}-0`)
       await expectConvergence(scene, name)
     },
     120_000,

@@ -95,6 +95,42 @@ describe('reading', () => {
   ])('who keeps %j: %p', (metadata, owner) => {
     expect(parse(values, metadata).owner).toBe(owner)
   })
+
+  const changedAt = (time: string): Metadata['annotations'] => ({
+    'pg-app-user.elastisys.io/credential-changed': time,
+  })
+  const passwordOf = (manager: string, time: string): object => ({
+    manager,
+    time,
+    fieldsV1: { 'f:data': { 'f:PGPASSWORD': {} } },
+  })
+  test.each<[string, object, string | undefined]>([
+    ['as old as the Secret', { creationTimestamp: '2026-11-20T10:00:00Z' }, '2026-11-20T10:00:00.000Z'],
+    [
+      'changed by us, in whole seconds, as a Pod tells its age',
+      { creationTimestamp: '2026-11-20T10:00:00Z', annotations: changedAt('2026-11-21T10:00:00.987Z') },
+      '2026-11-21T10:00:00.000Z',
+    ],
+    [
+      'changed by somebody else',
+      {
+        annotations: changedAt('2026-11-21T10:00:00.000Z'),
+        managedFields: [passwordOf('kubectl-edit', '2026-11-22T10:00:00Z')],
+      },
+      '2026-11-22T10:00:00.000Z',
+    ],
+    [
+      'another key was repaired by us',
+      {
+        annotations: changedAt('2026-11-21T10:00:00.000Z'),
+        managedFields: [passwordOf('pg-app-user', '2026-11-22T10:00:00Z')],
+      },
+      '2026-11-21T10:00:00.000Z',
+    ],
+    ['no time', { annotations: changedAt('yesterday') }, undefined],
+  ])('when the password was written: %s', (_, metadata, time) => {
+    expect(parse(values, metadata as Metadata).credentialChanged?.toISOString()).toBe(time)
+  })
 })
 
 describe('planning', () => {
