@@ -32,7 +32,10 @@ export interface ApplicationSecret {
   readonly values: ApplicationValues
   /** What this tool last wrote, without the password, `ca.crt` as a digest: values that nobody has changed by hand. */
   readonly lastWritten?: Readonly<Record<string, string>>
-  /** When its password was written last, as far as that can be told: Pods older than that have another one. */
+  /**
+   * When its password was written last, in whole seconds, as far as that can be told: Pods older than that have another
+   * one.
+   */
   readonly credentialChanged?: Date
 }
 

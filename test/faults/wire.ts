@@ -1,6 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { listenOnLoopback } from '../../sandbox/host.ts'
 import type { Target } from '../../sandbox/api.ts'
+import { errorResponse, query } from '../support/message.ts'
 
 /** What a client asks of PostgreSQL: to let it in, or to run a statement. */
 export interface Asked {
@@ -158,22 +159,11 @@ function typesOf(data: Buffer): string[] {
   return types
 }
 
-/** ErrorResponse. */
 function refusal(sqlState: string): Buffer {
-  return message('E', `SERROR\0VERROR\0C${sqlState}\0Mmade up by a test\0\0`)
+  return errorResponse({ S: 'ERROR', V: 'ERROR', C: sqlState, M: 'made up by a test' })
 }
 
 /** A statement that fails, so that the server's transaction knows about it. */
 function raising(sqlState: string): Buffer {
-  return message(
-    'Q',
-    `do $$ begin raise sqlstate '${sqlState}' using message = 'made up by a test'; end $$\0`,
-  )
-}
-
-function message(type: string, body: string): Buffer {
-  const content = Buffer.from(body)
-  const head = Buffer.from(`${type}\0\0\0\0`)
-  head.writeInt32BE(4 + content.length, 1)
-  return Buffer.concat([head, content])
+  return query(`do $$ begin raise sqlstate '${sqlState}' using message = 'made up by a test'; end $$`)
 }

@@ -1,16 +1,18 @@
 import { connect, createServer, type Socket } from 'node:net'
 import type { Target } from '../../sandbox/api.ts'
 import { listenOnLoopback } from '../../sandbox/host.ts'
+import { errorResponse, message, query } from './message.ts'
 
 const backendKeyData = 'K'.charCodeAt(0)
 const readyForQuery = 'Z'.charCodeAt(0)
 const password = 'p'.charCodeAt(0)
-const terminate = Buffer.from([88, 0, 0, 0, 4])
-/** ErrorResponse with the words of PgBouncer. */
-const noTransaction = Buffer.from(
-  'E\0\0\0\0SFATAL\0C08P01\0Mtransaction blocks not allowed in statement pooling mode\0\0',
-)
-noTransaction.writeInt32BE(noTransaction.length - 1, 1)
+const terminate = message('X', '')
+/** In the words of PgBouncer. */
+const noTransaction = errorResponse({
+  S: 'FATAL',
+  C: '08P01',
+  M: 'transaction blocks not allowed in statement pooling mode',
+})
 
 /** Something between client and server. It needs clear text. */
 export interface Between extends Target {
@@ -95,12 +97,6 @@ export async function startBetween(
   }
 }
 
-function query(text: string): Buffer {
-  const message = Buffer.from(`Q\0\0\0\0${text}\0`)
-  message.writeInt32BE(message.length - 1, 1)
-  return message
-}
-
 /** Cuts what a server sends into messages (type, length, content) and changes the process id where one is told. */
 function renumbering(): (data: Buffer) => Buffer {
   let rest = Buffer.alloc(0)
@@ -108,10 +104,10 @@ function renumbering(): (data: Buffer) => Buffer {
     rest = Buffer.concat([rest, data])
     const whole: Buffer[] = []
     while (rest.length >= 5 && rest.length >= 1 + rest.readInt32BE(1)) {
-      const message = rest.subarray(0, 1 + rest.readInt32BE(1))
-      rest = rest.subarray(message.length)
-      if (message[0] === backendKeyData) message.writeInt32BE(message.readInt32BE(5) + 1, 5)
-      whole.push(message)
+      const next = rest.subarray(0, 1 + rest.readInt32BE(1))
+      rest = rest.subarray(next.length)
+      if (next[0] === backendKeyData) next.writeInt32BE(next.readInt32BE(5) + 1, 5)
+      whole.push(next)
     }
     return Buffer.concat(whole)
   }
