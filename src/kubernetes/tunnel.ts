@@ -23,6 +23,10 @@ const errorChannel = 1
 const frameBytes = 256 * 1024
 const pingEveryMs = 10_000
 
+/** The words of kubelet, containerd and CRI-O for a Pod that they have let go of, while the API server still knows it. */
+const letGo =
+  /^(pod (not found|does not exist)|failed to find sandbox|rpc error: .*(find sandbox|sandbox .*is not running))/
+
 /**
  * Opens a connection to a port of a Pod, inside this process: no local port is opened. The signal ends the opening;
  * a tunnel that stands outlives it, so that a session can still end what it has begun.
@@ -101,12 +105,11 @@ async function refusal(api: Api, target: TunnelTarget, response: IncomingMessage
       ],
     )
   }
-  // The words are the kubelet's: it has let go of a Pod that the API server still knows.
-  if ((status === 404 && said !== '') || /^pod (not found|does not exist)/.test(text)) {
-    return lost(target, 'the Pod is gone')
-  }
+  if ((status === 404 && said !== '') || letGo.test(text)) return lost(target, 'the Pod is gone')
   if (status === 400 && said.includes('does not have a host assigned'))
     return lost(target, 'the Pod runs on no Node yet')
+  // What the Node's container runtime says, since CRI is gRPC; the kubelet hands it on in plain text.
+  if (text.startsWith('rpc error: ')) return lost(target, `${status} "${text}"`)
   if (status >= 500 && said !== '') return lost(target, `${status} "${said}"`)
   return upgradeRefused(api, target, said === '' ? `it answered ${status}` : `${status} "${said}"`)
 }

@@ -75,6 +75,26 @@ describe('opening', () => {
     ['500 Internal Server Error', status('error dialing backend'), 'tunnel-lost', '"error dialing backend"'],
     ['500 Internal Server Error', 'pod not found ("pg-0_db")', 'tunnel-lost', 'the Pod is gone'],
     ['404 Not Found', 'pod does not exist', 'tunnel-lost', 'the Pod is gone'],
+    ['500 Internal Server Error', 'failed to find sandboxID for pod pg-0', 'tunnel-lost', 'the Pod is gone'],
+    [
+      '500 Internal Server Error',
+      'rpc error: code = Unknown desc = sandbox container is not running',
+      'tunnel-lost',
+      'the Pod is gone',
+    ],
+    [
+      '404 Not Found',
+      'rpc error: code = NotFound desc = could not find sandbox "f00"',
+      'tunnel-lost',
+      'the Pod is gone',
+    ],
+    [
+      '500 Internal Server Error',
+      'rpc error: code = DeadlineExceeded desc = context deadline exceeded',
+      'tunnel-lost',
+      '500 "rpc error: code = DeadlineExceeded desc = context deadline exceeded"',
+    ],
+    ['503 Service Unavailable', 'upstream connect error', 'upgrade-refused', 'it answered 503'],
     ['500 Internal Server Error', '<html>', 'upgrade-refused', 'it answered 500'],
     [
       '400 Bad Request',
