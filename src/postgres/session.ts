@@ -155,8 +155,10 @@ async function logInOn(
       return login.password
     },
   })
-  // An idle connection that breaks is found by its next query; without a listener it would end the process.
-  client.on('error', () => undefined)
+  // From the first moment on: a server may let somebody in and say goodbye in one breath. Nobody else listens, and an error
+  // that nobody listens to would end the process.
+  const goodbye: Goodbye = { said: undefined }
+  client.on('error', (error) => (goodbye.said ??= error))
   const { connection: protocol } = client as unknown as { connection: Protocol }
   protocol.on('authenticationCleartextPassword', () => (demanded = 'password'))
   protocol.on('authenticationMD5Password', () => (demanded = 'md5'))
@@ -171,7 +173,7 @@ async function logInOn(
       const connected = client.connect()
       guardReading(stream)
       await connected
-      return new Session(client, connection, deadline, begun)
+      return new Session(client, connection, deadline, goodbye, begun)
     })
     return { exchange, session }
   } catch (error) {
@@ -289,6 +291,11 @@ function loginFailure(error: unknown, login: Login, deadline: Deadline): Failure
   )
 }
 
+/** What node-postgres was told when nothing was asked: by the server as it ended the session, or by the connection. */
+interface Goodbye {
+  said: unknown
+}
+
 /** A connection to PostgreSQL that is logged in. */
 export class Session {
   private readonly client: pg.Client
@@ -296,9 +303,7 @@ export class Session {
   private readonly deadline: Deadline
   /** What was sent along with the login, until it is asked for. */
   private begun: Begun | undefined
-  private lost: unknown
-  /** What the server said when it ended the session. */
-  private dismissal: unknown
+  private readonly goodbye: Goodbye
   private readonly abort = (): void => {
     this.cut = setTimeout(() => this.tunnel.destroy(this.deadline.signal.reason as Error), graceMs)
   }
@@ -306,15 +311,20 @@ export class Session {
   /** `TLS 1.3` or the like; nothing for clear text. */
   readonly encryption: string | undefined
 
-  constructor(client: pg.Client, { stream, tunnel }: Connection, deadline: Deadline, begun?: Begun) {
+  constructor(
+    client: pg.Client,
+    { stream, tunnel }: Connection,
+    deadline: Deadline,
+    goodbye: Goodbye,
+    begun?: Begun,
+  ) {
     this.client = client
-    this.begun = begun
     this.tunnel = tunnel
     this.deadline = deadline
+    this.goodbye = goodbye
+    this.begun = begun
     this.encryption =
       stream instanceof TLSSocket ? (stream.getProtocol() ?? 'TLS').replace('TLSv', 'TLS ') : undefined
-    tunnel.on('error', (error) => (this.lost = error))
-    client.on('error', (error) => (this.dismissal ??= error))
     deadline.signal.addEventListener('abort', this.abort, { once: true })
   }
 
@@ -381,7 +391,7 @@ export class Session {
   ): Promise<pg.QueryResult[]> {
     this.deadline.signal.throwIfAborted()
     decisive?.()
-    const { begun } = this
+    const { begun, goodbye, tunnel } = this
     this.begun = undefined
     if (begun?.results !== undefined && begun.sql !== sql)
       throw new Error(`Something else came first: ${begun.sql}`)
@@ -391,16 +401,16 @@ export class Session {
       return Array.isArray(result) ? result : [result]
     } catch (error) {
       // Said once, and meant for whatever was asked behind this as well.
-      if (endsSession(error)) this.dismissal ??= error
+      if (endsSession(error)) goodbye.said ??= error
       if (error instanceof pg.DatabaseError) throw error
       if (this.deadline.signal.aborted) throw this.deadline.signal.reason
-      if (this.dismissal instanceof pg.DatabaseError) throw this.dismissal
-      if (this.lost instanceof Failure) throw this.lost
+      if (goodbye.said instanceof pg.DatabaseError) throw goodbye.said
+      if (tunnel.errored instanceof Failure) throw tunnel.errored
       throw new Failure(
         'tunnel-lost',
         'The connection to PostgreSQL was lost.',
         ['A frequent cause is a Pod that is restarting or a primary that moved. The next run starts afresh.'],
-        { cause: this.lost ?? error },
+        { cause: tunnel.errored ?? error },
       )
     }
   }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Target } from '../../sandbox/api.ts'
 import { spiloHba } from '../../sandbox/postgres.ts'
 import { startDeadline } from '../../src/deadline.ts'
 import { standing } from '../../src/outcome.ts'
@@ -12,6 +13,7 @@ import { logInAhead } from '../../src/postgres/login.ts'
 import { scramVerifier } from '../../src/postgres/scram.ts'
 import { logIn, type Login } from '../../src/postgres/session.ts'
 import { useBench, type Application, type Run, type RunOptions } from '../support/bench.ts'
+import { startBetween } from '../support/pooler.ts'
 
 const bench = useBench()
 
@@ -270,6 +272,44 @@ test('the goodbye of a server is meant for all that it was asked', async () => {
   })
 })
 
+test('the goodbye of a server is heard, although it comes in one piece with the login', async () => {
+  const hasty = await startBetween(bench.postgres, (client, upstream) => {
+    const held: Buffer[] = []
+    client.on('data', (data) => upstream.write(data))
+    upstream.on('data', (data) => {
+      if (held.length > 0 || isFinal(data)) held.push(data)
+      else client.write(data)
+    })
+    upstream.once('end', () => client.end(Buffer.concat(held)))
+  })
+  try {
+    await withConnections(
+      'hasty',
+      async (connections) => {
+        const ended = until(async () => {
+          const rows = await bench.sql(
+            `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'hasty' and state = 'idle'`,
+          )
+          return rows.length > 0
+        })
+        const first = ['select 1 as one']
+        const { session } = await logIn(connections, { ...plainLogin(), database: 'postgres' }, { first })
+        await ended
+        expect(await session?.script(first)).toEqual([[{ one: 1 }]])
+        await expect(session?.query('select 2')).rejects.toMatchObject({ code: '57P01' })
+      },
+      hasty,
+    )
+  } finally {
+    hasty.stop()
+  }
+})
+
+/** AuthenticationSASLFinal: the server is about to let somebody in. */
+function isFinal(data: Buffer): boolean {
+  return data[0] === 'R'.charCodeAt(0) && data.readInt32BE(5) === 12
+}
+
 function plainLogin(): Omit<Login, 'database'> {
   return { ...bench.admin, host: bench.postgres.host, sslMode: 'disable', ca: undefined }
 }
@@ -278,9 +318,9 @@ function plainLogin(): Omit<Login, 'database'> {
 async function withConnections(
   applicationName: string,
   work: (connections: Connections) => Promise<void>,
+  { host, port }: Target = bench.postgres,
 ): Promise<void> {
   const deadline = startDeadline(20_000, new AbortController().signal)
-  const { host, port } = bench.postgres
   const dial = async (): Promise<Duplex> => {
     const socket = connect(port, host)
     await once(socket, 'connect')
