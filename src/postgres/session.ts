@@ -155,10 +155,12 @@ async function logInOn(
       return login.password
     },
   })
-  // From the first moment on: a server may let somebody in and say goodbye in one breath. Nobody else listens, and an error
-  // that nobody listens to would end the process.
+  // From the first moment on: a server may let somebody in and say goodbye in one breath. An idle connection that breaks is
+  // found by its next query; without a listener it would end the process.
   const goodbye: Goodbye = { said: undefined }
-  client.on('error', (error) => (goodbye.said ??= error))
+  client.on('error', (error) => {
+    if (error instanceof pg.DatabaseError) goodbye.said ??= error
+  })
   const { connection: protocol } = client as unknown as { connection: Protocol }
   protocol.on('authenticationCleartextPassword', () => (demanded = 'password'))
   protocol.on('authenticationMD5Password', () => (demanded = 'md5'))
@@ -291,9 +293,9 @@ function loginFailure(error: unknown, login: Login, deadline: Deadline): Failure
   )
 }
 
-/** What node-postgres was told when nothing was asked: by the server as it ended the session, or by the connection. */
+/** What the server said when it ended the session, which may be before there is one. */
 interface Goodbye {
-  said: unknown
+  said: pg.DatabaseError | undefined
 }
 
 /** A connection to PostgreSQL that is logged in. */
@@ -400,11 +402,13 @@ export class Session {
         this.client.query(sql, values && [...values]))
       return Array.isArray(result) ? result : [result]
     } catch (error) {
-      // Said once, and meant for whatever was asked behind this as well.
-      if (endsSession(error)) goodbye.said ??= error
-      if (error instanceof pg.DatabaseError) throw error
+      if (error instanceof pg.DatabaseError) {
+        // Said once, and meant for whatever was asked behind this as well.
+        if (endsSession(error)) goodbye.said ??= error
+        throw error
+      }
       if (this.deadline.signal.aborted) throw this.deadline.signal.reason
-      if (goodbye.said instanceof pg.DatabaseError) throw goodbye.said
+      if (goodbye.said !== undefined) throw goodbye.said
       if (tunnel.errored instanceof Failure) throw tunnel.errored
       throw new Failure(
         'tunnel-lost',
