@@ -13,6 +13,7 @@ import { logInAhead } from '../../src/postgres/login.ts'
 import { scramVerifier } from '../../src/postgres/scram.ts'
 import { logIn, type Login } from '../../src/postgres/session.ts'
 import { useBench, type Application, type Run, type RunOptions } from '../support/bench.ts'
+import { saslFinal } from '../support/message.ts'
 import { startBetween } from '../support/pooler.ts'
 
 const bench = useBench()
@@ -277,7 +278,7 @@ test('the goodbye of a server is heard, although it comes in one piece with the 
     const held: Buffer[] = []
     client.on('data', (data) => upstream.write(data))
     upstream.on('data', (data) => {
-      if (held.length > 0 || isFinal(data)) held.push(data)
+      if (held.length > 0 || data.includes(saslFinal)) held.push(data)
       else client.write(data)
     })
     upstream.once('end', () => client.end(Buffer.concat(held)))
@@ -304,11 +305,6 @@ test('the goodbye of a server is heard, although it comes in one piece with the 
     hasty.stop()
   }
 })
-
-/** AuthenticationSASLFinal: the server is about to let somebody in. */
-function isFinal(data: Buffer): boolean {
-  return data[0] === 'R'.charCodeAt(0) && data.readInt32BE(5) === 12
-}
 
 function plainLogin(): Omit<Login, 'database'> {
   return { ...bench.admin, host: bench.postgres.host, sslMode: 'disable', ca: undefined }

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { spiloHba } from '../../sandbox/postgres.ts'
 import { scramVerifier } from '../../src/postgres/scram.ts'
 import { identifier, literal, useBench } from '../support/bench.ts'
+import { saslFinal } from '../support/message.ts'
 import { startBetween, startStrict } from '../support/pooler.ts'
 
 const bench = useBench()
@@ -114,9 +115,9 @@ describe('what goes along with a login', () => {
       client.once('close', () => upstream.destroy())
       client.on('data', (data) => upstream.write(data))
       upstream.on('data', (data) => {
-        const signature = data.indexOf('\0\0\0\fv=')
+        const signature = data.indexOf(saslFinal)
         if (signature !== -1) {
-          data.write('forged', signature + 6)
+          data.write('forged', signature + saslFinal.length)
           forged += 1
         }
         client.write(data)

@@ -19,3 +19,6 @@ export function errorResponse(fields: Readonly<Record<string, string>>): Buffer 
   const content = Object.entries(fields).map(([letter, words]) => `${letter}${words}\0`)
   return message('E', `${content.join('')}\0`)
 }
+
+/** What an AuthenticationSASLFinal has in it: its number, and the begin of the server's signature. */
+export const saslFinal = '\0\0\0\fv='
