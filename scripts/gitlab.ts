@@ -50,8 +50,8 @@ const patternsByName: Partial<Record<ParameterName, string>> = {
 }
 
 /**
- * Whether the texts of a parameter are so constrained that they can stand in a script. There nothing overrides them,
- * while a variable of a job gives way to one of the project or of whoever starts the pipeline.
+ * Whether the texts of a parameter are so constrained that they can stand in a script. There no variable overrides
+ * them, while a variable of a job gives way to one of the project or of whoever starts the pipeline.
  */
 function isConstrained({ kind, name }: NamedParameter): boolean {
   return ['name', 'choice', 'flag', 'duration', 'patterns'].includes(kind) || name in patternsByName
@@ -115,7 +115,7 @@ export function formatTemplate(component: ComponentName): string {
   const { job, action } = components[component]
   const table = componentParameters(component)
   const command = [
-    `pg-app-user ${component}`,
+    `${program} ${component}`,
     ...(component === 'provision' ? ['--yes'] : []),
     `--dotenv ${dotenv} --report-directory ${reportFolder}`,
     // In double quotes, because a name may be a variable. None of the patterns has anything else that a shell reads.
@@ -166,12 +166,16 @@ export function formatTemplate(component: ComponentName): string {
   ])
   comment(body, '$[[ inputs.job-name ]]', [
     'Free text travels in variables and never in the script. What stands in the script is constrained by its type,',
-    'options or pattern, and no variable of a project or of a pipeline can override it.',
+    'options or pattern, and no variable overrides it. That is no protection from whoever sets variables: LD_PRELOAD or',
+    'BASH_ENV, for instance, runs code of theirs in this job.',
   ])
   guardInputs(body)
   const options = { lineWidth: 0, singleQuote: true }
   return `${header.toString(options)}---\n${body.toString(options)}`
 }
+
+/** Where the image has the tool. By its name alone, a variable PATH would decide which program it is. */
+const program = '/usr/local/bin/pg-app-user'
 
 const dotenv = 'pg-app-user.env'
 const reportFolder = 'pg-app-user-go-live'

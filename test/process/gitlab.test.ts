@@ -1,8 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parse } from 'yaml'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
-import { attack, Pipelines, waived, type PipelineOptions, type PipelineRun } from '../support/pipeline.ts'
+import {
+  attack,
+  Pipelines,
+  waived,
+  writeProgram,
+  type PipelineOptions,
+  type PipelineRun,
+} from '../support/pipeline.ts'
 import { canariesOf } from './command.ts'
 
 let sandbox: Sandbox
@@ -159,5 +168,45 @@ describe.each(['provision', 'go-live'] as const)('the gate in the component %s',
     const { code, log } = await runPipeline(name, inputs, { component, variables: attack })
     expect(code).not.toBe(0)
     expect(log).toContain('[go-live-held-back]')
+  })
+
+  test('takes no other program for the tool, whatever PATH says', async () => {
+    const name = `pathed-${component}`
+    const folder = await mkdtemp(join(tmpdir(), 'path-'))
+    try {
+      for (const program of ['pg-app-user', 'node', 'sed', 'env']) {
+        await writeProgram(join(folder, program), '#!/bin/sh\necho "another program for ${0##*/}"\nexit 0\n')
+      }
+      const inputs = { ...inputsFor(name), ...gate }
+      const variables = { PATH: `${folder}:${process.env['PATH'] ?? ''}` }
+      const { code, log } = await runPipeline(name, inputs, { component, variables })
+      expect(code).not.toBe(0)
+      expect(log).toContain('[go-live-held-back]')
+      expect(log).not.toContain('another program for pg-app-user')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('lets Node.js load no code that a variable names', async () => {
+    const name = `loaded-${component}`
+    const file = '.pg-app-user/met.cjs'
+    const files = { [file]: 'process.exit(0)\n', '.pg-app-user/cache/keep': '' }
+    const variables = {
+      NODE_OPTIONS: `--require=./${file}`,
+      NODE_PATH: '.pg-app-user',
+      NODE_COMPILE_CACHE: '.pg-app-user/cache',
+      NODE_DEBUG: 'tls,https',
+      NODE_TLS_REJECT_UNAUTHORIZED: '0',
+    }
+    const { code, log } = await runPipeline(
+      name,
+      { ...inputsFor(name), ...gate },
+      { component, files, variables },
+    )
+    expect(code).not.toBe(0)
+    expect(log).toContain('[go-live-held-back]')
+    expect(log).not.toMatch(/^.*(?:TLS|HTTPS) \d+:/m)
+    expect(log).not.toContain('NODE_TLS_REJECT_UNAUTHORIZED')
   })
 })

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -62,16 +62,8 @@ export class Pipelines {
    */
   static async open(kubeconfig: string, canaries: (name: string) => Promise<Canaries>): Promise<Pipelines> {
     const folder = await mkdtemp(join(tmpdir(), 'gitlab-'))
-    const programs = {
-      // The image has the tool on its path; so has this shell.
-      'pg-app-user': `exec '${process.execPath}' '${join(root, 'dist/cli.js')}' "$@"`,
-      rsync,
-    }
-    await mkdir(join(folder, 'bin'))
-    for (const [name, line] of Object.entries(programs)) {
-      await writeFile(join(folder, 'bin', name), `#!/bin/sh\n${line}\n`)
-      await chmod(join(folder, 'bin', name), 0o755)
-    }
+    await writeProgram(join(folder, 'bin/rsync'), `#!/bin/sh\n${rsync}\n`)
+    await writeProgram(join(folder, 'image/pg-app-user'), await wrapperOfImage())
     await writeFile(join(folder, 'kubeconfig'), kubeconfig, { mode: 0o600 })
     return new Pipelines(folder, canaries)
   }
@@ -91,7 +83,12 @@ export class Pipelines {
   ): Promise<PipelineRun> {
     const project = join(this.#folder, name)
     await mkdir(project)
-    await cp(join(root, 'gitlab/templates'), join(project, 'templates'), { recursive: true })
+    await mkdir(join(project, 'templates'))
+    const template = await readFile(join(root, 'gitlab/templates', `${component}.yml`), 'utf8')
+    await writeFile(
+      join(project, 'templates', `${component}.yml`),
+      template.replaceAll(imagePath, join(this.#folder, 'image/pg-app-user')),
+    )
     await writeFile(
       join(project, '.gitlab-ci.yml'),
       stringify({
@@ -135,6 +132,25 @@ export class Pipelines {
     if (leaks.length > 0) throw new Error(`${leaks.join('\n')}\n\n${log}`)
     return { code, log, artifacts: left }
   }
+}
+
+/** Where the image has the tool, and what it takes the place of here, where there is no image. */
+const imagePath = '/usr/local/bin/pg-app-user'
+
+/** Gives what the image starts the tool with, for the Node.js and the bundle of this machine. */
+async function wrapperOfImage(): Promise<string> {
+  const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
+  const wrapper = /<<'SH' (\S+)\n([\s\S]*?)^SH$/m.exec(dockerfile)
+  if (wrapper?.[1] !== imagePath) throw new Error(`The Dockerfile writes no ${imagePath}.`)
+  return (wrapper[2] ?? '')
+    .replace('/usr/local/bin/node', process.execPath)
+    .replace('/opt/pg-app-user/', join(root, 'dist/'))
+}
+
+/** Writes a program, for which the folder may have to be made. */
+export async function writeProgram(path: string, content: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, content, { mode: 0o755 })
 }
 
 /** Everything that the run left: artifacts, reports and logs of its jobs. */
