@@ -58,11 +58,13 @@ describe.each([
   'README.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'RELEASING.md',
   'gitlab/README.md',
   'docs/command-line.md',
   'docs/go-live.md',
   'docs/how-it-works.md',
   'docs/reliability.md',
+  'docs/security.md',
   'docs/troubleshooting.md',
 ])('the links of %s', (path) => {
   it('lead somewhere', async () => {
@@ -89,12 +91,65 @@ function anchorsOf(markdown: string): readonly string[] {
 }
 
 interface Workflow {
-  readonly jobs: Record<string, { steps: { uses?: string; with?: Record<string, string> }[] }>
+  readonly jobs: Record<string, { steps: { uses?: string; with?: Record<string, unknown> }[] }>
 }
 
 function workflowsIn(markdown: string): readonly string[] {
   return [...markdown.matchAll(/^```yaml\n(on:\n[\s\S]*?)^```$/gm)].map(([, yaml = '']) => yaml)
 }
+
+describe('the workflows of this repository', () => {
+  const folder = '.github/workflows'
+
+  it('run actions by the SHA of a commit alone, with the version beside it for people and Dependabot', async () => {
+    for (const name of await readdir(join(root, folder))) {
+      const used = [...(await contentOf(join(folder, name))).matchAll(/uses: (.*)$/gm)].map(
+        ([, action]) => action,
+      )
+      for (const action of used) expect(action).toMatch(/^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+    }
+  })
+
+  it('leave no token behind in a checkout, and run no install script that is not allowed', async () => {
+    for (const name of await readdir(join(root, folder))) {
+      const content = await contentOf(join(folder, name))
+      const { jobs } = parse(content) as Workflow
+      const steps = Object.values(jobs).flatMap((job) => job.steps)
+      for (const { with: inputs } of steps.filter(({ uses }) => uses?.startsWith('actions/checkout@'))) {
+        expect(inputs).toMatchObject({ 'persist-credentials': false })
+      }
+      expect(content).not.toMatch(/npm (?:ci|install)/)
+    }
+  })
+
+  it('publish only from the environment "release"', async () => {
+    const { jobs } = parse(await contentOf(join(folder, 'release.yml'))) as Workflow
+    const { check, ...publishing } = jobs
+    expect(check).toBeDefined()
+    for (const job of Object.values(publishing)) expect(job).toMatchObject({ environment: 'release' })
+  })
+})
+
+describe('the image', () => {
+  it('is made from one that is named by its digest', async () => {
+    const bases = [...(await contentOf('Dockerfile')).matchAll(/^FROM (.*)$/gm)].map(([, base]) => base)
+    for (const base of bases) expect(base).toMatch(/^\S+:[\w.-]+@sha256:[0-9a-f]{64}$/)
+    expect(bases).not.toEqual([])
+  })
+})
+
+describe('docs/security.md', () => {
+  it('names tests that exist', async () => {
+    const named = [...(await contentOf('docs/security.md')).matchAll(/`(test\/[\w./-]+\.ts)`: ([^|`]+)/g)]
+    expect(named).not.toEqual([])
+    for (const [, file = '', titles = ''] of named) {
+      const source = await contentOf(file)
+      for (const [, title = ''] of titles.matchAll(/“([^”]+)”/g)) {
+        expect({ file, title, there: source.includes(title) }).toEqual({ file, title, there: true })
+      }
+    }
+  })
+})
 
 describe("GitHub's validator", () => {
   let problemsOf: (path: string, content: string) => Promise<readonly string[]>
