@@ -47,6 +47,7 @@ const kinds: Record<FailureCode, ExitKind> = {
   'tunnel-lost': 'cluster',
   'tls-failed': 'database',
   'cleartext-password-demanded': 'database',
+  'channel-binding-failed': 'database',
   'login-unsupported': 'database',
   'admin-login-refused': 'database',
   'admin-rights-missing': 'database',

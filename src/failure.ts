@@ -25,6 +25,7 @@ export const failureCodes = [
   'tunnel-lost',
   'tls-failed',
   'cleartext-password-demanded',
+  'channel-binding-failed',
   'login-unsupported',
   'admin-login-refused',
   'admin-rights-missing',

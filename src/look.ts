@@ -19,7 +19,7 @@ import {
 } from './postgres/decide.ts'
 import { poolerFailure } from './postgres/failure.ts'
 import { lockScript, tryLock, type Lock } from './postgres/lock.ts'
-import { weigh } from './postgres/login.ts'
+import { unproven, weigh } from './postgres/login.ts'
 import { isAmbiguous } from './postgres/scram.ts'
 import type { Attempt, Login, Session } from './postgres/session.ts'
 import type { Sessions } from './postgres/sessions.ts'
@@ -127,6 +127,11 @@ export class Looker {
     const { session, server, attempt, inside, seconds } = both
     const evidence = weigh(attempt, login, password !== undefined)
     if (evidence === 'unproven' && request.unproven === 'refuse') throw unproven(login)
+    if (attempt.exchange === 'md5') {
+      journal.note(
+        `"${login.user}" logs in with MD5, which does not prove the server: a new password gets it SCRAM`,
+      )
+    }
     if (evidence === 'wrong' && (await isAmbiguous(login.password))) throw ambiguous(wanted.secret)
     const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
     const secretNamesAll = PGUSER !== undefined && PGDATABASE !== undefined && PGHOST !== undefined
@@ -229,6 +234,16 @@ export class Looker {
         'If it stays, ask the administrator to let the Service select the primary (with Spilo: spilo-role=master).',
       ])
     }
+    if (session.exchange === 'none') {
+      journal.note(
+        `unproven: PostgreSQL let the admin "${server.admin.name}" in without a password, so that anything may have answered in its place`,
+      )
+    }
+    if (session.exchange === 'md5') {
+      journal.note(
+        `the admin "${server.admin.name}" logs in with MD5, which does not prove the server: ask the administrator for scram-sha-256`,
+      )
+    }
     if (journal.serverVersion !== undefined) return
     journal.serverVersion = server.version
     const encryption = session.encryption ?? 'no TLS'
@@ -328,15 +343,6 @@ export class Looker {
 /** Says whether there is nothing to do. */
 export function isInPlace(look: Look): boolean {
   return look.secretPlan.kind === 'keep' && isEmpty(look.plan, look.insidePlan)
-}
-
-/** The error for a server that asks for no password, where that was not accepted. */
-export function unproven(login: Login): Failure {
-  return new Failure('login-unproven', `PostgreSQL let "${login.user}" in without asking for a password.`, [
-    'A trust rule for 127.0.0.1 in pg_hba.conf does that; the official image has one. No password can be proven there,',
-    'and whoever may port-forward to the Pod may be any role, the superuser included.',
-    'Ask the administrator for scram-sha-256 in that rule. To publish a password unproven: set unproven: accept.',
-  ])
 }
 
 /** The error for a password that was refused here, and that other drivers may well log in with. */

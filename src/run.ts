@@ -50,7 +50,7 @@ export async function run(
     )
     const { Sessions, provision } = await (rest ?? loadRest())
     const ca = request.sslRootCert ?? cluster.access.ca
-    sessions = new Sessions(cluster.server, { ...cluster.access, ca })
+    sessions = new Sessions(cluster.server, { ...cluster.access, ca, unproven: request.unproven })
     const story: Run = { request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) }
     const admin = request.provision === false ? undefined : await provision(story)
     await gate?.pass(story, admin)

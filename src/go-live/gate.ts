@@ -5,7 +5,8 @@ import { readApplicationSecret, type ApplicationSecret } from '../kubernetes/app
 import { roleManifests } from '../kubernetes/manifest.ts'
 import { namedRights, serviceRights } from '../kubernetes/permissions.ts'
 import { distinctRights } from '../kubernetes/right.ts'
-import type { Exchange, Login, Session } from '../postgres/session.ts'
+import type { Login, Session } from '../postgres/session.ts'
+import type { Exchange } from '../postgres/authentication.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
 import { aboutServer } from '../postgres/state.ts'
 import type { GoLiveRequest } from '../request.ts'
@@ -137,7 +138,12 @@ interface LoginAttempt {
 }
 
 /** Ways in which a login fails that concern nobody but whom it is for. */
-const ownCodes: readonly FailureCode[] = ['tls-failed', 'cleartext-password-demanded', 'login-unsupported']
+const ownCodes: readonly FailureCode[] = [
+  'tls-failed',
+  'cleartext-password-demanded',
+  'channel-binding-failed',
+  'login-unsupported',
+]
 
 /** Logs in as the application does. */
 async function attemptAs({ sessions }: Run, login: Login): Promise<LoginAttempt> {

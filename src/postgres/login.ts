@@ -138,6 +138,20 @@ export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Log
   }
 }
 
+/** Returns the error for a server that asks for no password, where that was not accepted. */
+export function unproven({ user }: Login): Failure {
+  return new Failure(
+    'login-unproven',
+    `PostgreSQL let "${oneLine(user)}" in without proof that it knows its password.`,
+    [
+      'A trust rule for 127.0.0.1 in pg_hba.conf does that; the official image has one. No password can be proven there,',
+      'and whoever may port-forward to the Pod may be any role, the superuser included. Something else that answers',
+      'in the place of PostgreSQL does it too.',
+      'Ask the administrator for scram-sha-256 in that rule. To go on unproven: set unproven: accept.',
+    ],
+  )
+}
+
 /** As `refusalFailure`, with what a wrong password means for the admin of the access Secret. */
 export function adminRefusalFailure(
   refusal: pg.DatabaseError | undefined,

@@ -1,8 +1,10 @@
-import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto'
+import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 
 /** What PostgreSQL 13 to 18 use by default (`scram_iterations` from 16 on). */
 const iterations = 4096
+/** A server may be set to more (`scram_iterations`); this many take seconds. */
+const mostIterations = 5_000_000
 
 /**
  * Gives the SCRAM-SHA-256 verifier that PostgreSQL stores as it is, so that the server never sees the password:
@@ -13,11 +15,86 @@ const iterations = 4096
  * @param salt 16 random bytes; given only to compare with known answers
  */
 export async function scramVerifier(password: string, salt: Buffer = randomBytes(16)): Promise<string> {
-  const salted = await promisify(pbkdf2)(await prepare(password), salt, iterations, 32, 'sha256')
-  const key = (name: string): Buffer => createHmac('sha256', salted).update(name).digest()
-  const storedKey = createHash('sha256').update(key('Client Key')).digest('base64')
-  const serverKey = key('Server Key').toString('base64')
-  return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${storedKey}:${serverKey}`
+  const { clientKey, serverKey } = await keysOf(password, salt, iterations)
+  const [stored, server] = [sha256(clientKey), serverKey].map((key) => key.toString('base64'))
+  return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${stored}:${server}`
+}
+
+/** The client's end of one SCRAM-SHA-256 exchange. Sources: RFC 5802, sections 3, 5 and 7; RFC 5929, section 4. */
+export class ScramClient {
+  /** The first message of the client. */
+  readonly first: string
+  readonly #password: string
+  readonly #header: string
+  readonly #binding: Buffer
+  readonly #bare: string
+  #signature: Buffer | undefined
+
+  /**
+   * @param header `p=tls-server-end-point,,` where the exchange is bound to the TLS connection, `y,,` where the server does
+   *   not offer that, `n,,` without TLS
+   * @param binding the hash of the server's certificate, where the exchange is bound to it
+   */
+  constructor(password: string, header: string, binding: Buffer = Buffer.alloc(0)) {
+    this.#password = password
+    this.#header = header
+    this.#binding = binding
+    // PostgreSQL takes the user from the start-up message.
+    this.#bare = `n=,r=${randomBytes(18).toString('base64')}`
+    this.first = header + this.#bare
+  }
+
+  /**
+   * Returns the last message of the client, with the proof that it knows the password.
+   *
+   * @throws Error where the server's message is none of this exchange
+   */
+  async prove(serverFirst: string): Promise<string> {
+    const [, nonce = '', salt = '', rounds = ''] = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(serverFirst) ?? []
+    const own = this.#bare.slice('n=,r='.length)
+    if (!nonce.startsWith(own) || nonce === own) throw new Error('SCRAM: the challenge is not for this login')
+    if (Number(rounds) < 1 || Number(rounds) > mostIterations) {
+      throw new Error(`SCRAM: ${rounds} rounds of hashing are not between 1 and ${mostIterations}`)
+    }
+    const { clientKey, serverKey } = await keysOf(this.#password, Buffer.from(salt, 'base64'), Number(rounds))
+    const channel = Buffer.concat([Buffer.from(this.#header), this.#binding]).toString('base64')
+    const withoutProof = `c=${channel},r=${nonce}`
+    const exchange = [this.#bare, serverFirst, withoutProof].join(',')
+    const clientSignature = hmac(sha256(clientKey), exchange)
+    const proof = clientKey.map((byte, index) => byte ^ (clientSignature[index] ?? 0))
+    this.#signature = hmac(serverKey, exchange)
+    return `${withoutProof},p=${Buffer.from(proof).toString('base64')}`
+  }
+
+  /**
+   * Makes sure that the server knows the verifier of the password.
+   *
+   * @throws Error where it does not
+   */
+  verify(serverFinal: string): void {
+    const [, text = ''] = /^v=([^,]+)/.exec(serverFinal) ?? []
+    const signature = Buffer.from(text, 'base64')
+    const right = this.#signature?.length === signature.length && timingSafeEqual(this.#signature, signature)
+    if (!right) throw new Error('SCRAM: the server signature does not match')
+  }
+}
+
+interface Keys {
+  readonly clientKey: Buffer
+  readonly serverKey: Buffer
+}
+
+async function keysOf(password: string, salt: Buffer, rounds: number): Promise<Keys> {
+  const salted = await promisify(pbkdf2)(await prepare(password), salt, rounds, 32, 'sha256')
+  return { clientKey: hmac(salted, 'Client Key'), serverKey: hmac(salted, 'Server Key') }
+}
+
+function hmac(key: Buffer, text: string): Buffer {
+  return createHmac('sha256', key).update(text).digest()
+}
+
+function sha256(bytes: Buffer): Buffer {
+  return createHash('sha256').update(bytes).digest()
 }
 
 /**

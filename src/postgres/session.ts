@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
@@ -6,19 +5,19 @@ import pg from 'pg'
 import type { Deadline } from '../deadline.ts'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
-import { underWay } from '../under-way.ts'
+import type { Exchange } from './authentication.ts'
 import { inTime, silence, tlsFailure, type Connection, type Connections, type Peer } from './connection.ts'
 import { endsSession } from './severity.ts'
 import { encryptions } from './sslmode.ts'
-
-/** What a server let us in on: a completed exchange of the password, or nothing at all (`trust`, a certificate). */
-export type Exchange = 'scram-sha-256' | 'md5' | 'none'
+import { announcedPid, connectWith, type Begun } from './wire.ts'
 
 /** Who logs in, where, and in which TLS mode. */
 export interface Login extends Peer {
   readonly user: string
   readonly password: string
   readonly database: string
+  /** Whether the session is to act as the user itself, whatever `ALTER ROLE` or `ALTER DATABASE … SET role` say. */
+  readonly asItself?: boolean
 }
 
 /**
@@ -62,13 +61,6 @@ export interface Question<Answer> {
 
 /** What node-postgres says of a connection that ended while it logged in. */
 const brokenOff = 'Connection terminated unexpectedly'
-/** `pg` stops at 100,000, which is less than some servers are set to (`scram_iterations`); this takes it seconds. */
-const hashing = { scramMaxIterations: 5_000_000 }
-/**
- * How long a login may stop half-way. It takes one of the server's connections, and whoever drops a database waits for it:
- * from PostgreSQL 15 on that takes an answer of every session (wait event ProcSignalBarrier).
- */
-const halfWayMs = 1_000
 /** How long a statement that is under way may go on after the run was cancelled, before its connection is cut. */
 const graceMs = 2_000
 
@@ -87,8 +79,8 @@ export function sqlState(error: unknown): string | undefined {
 /**
  * Logs in on a connection of its own, in the ways the sslmode allows.
  *
- * @throws Failure of the tunnel, `tls-failed`, `cleartext-password-demanded`, `login-unsupported`, `tunnel-lost`, or the
- *   deadline's. What the server itself says against the login is no error here but the attempt's `refusal`.
+ * @throws Failure of the tunnel, `tls-failed`, `cleartext-password-demanded`, `channel-binding-failed`,
+ *   `login-unsupported`, `tunnel-lost`, or the deadline's. What the server itself says against the login is no error here but the attempt's `refusal`.
  */
 export async function logIn(
   connections: Connections,
@@ -119,8 +111,6 @@ async function logInOn(
   const connection = await open()
   const { stream, tunnel } = connection
   const { deadline, applicationName } = connections.server
-  let demanded: Exchange | 'password' | undefined
-  let exchange: Exchange | undefined
   const client = new pg.Client({
     stream: () => stream,
     user: login.user,
@@ -130,7 +120,6 @@ async function logInOn(
     // The stream is encrypted already, if it is to be.
     ssl: false,
     client_encoding: 'UTF8',
-    ...hashing,
     application_name: applicationName,
     // What is asked for before an answer has come is sent at once, because each answer may be far away.
     pipeline: true,
@@ -140,19 +129,11 @@ async function logInOn(
       '-c lock_timeout=10s',
       `-c statement_timeout=${Math.max(1, Math.ceil(deadline.remainingMs()))}`,
       '-c synchronous_commit=local',
+      ...(login.asItself ? ['-c role=none'] : []),
     ].join(' '),
+    // It has none: whoever asks is answered by `connectWith`.
     password: () => {
-      if (demanded === 'password') {
-        throw new Failure(
-          'cleartext-password-demanded',
-          `PostgreSQL asks for the password of "${login.user}" in clear text.`,
-          [
-            'Such a pg_hba rule (password, ldap, pam, radius) shows the password to the server and is no proof of it.',
-            'Ask the administrator for scram-sha-256 in pg_hba.conf.',
-          ],
-        )
-      }
-      return login.password
+      throw new Error('node-postgres is given no password')
     },
   })
   // From the first moment on: a server may let somebody in and say goodbye in one breath. An idle connection that breaks is
@@ -161,27 +142,24 @@ async function logInOn(
   client.on('error', (error) => {
     if (error instanceof pg.DatabaseError) goodbye.said ??= error
   })
-  const { connection: protocol } = client as unknown as { connection: Protocol }
-  protocol.on('authenticationCleartextPassword', () => (demanded = 'password'))
-  protocol.on('authenticationMD5Password', () => (demanded = 'md5'))
-  protocol.on('authenticationSASLFinal', () => (demanded = 'scram-sha-256'))
-  protocol.on('authenticationOk', () => {
-    if (demanded !== 'password') exchange = demanded ?? 'none'
-  })
-  if (there !== undefined) holdBack(connection, protocol, there)
-  const begun = first && sendAlong(client, protocol, stream, asOne(first))
+  const begun: Begun | undefined = first && { sql: asOne(first), results: undefined }
+  const { authentication, connected, refused } = connectWith(client, connection, login, { there, begun })
   try {
-    const session = await inTime(tunnel, deadline, async () => {
-      const connected = client.connect()
-      guardReading(stream)
-      await connected
-      return new Session(client, connection, deadline, goodbye, begun)
-    })
-    return { exchange, session }
+    await inTime(tunnel, deadline, () => connected)
+    // A server may let somebody in and ask for the password in one breath.
+    const { exchange } = authentication
+    if (exchange === undefined) throw refused() ?? new Error('the server is ready, and let nobody in')
+    return { exchange, session: new Session(client, connection, deadline, goodbye, exchange, begun) }
   } catch (error) {
     const lost = tunnel.errored
     tunnel.destroy()
-    if (error instanceof pg.DatabaseError) return { exchange, refusal: error }
+    const ended = refused()
+    if (ended !== undefined) throw ended
+    if (error instanceof pg.DatabaseError) {
+      const { exchange, underWay } = authentication
+      if (underWay && error.code === '28000') throw bindingFailure(login, error)
+      return { exchange, refusal: error }
+    }
     // Something in between may not bear what no other client does.
     if (begun?.results !== undefined && isBrokenOff(lost ?? error))
       return await logInOn(open, connections, login)
@@ -195,76 +173,21 @@ function isBrokenOff(error: unknown): boolean {
   return (error as Error).message === brokenOff
 }
 
-/** The part of node-postgres that speaks the protocol, as far as it is used here. */
-interface Protocol extends EventEmitter {
-  sendSCRAMClientFinalMessage(data: string): void
-  query(sql: string): void
-}
-
-/** Has the answer to the server's challenge wait until all is there, or ends the login. */
-function holdBack({ stream, tunnel }: Connection, protocol: Protocol, there: Promise<unknown>): void {
-  const hold = (): void => {
-    stream.cork()
-    const leash = setTimeout(() => tunnel.destroy(), halfWayMs)
-    tunnel.once('close', () => {
-      clearTimeout(leash)
-    })
-    there.then(
-      () => {
-        clearTimeout(leash)
-        stream.uncork()
-      },
-      () => tunnel.destroy(),
-    )
-  }
-  protocol.once('authenticationMD5Password', hold).once('authenticationSASLContinue', hold)
-}
-
-/** A script that is on its way before anybody asked for it. */
-interface Begun {
-  readonly sql: string
-  /** Nothing where it was not sent after all. */
-  results: Promise<pg.QueryResult[]> | undefined
-}
-
 /**
- * Has a script sent right behind the last message of SCRAM. node-postgres would wait for the server to be ready, which
- * nothing needs: a server reads one message after the other, and comes to this one only if it has let us in.
+ * The error for a server that takes no exchange of SCRAM that is bound to another TLS connection than its own. Nothing else is
+ * 28000 while the exchange is under way.
  */
-function sendAlong(client: pg.Client, protocol: Protocol, stream: Duplex, sql: string): Begun {
-  const begun: Begun = { sql, results: undefined }
-  const sendLast = protocol.sendSCRAMClientFinalMessage.bind(protocol)
-  protocol.sendSCRAMClientFinalMessage = (data) => {
-    // In one piece: a server that refuses and leaves something unread breaks the connection, and its words may be lost.
-    stream.cork()
-    sendLast(data)
-    protocol.query(sql)
-    stream.uncork()
-    const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult[]>()
-    const query = new pg.Query(sql, (error, result) => {
-      if (error) reject(error)
-      else resolve([result].flat())
-    })
-    // It is sent already: what is left is to take the answer.
-    query.submit = () => null
-    client.query(query)
-    begun.results = underWay(promise)
-  }
-  return begun
-}
-
-/** node-postgres throws at messages that it does not know, where nobody could catch it: here it ends the connection. */
-function guardReading(stream: Duplex): void {
-  for (const read of stream.listeners('data') as ((chunk: Buffer) => void)[]) {
-    stream.off('data', read)
-    stream.on('data', (chunk: Buffer) => {
-      try {
-        read(chunk)
-      } catch (error) {
-        stream.destroy(error as Error)
-      }
-    })
-  }
+function bindingFailure({ user, host }: Login, refusal: pg.DatabaseError): Failure {
+  return new Failure(
+    'channel-binding-failed',
+    `The TLS connection of "${oneLine(user)}" does not end at PostgreSQL (${host}): it refuses the channel binding (28000).`,
+    [
+      `The server said "${oneLine(refusal.message)}". psql refuses such a connection too.`,
+      'Something in between has TLS of its own, and could read and change what is sent: a proxy, a sidecar, or an attacker.',
+      'Ask the administrator what is between the Service and PostgreSQL.',
+    ],
+    { cause: refusal },
+  )
 }
 
 /** The error for a login to which the server gave no answer that node-postgres could make sense of. */
@@ -310,7 +233,9 @@ export class Session {
     this.cut = setTimeout(() => this.tunnel.destroy(this.deadline.signal.reason as Error), graceMs)
   }
   private cut: NodeJS.Timeout | undefined
-  /** `TLS 1.3` or the like; nothing for clear text. */
+  /** How the server was satisfied. */
+  readonly exchange: Exchange
+  /** `TLS 1.3`, `TLS 1.3, not bound` where the login was not bound to it; nothing for clear text. */
   readonly encryption: string | undefined
 
   constructor(
@@ -318,6 +243,7 @@ export class Session {
     { stream, tunnel }: Connection,
     deadline: Deadline,
     goodbye: Goodbye,
+    exchange: Exchange,
     begun?: Begun,
   ) {
     this.client = client
@@ -325,14 +251,14 @@ export class Session {
     this.deadline = deadline
     this.goodbye = goodbye
     this.begun = begun
-    this.encryption =
-      stream instanceof TLSSocket ? (stream.getProtocol() ?? 'TLS').replace('TLSv', 'TLS ') : undefined
+    this.exchange = exchange
+    this.encryption = stream instanceof TLSSocket ? encryptionOf(stream, exchange) : undefined
     deadline.signal.addEventListener('abort', this.abort, { once: true })
   }
 
   /** The process the server says it serves us with; a pooler in between makes this one up. */
   get announcedPid(): number | null {
-    return (this.client as unknown as { processID: number | null }).processID
+    return announcedPid(this.client)
   }
 
   /**
@@ -431,6 +357,11 @@ export class Session {
     waited.abort()
     this.tunnel.destroy()
   }
+}
+
+function encryptionOf(stream: TLSSocket, exchange: Exchange): string {
+  const version = (stream.getProtocol() ?? 'TLS').replace('TLSv', 'TLS ')
+  return exchange === 'scram-sha-256-plus' ? version : `${version}, not bound`
 }
 
 /** Puts statements into one message. */

@@ -1,4 +1,4 @@
-import { adminRefusalFailure, logInAhead, logInPatiently } from './login.ts'
+import { adminRefusalFailure, logInAhead, logInPatiently, unproven } from './login.ts'
 import { Connections, type Peer, type Server } from './connection.ts'
 import type { Attempt, Login, LoginOptions, Session } from './session.ts'
 
@@ -6,6 +6,8 @@ import type { Attempt, Login, LoginOptions, Session } from './session.ts'
 export interface Admin extends Omit<Login, 'database'> {
   /** The access Secret, as `namespace/name`, for the error when its password is no longer right. */
   readonly ref: string
+  /** Whether a server that asks for no password is taken for the one that is meant. */
+  readonly unproven: 'refuse' | 'accept'
 }
 
 /** Opens the sessions of a run, and ends every one of them. */
@@ -25,12 +27,14 @@ export class Sessions {
   /**
    * Gives a session of the admin.
    *
-   * @throws Failure `admin-login-refused` and others for what the server says against it
+   * @throws Failure `admin-login-refused` and others for what the server says against it, `login-unproven` where it asks for
+   *   no password: anything could then play it, and take what is sent to it
    */
   async asAdmin(database: string, options?: LoginOptions): Promise<Session> {
-    const login = { ...this.admin, database }
+    const login = { ...this.admin, database, asItself: true }
     const attempt = await this.tryAs(login, options)
     if (attempt.session === undefined) throw adminRefusalFailure(attempt.refusal, login, this.admin.ref)
+    if (attempt.exchange === 'none' && this.admin.unproven === 'refuse') throw unproven(login)
     return attempt.session
   }
 

@@ -26,6 +26,8 @@ export function isSslMode(word: string): word is SslMode {
  * another group begin again, which costs a round trip.
  */
 const groups = { ecdhCurve: 'P-256:X25519:P-384:P-521' }
+/** What a mode promises is said here, because the environment can change what Node.js takes where nothing is said. */
+const common = { ...groups, minVersion: 'TLSv1.2' } as const
 
 /** TLS settings of one way to connect; `false` is a connection in clear text. */
 export type Encryption = false | tls.ConnectionOptions
@@ -40,7 +42,7 @@ export type Encryption = false | tls.ConnectionOptions
  */
 export function encryptions(mode: SslMode, ca: string | undefined): readonly [Encryption, ...Encryption[]] {
   if (mode === 'disable') return [false]
-  if (mode === 'no-verify') return [{ ...groups, rejectUnauthorized: false }]
+  if (mode === 'no-verify') return [{ ...common, rejectUnauthorized: false }]
   if (ca === undefined && (mode === 'verify-ca' || mode === 'verify-full')) {
     throw new Failure('input-invalid', `sslmode ${mode} needs a certificate authority, and none is known.`, [
       'Set input "ssl-root-cert" to its PEM text or to system,',
@@ -67,7 +69,11 @@ export function encryptions(mode: SslMode, ca: string | undefined): readonly [En
 }
 
 function verification(mode: SslMode, ca: string | undefined): tls.ConnectionOptions {
-  if (ca === undefined) return { ...groups, rejectUnauthorized: false }
-  const trusted = { ...groups, ca: ca === 'system' ? tls.getCACertificates('system') : [ca] }
+  if (ca === undefined) return { ...common, rejectUnauthorized: false }
+  const trusted = {
+    ...common,
+    rejectUnauthorized: true,
+    ca: ca === 'system' ? tls.getCACertificates('system') : [ca],
+  }
   return mode === 'verify-full' ? trusted : { ...trusted, checkServerIdentity: () => undefined }
 }

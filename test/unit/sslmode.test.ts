@@ -54,7 +54,7 @@ describe('encryptions', () => {
   test('trusts the given authority alone', () => {
     const [way] = encryptions('verify-full', pem) as [ConnectionOptions]
     expect(way.ca).toEqual([pem])
-    expect(way.rejectUnauthorized).not.toBe(false)
+    expect(way.rejectUnauthorized).toBe(true)
   })
 
   test('trusts the authorities of the system where that is asked for', () => {
