@@ -1,21 +1,18 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { startDeadline } from '../../src/deadline.ts'
 import { Failure } from '../../src/failure.ts'
 import { Connections } from '../../src/postgres/connection.ts'
 import { logIn, sqlState, type Login } from '../../src/postgres/session.ts'
 import { encodings } from '../../src/report/redactor.ts'
-import { useBench } from '../support/bench.ts'
-import {
-  groupings,
-  moves,
-  startImpostor,
-  type Grouping,
-  type Impostor,
-  type Move,
-} from '../support/impostor.ts'
+import { listenOnLoopback } from '../../sandbox/host.ts'
+import { spiloHba } from '../../sandbox/postgres.ts'
+import type { Target } from '../../sandbox/api.ts'
+import { identifier, literal, useBench } from '../support/bench.ts'
+import { message } from '../support/message.ts'
+import { groupings, moves, startImpostor, type Grouping, type Move } from '../support/impostor.ts'
 import { startBetween } from '../support/pooler.ts'
 
 const password = 'Correct-Horse_Battery<Staple>&"99'
@@ -29,7 +26,7 @@ const login: Login = {
 }
 
 /** What became of one login with an impostor: the code of the failure, or how it was let in. */
-async function logInWith(impostor: Impostor): Promise<string | undefined> {
+async function logInWith(impostor: Target): Promise<string | undefined> {
   const deadline = startDeadline(10_000, new AbortController().signal)
   const dial = async () => {
     const socket = connect(impostor)
@@ -172,6 +169,115 @@ describe('in a whole run', () => {
       expect(outcome.failure?.message).toContain(`"${victim.user}" in clear text`)
     } finally {
       thief.stop()
+    }
+  })
+})
+
+describe('a server that asks for no password may be any server', () => {
+  const bench = useBench()
+
+  const trusting = async (work: () => Promise<void>): Promise<void> => {
+    await bench.withHba([`host all ${bench.admin.user} all trust`, ...spiloHba], spiloHba, work)
+  }
+
+  test('the admin is let in by trust: nothing is created, nothing published', async () => {
+    await trusting(async () => {
+      const accessSecret = bench.access({ admin: { user: bench.admin.user, password: 'a wrong password' } })
+      const { outcome } = await bench.application().refused('login-unproven', { accessSecret })
+      expect(outcome.failure?.message).toContain(`"${bench.admin.user}"`)
+    })
+  })
+
+  test('a login that worked before is not looked at either, nor a dry run', async () => {
+    const application = await bench.established()
+    await trusting(async () => {
+      expect(await application.run()).toMatchObject({ code: 'login-unproven', done: [] })
+      expect(await application.run({ dryRun: true })).toMatchObject({ code: 'login-unproven' })
+    })
+  })
+
+  test('it may be accepted, and is a note then', async () => {
+    await trusting(async () => {
+      const run = await bench.application({ unproven: 'accept' }).run()
+      expect(run).toMatchObject({ code: undefined })
+      expect(run.outcome.notes).toEqual([expect.stringContaining('without a password')])
+    })
+  })
+
+  test('a server that asks for MD5 where this run set a verifier of SCRAM is another one', async () => {
+    const application = bench.application()
+    let created = false
+    const thief = await startBetween(bench.postgres, (client, upstream) => {
+      client.once('close', () => upstream.destroy())
+      upstream.on('data', (data) => client.write(data))
+      let playing = false
+      client.on('data', (data) => {
+        created ||= data.includes('CREATE ROLE')
+        playing ||= created && data.includes(`user\0${application.role}\0`)
+        if (!playing) upstream.write(data)
+        else if (data[0] === 'p'.charCodeAt(0)) client.write(Buffer.concat([moves.ok(), moves.ready()]))
+        else if (data[0] === 0) client.write(moves.md5())
+      })
+    })
+    try {
+      const accessSecret = bench.access({ target: thief, sslMode: 'disable' })
+      const { code, outcome } = await application.run({ accessSecret, appSslMode: 'disable' })
+      expect([code, outcome.secret.resourceVersion]).toEqual(['login-unproven', undefined])
+    } finally {
+      thief.stop()
+    }
+  })
+})
+
+describe('what a server may send before it has let somebody in', () => {
+  test.each([
+    ['one long message', (): Buffer => Buffer.from('E\x7f\0\0\0')],
+    ['a long challenge', (): Buffer => Buffer.from('R\x7f\0\0\0')],
+    ['notices without end', (): Buffer => message('N', `SNOTICE\0M${'n'.repeat(20_000)}\0\0`)],
+  ])('%s is cut off', async (_, begin) => {
+    let taken = 0
+    const flood = createServer((client) => {
+      client.on('error', () => undefined)
+      client.once('data', () => {
+        const pour = (): void => {
+          while (!client.destroyed && taken < 400 * 1024 * 1024) {
+            const piece = taken === 0 || begin().length > 100 ? begin() : Buffer.alloc(64 * 1024, 'x')
+            taken += piece.length
+            if (!client.write(piece)) return void client.once('drain', pour)
+          }
+        }
+        pour()
+      })
+    })
+    const port = await listenOnLoopback(flood)
+    try {
+      const end = await logInWith({ host: '127.0.0.1', port })
+      expect(end).toBe('login-unsupported')
+      // What the sockets of the system hold comes on top.
+      expect(taken).toBeLessThan(40 * 1024 * 1024)
+    } finally {
+      flood.close()
+    }
+  })
+})
+
+describe('a session of the admin acts as the admin', () => {
+  const bench = useBench()
+
+  test.each(['DATABASE', 'ROLE'] as const)('whatever ALTER %s … SET role says', async (what) => {
+    const application = await bench.established({ databaseOwner: 'app' })
+    const superuser = bench.access({ admin: bench.postgres.superuser })
+    const subject = what === 'DATABASE' ? application.role : bench.postgres.superuser.user
+    await bench.sql(`ALTER ${what} ${identifier(subject)} SET role = ${literal(application.role)}`)
+    try {
+      const run = await application.run({
+        accessSecret: superuser,
+        databaseOwner: 'app',
+        extensions: ['file_fdw'],
+      })
+      expect(run).toMatchObject({ code: undefined, done: expect.arrayContaining(['extension created']) })
+    } finally {
+      await bench.sql(`ALTER ${what} ${identifier(subject)} RESET role`)
     }
   })
 })
