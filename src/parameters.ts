@@ -130,7 +130,7 @@ export const parameters = [
     options: ['refuse', 'accept'],
     default: 'refuse',
     description:
-      'What to do where the server lets anyone in without a password, so that no login can be proven.',
+      'What to do where the server lets the admin or the application in without a password, so that nothing is proven.',
   },
   {
     name: 'dry-run',
