@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { execFile, execFileSync } from 'node:child_process'
+import { chownSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { spiloHba } from '../../sandbox/postgres.ts'
 import { useBench } from '../support/bench.ts'
@@ -44,6 +46,50 @@ describe('something between client and server', () => {
   })
 })
 
+describe('a certificate whose signature has another hash', () => {
+  const openssl = installed('openssl', 'version')
+  const signatures: readonly (readonly [name: string, end: string, options: readonly string[]])[] = [
+    ['RSA-PSS', 'in, bound', ['rsa-pss']],
+    ['RSA with SHA-512', 'in, bound', ['rsa:2048', '-sha512']],
+    ['ECDSA with SHA-384', 'in, bound', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-sha384']],
+    // It has no hash of its own, and neither libpq nor the server takes one in its place.
+    ['Ed25519', 'postgres-error', ['ed25519']],
+  ]
+
+  const each = openssl ? test.each(signatures) : test.skip.each(signatures)
+  each('%s: %s', async (_, end, options) => {
+    const { dataDirectory } = bench.postgres
+    const [key, certificate] = ['test.key', 'test.crt'].map((name) => join(dataDirectory, name)) as [
+      string,
+      string,
+    ]
+    const subject = ['-days', '1', '-subj', '/CN=postgresql1', '-keyout', key, '-out', certificate]
+    execFileSync('openssl', ['req', '-x509', '-nodes', '-newkey', ...options, ...subject], {
+      stdio: 'ignore',
+    })
+    const { uid, gid } = statSync(dataDirectory)
+    for (const file of [key, certificate]) chownSync(file, uid, gid)
+    const settings = await ownCertificate()
+    await bench.postgres.restart({ ssl_key_file: key, ssl_cert_file: certificate })
+    try {
+      const accessSecret = bench.access({ sslMode: 'require' })
+      const run = await bench.application({ accessSecret }).run({ dryRun: true })
+      expect(run.code ?? how(run.log)).toBe(end)
+      if (psql) expect(await judge(bench.postgres.port, 'require')).toBe(end.startsWith('in'))
+    } finally {
+      await bench.postgres.restart(settings)
+    }
+  })
+})
+
+/** The files of the server's own certificate. */
+async function ownCertificate(): Promise<Record<string, string>> {
+  const rows = await bench.sql<{ name: string; setting: string }>(
+    "select name, setting from pg_settings where name in ('ssl_key_file', 'ssl_cert_file')",
+  )
+  return Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))
+}
+
 test('a hash of MD5 lets in without a binding, and says so', async () => {
   const admin = bench.name('md5admin')
   await bench.sql(
@@ -78,9 +124,9 @@ async function judge(port: number, sslMode: string): Promise<boolean> {
   }
 }
 
-function installed(command: string): boolean {
+function installed(command: string, version = '--version'): boolean {
   try {
-    execFileSync(command, ['--version'])
+    execFileSync(command, [version], { stdio: 'ignore' })
     return true
   } catch {
     return false
