@@ -63,6 +63,7 @@ const kinds: Record<FailureCode, ExitKind> = {
   'role-cannot-login': 'database',
   'admin-option-missing': 'database',
   'database-not-ours': 'database',
+  'database-claimed': 'database',
   'database-foreign-owner': 'database',
   'database-closed': 'database',
   'connect-denied': 'database',

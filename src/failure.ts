@@ -41,6 +41,7 @@ export const failureCodes = [
   'role-cannot-login',
   'admin-option-missing',
   'database-not-ours',
+  'database-claimed',
   'database-foreign-owner',
   'database-closed',
   'connect-denied',

@@ -12,6 +12,7 @@ import {
   decide,
   decideInside,
   isEmpty,
+  refuseSchema,
   type Found,
   type InsidePlan,
   type Plan,
@@ -144,7 +145,9 @@ export class Looker {
       literalLogsIn: stranger && evidence === 'wrong' && secretNamesAll && (await this.literalLogsIn(login)),
     }
     const plan = decide(found, wanted)
-    const insidePlan = decideInside(inside ?? (await this.inside(plan)), server, wanted)
+    const seen = inside ?? (await this.inside(plan))
+    const insidePlan = decideInside(seen, server, wanted)
+    refuseSchema(plan, insidePlan, seen, wanted)
     return {
       secret,
       secretPlan,
@@ -273,6 +276,7 @@ export class Looker {
       schemaExists: true,
       schemaOwner: null,
       schemaGranted: false,
+      schemaGrantable: true,
       extensions: [],
       otherOwners: [],
     }

@@ -86,17 +86,16 @@ function* intentions({ plan, insidePlan, secretPlan }: Look, wanted: Wanted): Ge
   const fresh = { seen: notThere, done: 'created' }
   if (role.action === 'create') {
     yield { change: { object: 'role', name: username, action: 'created' }, ...fresh }
-  } else if (role.action === 'set-password') {
-    yield {
-      change: { object: 'role', name: username, action: 'password-set' },
-      ...passwordWords(role.reason),
-    }
-  } else if (role.mark !== undefined) {
-    const words = { seen: 'nothing says whose it is', done: 'marked as ours' }
-    yield { change: { object: 'role', name: username, action: 'marked' }, ...words }
+  } else if (role.note !== undefined) {
+    const words = { seen: 'nothing says that a database is made for it', done: 'given a note' }
+    yield { change: { object: 'role', name: username, action: 'noted' }, ...words }
   }
   if (plan.database === 'create') {
     yield { change: { object: 'database', name: database, action: 'created' }, ...fresh }
+  }
+  for (const name of insidePlan.extensions) {
+    const words = { seen: notThere, done: 'created in schema public' }
+    yield { change: { object: 'extension', name, action: 'created' }, ...words }
   }
   if (grants?.owner !== undefined) {
     const owner = grants.owner === 'app' ? username : 'the admin'
@@ -112,9 +111,14 @@ function* intentions({ plan, insidePlan, secretPlan }: Look, wanted: Wanted): Ge
         : { seen: 'not as wanted', done: 'put right' }
     yield { change: { object: 'grants', name: database, action: 'granted' }, ...words }
   }
-  for (const name of insidePlan.extensions) {
-    const words = { seen: notThere, done: 'created in schema public' }
-    yield { change: { object: 'extension', name, action: 'created' }, ...words }
+  if (role.action === 'set-password') {
+    yield {
+      change: { object: 'role', name: username, action: 'password-set' },
+      ...passwordWords(role.reason),
+    }
+  } else if (role.action === 'keep' && role.mark !== undefined) {
+    const words = { seen: 'nothing says whose it is', done: 'marked as ours' }
+    yield { change: { object: 'role', name: username, action: 'marked' }, ...words }
   }
   if (secretPlan.kind === 'create') {
     yield { change: { object: 'secret', name: secret, action: 'created' }, ...fresh }

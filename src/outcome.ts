@@ -11,6 +11,7 @@ export const changeObjects = ['role', 'database', 'grants', 'extension', 'secret
 export const changeActions = [
   'created',
   'password-set',
+  'noted',
   'marked',
   'owner-changed',
   'granted',
@@ -150,6 +151,7 @@ interface Words {
 const words: Record<Change['action'], Words> = {
   created: { active: (nouns) => `created ${nouns}`, passive: 'created' },
   'password-set': { active: (nouns) => `set the password of the ${nouns}`, passive: 'given a password' },
+  noted: { active: (nouns) => `left a note at the ${nouns}`, passive: 'given a note' },
   marked: { active: (nouns) => `marked the ${nouns} as ours`, passive: 'marked as ours' },
   'owner-changed': {
     active: (nouns) => `changed the owner of the ${nouns}`,

@@ -104,7 +104,7 @@ export const parameters = [
     kind: 'choice',
     options: ['admin', 'app'],
     description:
-      'Who owns the database: `admin` (the application cannot drop it) or `app`. Default: `admin`; a database that was adopted keeps its owner unless this is set.',
+      'Who owns the database: `admin` (the application cannot drop it) or `app`. Default: `admin`; a database that this tool did not make keeps its owner unless this is set together with `existing: adopt`.',
   },
   {
     name: 'extensions',

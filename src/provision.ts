@@ -11,9 +11,11 @@ import {
   createDatabase,
   createExtension,
   grantSchema,
+  rehearse,
+  writeNote,
 } from './postgres/converge.ts'
 import { decideGrants, decideInside, type GrantPlan, type InsidePlan } from './postgres/decide.ts'
-import { isPassing } from './postgres/failure.ts'
+import { isPassing, StartAgain } from './postgres/failure.ts'
 import { takeLock, type Lock } from './postgres/lock.ts'
 import { sessionOf, unproven, weigh } from './postgres/login.ts'
 import { proveWork } from './postgres/proof.ts'
@@ -28,9 +30,6 @@ const longestPauseMs = 4_000
 const shortPassword = 16
 /** PostgreSQL 15 took CREATE on schema `public` from PUBLIC. Source: its release notes. */
 const createTakenFrom = 150_000
-
-/** Thrown where somebody else was faster, so that everything has to be looked at again. */
-class StartAgain extends Error {}
 
 /**
  * Gives an application its PostgreSQL role, database and Secret, or puts right what differs, and proves the login.
@@ -100,18 +99,33 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   }
   await sessions.end(look.attempt.session)
   for (const note of look.plan.notes) journal.note(note)
+  await apply(look, lock, run)
+  return look.admin
+}
+
+/** Does what was decided, proves it, and publishes it. */
+async function apply(look: Look, lock: Lock<unknown>, run: Run): Promise<void> {
+  const { sessions, deadline } = run
+  const { role, database: found } = look.plan
   deadline.enter('the role')
-  const role = putRoleRight(look, run)
-  const putDatabaseRight = look.plan.database === 'create' ? makeDatabase : keepDatabase
-  const database = await putDatabaseRight(look, role, run)
-  await allOf(database.granting, putInsideRight(look, database, run))
+  // A new role comes first, because all else needs it. The password of one that is there cannot be taken back, and others may
+  // live on it: it comes last, after all that may be refused.
+  const before = role.action === 'create' ? putRoleRight(look, run) : prepareRole(look, run)
+  const database = await (found === 'create' ? makeDatabase : keepDatabase)(look, before, run)
+  const inside = underWay(enterDatabase(look, database, run))
+  // Before the application may create anything where the scripts of extensions run.
+  if (look.insidePlan.extensions.length > 0) await createExtensions(await inside, database, run)
+  const granting = underWay(putGrantsRight(look, database, run))
+  const early = role.action === 'set-password' ? undefined : underWay(database.login(granting))
+  await allOf(granting, putSchemaRight(look, database, inside, granting, run))
+  if (role.action !== 'create') await finishRole(look, run)
   deadline.enter('the proof')
+  const login = early ?? underWay(sessions.tryAs(look.login))
   // Whether the lock is still held is asked along with the proof, which is the last there is before the Secret.
-  const held = database.login.catch(() => undefined).then(() => makeSureOf(lock))
-  await allOf(held, prove(look, database.login, run))
+  const held = login.catch(() => undefined).then(() => makeSureOf(lock))
+  await allOf(held, prove(look, login, run))
   deadline.enter('the Secret')
   await publish(look, run)
-  return look.admin
 }
 
 /** Without the lock, another run may have set another password meanwhile. */
@@ -132,7 +146,38 @@ async function agree(look: Look, { cluster, journal, deadline, wanted }: Run): P
   if (!agreed) throw new Failure('cancelled', 'The answer to the question was no.', [])
 }
 
-/** The role, about to be right. */
+/** Says beforehand that a database is about to be made for the role, where no marker does. */
+function prepareRole({ plan, admin, server }: Look, { journal, wanted }: Run): RoleUnderWay {
+  const { note, ...role } = plan.role
+  if (role.action === 'keep' && role.mark === undefined) {
+    journal.step('right', 'role', `${wanted.username} is there`)
+    journal.row({ subject: `Role ${codeSpan(wanted.username)}`, now: roleNow(server) })
+  }
+  const done =
+    note === undefined
+      ? Promise.resolve()
+      : underWay(
+          journal.make([{ object: 'role', name: wanted.username, action: 'noted' }], (decisive) =>
+            writeNote(admin, server.role?.marker, note, wanted, decisive),
+          ),
+        )
+  return { done, committing: done }
+}
+
+/** Sets the password of a role that is there, and claims it, once nothing else is left to be refused. */
+async function finishRole(look: Look, run: Run): Promise<void> {
+  const { role } = look.plan
+  if (role.action === 'keep' && role.mark === undefined) return
+  run.deadline.enter('the role')
+  if (role.action === 'set-password') {
+    const session = await run.sessions.asAdmin(run.wanted.database)
+    await rehearse(session, run.wanted)
+    await run.sessions.end(session)
+  }
+  await putRoleRight(look, run).done
+}
+
+/** The role, about to be there. */
 interface RoleUnderWay {
   readonly done: Promise<void>
   /** When nothing but the answer to COMMIT is missing. */
@@ -155,11 +200,6 @@ async function changeRole(look: Look, run: Run, committing: () => void): Promise
   const { username } = wanted
   const { role } = plan
   const subject = `Role ${codeSpan(username)}`
-  if (role.action === 'keep' && role.mark === undefined) {
-    journal.step('right', 'role', `${username} is there`)
-    journal.row({ subject, now: roleNow(server) })
-    return
-  }
   const timer = stopwatch()
   const action = { create: 'created', 'set-password': 'password-set', keep: 'marked' } as const
   await journal.make([{ object: 'role', name: username, action: action[role.action] }], (decisive) =>
@@ -197,19 +237,17 @@ async function changeRole(look: Look, run: Run, committing: () => void): Promise
   }
 }
 
-/** The application's database, which is there, and what is under way in it. */
+/** The application's database, which is there. */
 interface Database {
   readonly created: boolean
   /** What the summary says of it, as long as it is not given to somebody else. */
   readonly row: Row
   readonly server: ServerState
   readonly grants: GrantPlan
-  /** What the server looks like once the grants on the database are right. */
-  readonly granting: Promise<ServerState>
   /** Gives the admin's session in it. */
   readonly inside: () => Promise<Session>
-  /** The application's. A login depends on the role and on the database's grants alone. */
-  readonly login: Promise<Attempt>
+  /** Gives the application's. A login depends on the role and on the database's grants alone. */
+  readonly login: (granting: Promise<unknown>) => Promise<Attempt>
 }
 
 async function keepDatabase(look: Look, role: RoleUnderWay, run: Run): Promise<Database> {
@@ -223,10 +261,14 @@ async function keepDatabase(look: Look, role: RoleUnderWay, run: Run): Promise<D
   const row = { subject: `Database ${codeSpan(database)}`, now: `owner ${codeSpan(owner)}` }
   journal.row(row)
   const grants = plan.grants ?? decideGrants(server, wanted, plan.ours, [])
-  const standing = { created: false, row, server, grants }
-  const granting = underWay(putGrantsRight(look, standing, run))
-  const login = underWay(granting.then(() => sessions.tryAs(look.login)))
-  return { ...standing, granting, inside: () => sessions.asAdmin(database), login }
+  return {
+    created: false,
+    row,
+    server,
+    grants,
+    inside: () => sessions.asAdmin(database),
+    login: (granting) => granting.then(() => sessions.tryAs(look.login)),
+  }
 }
 
 /**
@@ -245,7 +287,10 @@ async function makeDatabase(look: Look, role: RoleUnderWay, run: Run): Promise<D
   )
   // Anybody may connect to a new database, so that nothing needs to be granted before.
   const inside = underWay(sessions.asAdmin(database, { there: making }))
-  const login = underWay(role.done.then(() => sessions.tryAs(look.login, { there: making })))
+  const login =
+    plan.role.action === 'set-password'
+      ? undefined
+      : underWay(role.done.then(() => sessions.tryAs(look.login, { there: making })))
   const [, made] = await allOf(role.done, making)
   const seconds = timer()
   const now = await made.server
@@ -261,15 +306,20 @@ async function makeDatabase(look: Look, role: RoleUnderWay, run: Run): Promise<D
   journal.row(row)
   if (again) journal.note(`database ${database} was gone and is made anew: it is empty`)
   const grants = plan.grants ?? decideGrants(now, wanted, plan.ours, [])
-  const standing = { created: true, row, server: now, grants }
-  const granting = underWay(putGrantsRight(look, standing, run))
-  return { ...standing, granting, inside: () => inside, login }
+  return {
+    created: true,
+    row,
+    server: now,
+    grants,
+    inside: () => inside,
+    login: () => login ?? sessions.tryAs(look.login),
+  }
 }
 
 /** @returns what the server looks like with the grants on the database and its owner */
 async function putGrantsRight(
   look: Look,
-  { created, row, server, grants }: Omit<Database, 'granting' | 'inside' | 'login'>,
+  { created, row, server, grants }: Database,
   run: Run,
 ): Promise<ServerState> {
   const { plan, admin } = look
@@ -300,40 +350,63 @@ async function putGrantsRight(
   return now
 }
 
-async function putInsideRight(look: Look, database: Database, run: Run): Promise<void> {
+/** What is to be done inside the database, by a session in it. */
+interface Inside {
+  readonly session: Session
+  readonly plan: InsidePlan
+}
+
+/** Enters the database where something inside of it is to be done, or may be. */
+async function enterDatabase(look: Look, database: Database, run: Run): Promise<Inside | undefined> {
   const { plan, insidePlan } = look
-  const { sessions, journal, wanted } = run
-  const { created, grants, granting } = database
+  const { created, server } = database
   const nothing = !insidePlan.grantSchema && insidePlan.extensions.length === 0
-  if (!created && nothing && plan.role.action !== 'create') return
-  // In a new database that stays the admin's, both go on side by side.
-  const server = created && grants.owner === undefined ? database.server : await granting
-  const timer = stopwatch()
+  if (!created && nothing && plan.role.action !== 'create') return undefined
   const session = await database.inside()
   // As PostgreSQL 15 and later are shipped, nobody may create in a new database: that needs no look.
   const known = created && server.versionNumber >= createTakenFrom
-  const insideNow = known ? insidePlan : await lookInside(session, look, server, run)
+  return { session, plan: known ? insidePlan : await lookInside(session, look, server, run) }
+}
+
+async function createExtensions(inside: Inside | undefined, { server }: Database, run: Run): Promise<void> {
+  const { journal, wanted } = run
+  if (inside === undefined) return
+  for (const name of inside.plan.extensions) {
+    await journal.make([{ object: 'extension', name, action: 'created' }], (decisive) =>
+      createExtension(inside.session, name, server, wanted, decisive),
+    )
+    journal.step('created', 'extension', `${name} created in schema public`)
+    journal.row({ subject: `Extension ${codeSpan(name)}`, now: 'in schema `public`', done: 'created' })
+  }
+}
+
+async function putSchemaRight(
+  { plan }: Look,
+  { created, grants, server }: Database,
+  entering: Promise<Inside | undefined>,
+  granting: Promise<ServerState>,
+  run: Run,
+): Promise<void> {
+  const { sessions, journal, wanted } = run
+  // In a new database that stays the admin's, both go on side by side.
+  const now = created && grants.owner === undefined ? server : await granting
+  const timer = stopwatch()
+  const inside = await entering
+  if (inside === undefined) return
   const granted =
-    insideNow.grantSchema &&
+    inside.plan.grantSchema &&
     (await journal.make([{ object: 'grants', name: wanted.database, action: 'granted' }], (decisive) =>
-      grantSchema(session, server, wanted, decisive),
+      grantSchema(inside.session, now, wanted, decisive),
     ))
   const seconds = timer()
-  // Told, and followed by the rest, in the order of the story.
+  // Told in the order of the story.
   await granting
   if (granted) {
     const text = `${wanted.username}: USAGE and CREATE on schema public`
     journal.step(created ? 'created' : 'repaired', 'grants', text, seconds)
     tellGrants(plan.ours, created, 'USAGE and CREATE on schema `public`', journal)
   }
-  for (const name of insideNow.extensions) {
-    await journal.make([{ object: 'extension', name, action: 'created' }], (decisive) =>
-      createExtension(session, name, server, wanted, decisive),
-    )
-    journal.step('created', 'extension', `${name} created in schema public`)
-    journal.row({ subject: `Extension ${codeSpan(name)}`, now: 'in schema `public`', done: 'created' })
-  }
-  await sessions.end(session)
+  await sessions.end(inside.session)
 }
 
 /** Looks at what is inside the database before that is changed. */

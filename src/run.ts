@@ -77,6 +77,7 @@ function wantedOf(request: ProvisionRequest, cluster: Cluster): Wanted {
   return {
     username: request.appUsername,
     database: request.appDatabase,
+    admin: cluster.access.user,
     secret: `${cluster.namespace}/${request.appSecret}`,
     databaseOwner: request.databaseOwner,
     extensions: request.extensions,

@@ -1,16 +1,29 @@
 import pg from 'pg'
 import { Failure } from '../failure.ts'
+import { oneLine } from '../text.ts'
 import { underWay } from '../under-way.ts'
-import { decideGrants, type GrantPlan, type RolePlan, type Wanted } from './decide.ts'
-import { isPassing } from './failure.ts'
-import { formatMarker } from './marker.ts'
+import {
+  decideGrants,
+  ineffective,
+  schemaGrant,
+  schemaRefused,
+  type GrantPlan,
+  type RolePlan,
+  type Wanted,
+} from './decide.ts'
+import { isPassing, unlessMade } from './failure.ts'
+import { formatMarker, formatNote, type Marker, type Note } from './marker.ts'
+import { proveWork } from './proof.ts'
 import { scramVerifier } from './scram.ts'
 import { endsSession } from './severity.ts'
 import { noticeOurEnd, sqlState, type Session } from './session.ts'
-import { aboutInside, aboutServer, type InsideState, type ServerState } from './state.ts'
+import { aboutInside, aboutServer, type ServerState } from './state.ts'
 
 const identifier = pg.escapeIdentifier
 const literal = pg.escapeLiteral
+
+/** What there already is: a column, a function, an object, a schema, a table, a type or another object. */
+const duplicates = ['42701', '42723', '42710', '42P06', '42P07']
 
 /**
  * Creates the role with its marker, sets its password, or writes its marker, in one transaction: a role without the
@@ -36,7 +49,20 @@ export async function convergeRole(
     ...(plan.mark === undefined ? [] : [`COMMENT ON ROLE ${role} IS ${literal(formatMarker(plan.mark))}`]),
   ]
   // Committed in a message of its own: a run that is cut off before it knows that nothing stands.
-  await session.transaction(statements, () => undefined, decisive)
+  const changing = session.transaction(statements, () => undefined, decisive)
+  await (plan.action === 'create' ? unlessMade('role', changing) : changing)
+}
+
+/** Writes the note into the role's comment, beside the marker that may be there: the role stays whose it is. */
+export async function writeNote(
+  session: Session,
+  marker: Marker | undefined,
+  note: Note,
+  wanted: Wanted,
+  decisive: () => void,
+): Promise<void> {
+  const comment = literal(formatNote(marker, note))
+  await session.script([`COMMENT ON ROLE ${identifier(wanted.username)} IS ${comment}`], decisive)
 }
 
 /** Creates the database, owned by the admin, and gives what is to come: what the server looks like with it. */
@@ -49,7 +75,7 @@ export async function createDatabase(
   const created = session.script([`CREATE DATABASE ${identifier(wanted.database)}`], decisive)
   const server = underWay(session.ask(aboutServer(wanted)))
   // The database stands from here on, also if the look at it fails.
-  await created
+  await unlessMade('database', created)
   return { server }
 }
 
@@ -144,26 +170,6 @@ export async function grantSchema(
   }
 }
 
-function schemaGrant(wanted: Wanted): string {
-  return `GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(wanted.username)}`
-}
-
-function schemaRefused(inside: InsideState, wanted: Wanted, cause?: unknown): Failure {
-  const grant = `${schemaGrant(wanted)};`
-  return inside.schemaExists
-    ? ineffective(
-        `the rights of "${wanted.username}" on schema public of database "${wanted.database}"`,
-        `Its owner "${inside.schemaOwner ?? ''}" or a superuser can run in that database:`,
-        [grant],
-        cause,
-      )
-    : ineffective(
-        `the rights of "${wanted.username}" on schema public, which database "${wanted.database}" does not have`,
-        'Whoever owns the database can run in it:',
-        ['CREATE SCHEMA public;', grant],
-      )
-}
-
 /**
  * Creates an extension in schema `public`, in one transaction in a session inside the database.
  *
@@ -179,29 +185,72 @@ export async function createExtension(
   const statement = `CREATE EXTENSION IF NOT EXISTS ${identifier(extension)} SCHEMA public`
   const owned = server.database?.owner === wanted.username
   try {
-    await session.transaction(
-      [noticeOurEnd, ...asOwner(owned, server, wanted, [statement])],
-      () => undefined,
-      decisive,
+    await unlessMade(
+      'extension',
+      session.transaction(
+        [noticeOurEnd, ...asOwner(owned, server, wanted, [statement])],
+        () => undefined,
+        decisive,
+      ),
     )
   } catch (error) {
     if (!(error instanceof pg.DatabaseError) || isPassing(error) || endsSession(error)) throw error
     const command = `  CREATE EXTENSION ${identifier(extension)};`
+    const said = `The server said "${oneLine(error.message)}".`
     if (error.code === '42501') {
       throw new Failure(
         'extension-not-trusted',
         `The admin may not create extension "${extension}" in database "${wanted.database}" (42501).`,
-        ['It is not trusted, or it needs one that is not. A superuser can run in that database:', command],
+        [
+          said,
+          'It is not trusted, or it needs one that is not. A superuser can run in that database:',
+          command,
+        ],
         { cause: error },
       )
     }
     throw new Failure(
       'extension-unavailable',
       `Extension "${extension}" cannot be created in schema public of database "${wanted.database}" (${error.code ?? 'no SQLSTATE'}).`,
-      ['It may need another extension first (list that one before it), or a schema of its own:', command],
+      duplicates.includes(error.code ?? '')
+        ? [
+            said,
+            'It is in schema public and no part of the extension. Whoever owns it can rename or drop it.',
+            'Or give the extension a schema of its own, in that database:',
+            `  CREATE SCHEMA ${identifier(extension)};`,
+            `  CREATE EXTENSION ${identifier(extension)} SCHEMA ${identifier(extension)};`,
+          ]
+        : [
+            said,
+            'It may need another extension first (list that one before it), or a schema of its own:',
+            command,
+          ],
       { cause: error },
     )
   }
+}
+
+/**
+ * Does as the application would, before its password is set: what keeps it from working, such as a database that takes no
+ * changes or an event trigger, is to be found while the old password still logs in. Nothing of it stays.
+ *
+ * @throws Failure `grant-ineffective`
+ */
+export async function rehearse(session: Session, wanted: Wanted): Promise<void> {
+  const application = identifier(wanted.username)
+  // The role's own setting does not come with SET ROLE. The one for this database wins over the one for all.
+  const setting = `select set_config('transaction_read_only', 'on', true) from (
+    select substring(c from '=(.*)') as value
+    from pg_db_role_setting s join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) c
+    where r.rolname = ${literal(wanted.username)} and c like 'default\_transaction\_read\_only=%'
+      and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+    order by s.setdatabase desc limit 1
+  ) own where value::boolean`
+  await proveWork(session, wanted.database, [
+    `GRANT ${application} TO CURRENT_USER`,
+    `SET LOCAL ROLE ${application}`,
+    setting,
+  ])
 }
 
 /**
@@ -217,17 +266,4 @@ function asOwner(
   if (!needed || server.role?.held === true || statements.length === 0) return statements
   const application = identifier(wanted.username)
   return [`GRANT ${application} TO CURRENT_USER`, ...statements, `REVOKE ${application} FROM CURRENT_USER`]
-}
-
-function ineffective(what: string, who: string, commands: readonly string[], cause?: unknown): Failure {
-  return new Failure(
-    'grant-ineffective',
-    `The admin may not give ${what}.`,
-    [
-      'PostgreSQL granted nothing. A frequent cause is a hardened template or another owner.',
-      who,
-      ...commands.map((command) => `  ${command}`),
-    ],
-    { cause },
-  )
 }

@@ -1,13 +1,15 @@
 import pg from 'pg'
 import { Failure } from '../failure.ts'
 import { count, sentence } from '../text.ts'
-import type { Marker } from './marker.ts'
-import type { InsideState, RoleState, ServerState } from './state.ts'
+import type { Marker, Note } from './marker.ts'
+import type { Claim, InsideState, RoleState, ServerState } from './state.ts'
 
 /** What a run wants to be true, as far as PostgreSQL is concerned. */
 export interface Wanted {
   readonly username: string
   readonly database: string
+  /** The role of the access Secret. */
+  readonly admin: string
   /** The application Secret, as `namespace/name`. */
   readonly secret: string
   readonly databaseOwner: 'admin' | 'app' | undefined
@@ -44,6 +46,8 @@ export interface RolePlan {
   readonly reason?: PasswordReason
   /** The marker to write, where the one that is there says something else. */
   readonly mark?: Marker
+  /** The note to write before the database is made, where no marker says yet that it is to be. */
+  readonly note?: Note
 }
 
 /** What to do to the grants and the owner of a database that exists. */
@@ -56,7 +60,7 @@ export interface GrantPlan {
   readonly owner?: 'admin' | 'app'
 }
 
-/** What to do on the server, in this order: role, database, grants. */
+/** What to do on the server: a new role first, because all else needs it; the password of one that is there last. */
 export interface Plan {
   readonly role: RolePlan
   readonly database: 'keep' | 'create'
@@ -92,12 +96,13 @@ export function decide(found: Found, wanted: Wanted): Plan {
   }
   const notes: string[] = []
   const role = decideRole(found, wanted, notes)
+  refuseClaimed(server, wanted)
   const database = server.database === undefined ? 'create' : 'keep'
   if (database === 'create' && !server.admin.createDatabase) throw adminLacks(server, 'CREATEDB')
   const ours = database === 'create' || databaseIsOurs(found, wanted)
   const mark = decideMark(found, wanted, role, ours, notes)
   const grants = database === 'create' ? undefined : decideGrants(server, wanted, ours, notes)
-  return { role: mark === undefined ? role : { ...role, mark }, database, ours, grants, notes }
+  return { role: { ...role, ...mark }, database, ours, grants, notes }
 }
 
 /** Says whether a plan changes anything. */
@@ -157,10 +162,47 @@ function isMine(role: RoleState | undefined, wanted: Wanted): boolean {
   return role?.marker?.secret === wanted.secret
 }
 
-/** A database is ours if the role's marker says that a run created it, and nobody else has come to own it since. */
+/**
+ * Refuses what other markers claim, whether it is there or not: whose it is, the administrator alone can say. Only a role of
+ * this very Secret may give way, and the database of this role to another one, where somebody adopts.
+ */
+function refuseClaimed({ claims, role }: ServerState, wanted: Wanted): void {
+  const others = claims.filter(({ secret }) => secret !== wanted.secret)
+  if (others.length > 0) throw databaseClaimed(others, wanted)
+  if (wanted.existing === 'adopt') return
+  const former = claims[0]
+  if (former !== undefined) {
+    throw new Failure(
+      'database-not-ours',
+      `Database "${wanted.database}" belongs to ${wanted.secret} with role "${former.role}", and this run names role "${wanted.username}".`,
+      [
+        'A frequent cause is a changed app-username. What the role owns in the database stays its own.',
+        'If the application is to go on with another role: set existing: adopt.',
+      ],
+    )
+  }
+  const marker = isMine(role, wanted) ? role?.marker : undefined
+  if (marker !== undefined && marker.database !== wanted.database) {
+    throw new Failure(
+      'database-not-ours',
+      `Role "${wanted.username}" belongs to ${wanted.secret} with database "${marker.database}", and this run names database "${wanted.database}".`,
+      [
+        'A frequent cause is a changed app-database, or a Secret that was edited.',
+        `If the application is to go on with another database: set existing: adopt. "${marker.database}" stays as it is, and is no longer looked after.`,
+        'If it is another application: give it a role and a Secret of its own, inputs "app-username" and "app-secret".',
+      ],
+    )
+  }
+}
+
+/**
+ * A database is ours if the role's marker, or the note of a run that went no further, says that a run created it, and nobody
+ * else has come to own it since. One that is not is used where the server itself vouches for it: the application owns it or
+ * was granted all on it. A login says nothing about it, and neither does a Secret, which the application may be able to write.
+ */
 function databaseIsOurs(found: Found, wanted: Wanted): boolean {
-  const { server, evidence } = found
-  const { database, role, admin, claims } = server
+  const { server } = found
+  const { database, role, admin } = server
   if (database === undefined) return true
   if (!database.acceptsConnections) {
     throw new Failure(
@@ -173,27 +215,35 @@ function databaseIsOurs(found: Found, wanted: Wanted): boolean {
   }
   const adopt = wanted.existing === 'adopt'
   const marker = isMine(role, wanted) ? role?.marker : undefined
+  const unchanged = database.owner === admin.name || database.owner === wanted.username
+  if (unchanged && isNoted(role, wanted)) return true
   if (marker?.database === wanted.database) {
     if (!marker.createdDatabase) return false
-    if (database.owner === admin.name || database.owner === wanted.username) return true
+    if (unchanged) return true
     // Granted already: it was ours, and a new admin or a move has changed its owner since. No reason to stop a pipeline.
     if (adopt || database.granted) return false
     throw foreignOwner(server, wanted, 'It was to be made by this tool, and belongs to somebody else now.')
   }
   if (adopt) return false
-  const vouched = role === undefined || evidence === 'proven' || found.literalLogsIn
-  if (claims.length === 0 && found.secretNamesAll && vouched) return false
+  // Without the role nothing of it is left on the server; then it has to look as runs leave a database.
+  const vouched =
+    role === undefined
+      ? database.owner === admin.name && !database.publicConnects
+      : database.owner === wanted.username || database.granted
+  if (found.secretNamesAll && vouched) return false
   throw new Failure(
     'database-not-ours',
     `Database "${wanted.database}" exists, and nothing says that it belongs to ${wanted.secret}.`,
     [
-      claims.length > 0
-        ? `The role ${sentence(claims.map(quoted))} says that it is its own database.`
-        : `It is owned by "${database.owner}", and no role of this tool names it.`,
+      `It is owned by "${database.owner}", and no role of this tool names it.`,
       'If it is yours, for example made by hand before: set existing: adopt. It keeps its content and its owner.',
       'If it belongs to another application: choose another app-database.',
     ],
   )
+}
+
+function isNoted(role: RoleState | undefined, wanted: Wanted): boolean {
+  return role?.note?.secret === wanted.secret && role.note.database === wanted.database
 }
 
 function decideMark(
@@ -202,7 +252,7 @@ function decideMark(
   plan: RolePlan,
   ours: boolean,
   notes: string[],
-): Marker | undefined {
+): Pick<RolePlan, 'mark' | 'note'> {
   const { server } = found
   const { role } = server
   const current = role?.marker
@@ -211,12 +261,18 @@ function decideMark(
   if (
     current?.secret === marker.secret &&
     current.database === marker.database &&
-    current.createdDatabase === marker.createdDatabase
+    current.createdDatabase === marker.createdDatabase &&
+    role?.note === undefined
   ) {
-    return undefined
+    return {}
   }
-  if (role === undefined || plan.action === 'set-password') return marker
-  if (role.alterable && role.dangers.length === 0 && found.evidence === 'proven') return marker
+  if (role === undefined) return { mark: marker }
+  const mayMark = role.alterable && role.dangers.length === 0 && found.evidence === 'proven'
+  if (plan.action === 'set-password' || mayMark) {
+    const unsaid = server.database === undefined && !isNoted(role, wanted)
+    const { secret, database } = marker
+    return { mark: marker, ...(unsaid && { note: { secret, database } }) }
+  }
   if (server.database === undefined) {
     throw role.dangers.length > 0 ? privileged(role, wanted) : notAlterable(server, wanted)
   }
@@ -225,7 +281,7 @@ function decideMark(
       `role ${wanted.username} cannot be marked as belonging to ${wanted.secret}: the admin has no ADMIN OPTION on it`,
     )
   }
-  return undefined
+  return {}
 }
 
 /**
@@ -243,6 +299,15 @@ export function decideGrants(server: ServerState, wanted: Wanted, ours: boolean,
     revokePublic: ours && (database.publicConnects || database.publicTemporary),
     connect: ours ? database.withoutConnect : database.shutOut,
     ...(wantedOwner !== undefined && wantedOwner !== owner ? { owner: wantedOwner } : {}),
+  }
+  if (!ours && grants.owner !== undefined && wanted.existing !== 'adopt') {
+    throw new Failure(
+      'database-not-ours',
+      `Database "${wanted.database}" was not made by this tool, so its owner "${database.owner}" stays, and input "database-owner" asks for another.`,
+      [
+        'Leave "database-owner" out to keep the owner. If the database is yours to give away: set existing: adopt.',
+      ],
+    )
   }
   if (!ours && database.publicConnects) {
     notes.push(
@@ -306,6 +371,59 @@ export function decideInside(inside: InsideState, server: ServerState, wanted: W
   return { grantSchema: !granted, extensions: missing }
 }
 
+/**
+ * Finds out beforehand what a run would come to know from the GRANT itself.
+ *
+ * @throws Failure `grant-ineffective`
+ */
+export function refuseSchema(plan: Plan, inside: InsidePlan, seen: InsideState, wanted: Wanted): void {
+  // A new database has a schema that is yet to be seen, and a new owner has rights that are.
+  const known = plan.database === 'keep' && plan.grants?.owner === undefined
+  if (known && inside.grantSchema && !seen.schemaGrantable) throw schemaRefused(seen, wanted)
+}
+
+/** Gives the error for an application that cannot be given its rights on schema `public`. */
+export function schemaRefused(seen: InsideState, wanted: Wanted, cause?: unknown): Failure {
+  const grant = `${schemaGrant(wanted)};`
+  return seen.schemaExists
+    ? ineffective(
+        `the rights of "${wanted.username}" on schema public of database "${wanted.database}"`,
+        `Its owner "${seen.schemaOwner ?? ''}" or a superuser can run in that database:`,
+        [grant],
+        cause,
+      )
+    : ineffective(
+        `the rights of "${wanted.username}" on schema public, which database "${wanted.database}" does not have`,
+        'Whoever owns the database can run in it:',
+        ['CREATE SCHEMA public;', grant],
+        cause,
+      )
+}
+
+/** Gives the statement that gives the application its rights on schema `public`. */
+export function schemaGrant(wanted: Wanted): string {
+  return `GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(wanted.username)}`
+}
+
+/** Gives the error for grants that the admin may not give, with the commands for whoever may. */
+export function ineffective(
+  what: string,
+  who: string,
+  commands: readonly string[],
+  cause?: unknown,
+): Failure {
+  return new Failure(
+    'grant-ineffective',
+    `The admin may not give ${what}.`,
+    [
+      'PostgreSQL grants nothing then. A frequent cause is a hardened template or another owner.',
+      who,
+      ...commands.map((command) => `  ${command}`),
+    ],
+    { cause },
+  )
+}
+
 const identifier = pg.escapeIdentifier
 
 function quoted(name: string): string {
@@ -320,6 +438,20 @@ function claimed(marker: Marker, wanted: Wanted): Failure {
     `  COMMENT ON ROLE ${identifier(wanted.username)} IS NULL;`,
     'and set existing: adopt in the new place.',
   ])
+}
+
+function databaseClaimed(claims: readonly Claim[], wanted: Wanted): Failure {
+  const roles = claims.map(({ role }) => role)
+  return new Failure(
+    'database-claimed',
+    `Database "${wanted.database}" belongs to ${sentence(claims.map(({ secret }) => secret))}.`,
+    [
+      `The comment of role ${sentence(roles.map(quoted))} says so. No input takes it over: choose another app-database.`,
+      'If it was given up there for good, let the administrator run:',
+      ...roles.map((role) => `  COMMENT ON ROLE ${identifier(role)} IS NULL;`),
+      'and set existing: adopt here.',
+    ],
+  )
 }
 
 function notOurs(role: RoleState, found: Found, wanted: Wanted): Failure {

@@ -2,11 +2,20 @@ import pg from 'pg'
 import { asFailure, Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
 
+/** Thrown where somebody else was faster, so that everything has to be looked at again. */
+export class StartAgain extends Error {}
+
 /**
- * SQLSTATEs after which it is worth to look and decide again: serialization failure, deadlock, object in use, lock not
- * available, a session that was ended on the server, and the duplicates that somebody else created in between.
+ * SQLSTATEs after which it is worth to look and decide again, whatever the statement: serialization failure, deadlock,
+ * object in use, lock not available, a session that was ended on the server.
  */
-const passing = ['40001', '40P01', '55006', '55P03', '57P01', '42710', '42P04', '23505']
+const passing = ['40001', '40P01', '55006', '55P03', '57P01']
+
+/**
+ * The unique indexes that two sessions meet at which make the same role, database or extension at the same moment. Where the
+ * other one was done a little earlier, the SQLSTATE is one of its own: 42710 (role) and 42P04 (database).
+ */
+const names = ['pg_authid_rolname_index', 'pg_database_datname_index', 'pg_extension_name_index']
 
 /** Says whether a server's error may be gone after another look. */
 export function isPassing(error: unknown): boolean {
@@ -14,6 +23,29 @@ export function isPassing(error: unknown): boolean {
   // Two sessions that write the same row of a catalogue: an internal error without a SQLSTATE of its own.
   const collided = error.code === 'XX000' && error.message.includes('tuple concurrently updated')
   return collided || passing.includes(error.code ?? '')
+}
+
+/**
+ * Waits for the making of a role, a database or an extension, of which there can be one of a name alone.
+ *
+ * @throws StartAgain where somebody else has made it meanwhile; anything else as it is, because a duplicate of another kind
+ *   stays one for as long as anybody waits
+ */
+export async function unlessMade<Result>(
+  what: 'role' | 'database' | 'extension',
+  making: Promise<Result>,
+): Promise<Result> {
+  try {
+    return await making
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error
+    const met = error.code === '23505' && names.includes(error.constraint ?? '')
+    const duplicate = { role: '42710', database: '42P04', extension: undefined }[what]
+    if (met || error.code === duplicate) {
+      throw new StartAgain(`the ${what} was made by somebody else meanwhile`, { cause: error })
+    }
+    throw error
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
 import { Failure } from '../failure.ts'
 import type { Deadline } from '../deadline.ts'
 import type { Reporter } from '../reporter.ts'
@@ -44,7 +45,7 @@ export async function tryLock<Seen>(
   session: Session,
   application: Application,
   question: Question<Seen>,
-): Promise<{ readonly lock?: Lock<Seen>; readonly obstacle?: string; readonly seen: Seen }> {
+): Promise<{ readonly seen: Seen } & (Locked<Seen> | Obstructed)> {
   const locks = keysOf(application)
   const [, , ...rows] = await session.script(lockScript(application, question))
   const seen = question.answer(rows[locks.length] ?? [])
@@ -57,8 +58,8 @@ export async function tryLock<Seen>(
     const kept = underWay(session.script(keep))
     return { seen, lock: { session, seen, isHeld: () => isHeld(session, locks, kept) } }
   }
-  const [, holder] = await allOf(session.query('ROLLBACK'), describeHolder(session, missing.key))
-  return { seen, obstacle: `${missing.name}: ${holder}` }
+  const [, holder] = await allOf(session.query('ROLLBACK'), findHolder(session, missing.key))
+  return { seen, obstacle: { name: missing.name, holder } }
 }
 
 /**
@@ -80,7 +81,7 @@ export async function takeLock<Seen>(
   let current = session
   let pauseMs = shortestPauseMs
   for (;;) {
-    const { lock, obstacle = '' } = await tryLock(current, application, question)
+    const { lock, obstacle } = await tryLock(current, application, question)
     if (lock !== undefined) return lock
     deadline.enter('the wait for the lock', () => lockHeld(obstacle))
     if (pauseMs === shortestPauseMs) {
@@ -88,7 +89,7 @@ export async function takeLock<Seen>(
       reporter.step({
         sign: 'attention',
         subject: 'waiting',
-        text: `another run holds the lock for ${obstacle};\nthis run waits until ${until} (input "timeout")`,
+        text: `${inWords(obstacle)};\nthis run waits until ${until} (input "timeout")`,
       })
     }
     await sessions.endAll()
@@ -101,11 +102,57 @@ export async function takeLock<Seen>(
   }
 }
 
-function lockHeld(obstacle: string): Failure {
-  return new Failure('lock-held', `Another run still holds the lock for ${obstacle}.`, [
+function inWords({ name, holder }: Obstacle): string {
+  if (holder === undefined) return `another run holds the lock for ${name}: it has just ended`
+  const who = `"${oneLine(holder.name)}", since ${holder.seconds ?? '?'} s`
+  return holder.admins
+    ? `another run holds the lock for ${name}: ${who}`
+    : `role "${oneLine(holder.role)}", which is not the admin, holds the lock for ${name}: ${who}`
+}
+
+function lockHeld(obstacle: Obstacle): Failure {
+  const { holder } = obstacle
+  const said = inWords(obstacle).replace('holds', 'still holds')
+  const message = `${said.charAt(0).toUpperCase()}${said.slice(1)}.`
+  if (holder !== undefined && !holder.admins) {
+    return new Failure('lock-held', message, [
+      'Any role that may connect to database "postgres" can take such a lock, and call itself as it likes.',
+      'If it is no run with another admin, end it. Whoever may act as that role, or a superuser, can run:',
+      `  SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ${holder.pid} AND usename = ${pg.escapeLiteral(holder.role)};`,
+    ])
+  }
+  return new Failure('lock-held', message, [
     'Two runs for the same application take turns. Wait for that one, or give this one more time: input "timeout".',
     'In the pipeline, a concurrency group (GitHub) or resource_group (GitLab) saves the waiting.',
   ])
+}
+
+/** Who holds a lock. */
+interface Holder {
+  readonly pid: number
+  /** As it calls itself. */
+  readonly name: string
+  readonly role: string
+  /** Whether it is the admin, as every run is that came with the same access Secret. */
+  readonly admins: boolean
+  readonly seconds: number | null
+}
+
+/** The lock that could not be had. */
+interface Obstacle {
+  readonly name: string
+  /** Nobody where it has ended meanwhile. */
+  readonly holder: Holder | undefined
+}
+
+interface Locked<Seen> {
+  readonly lock: Lock<Seen>
+  readonly obstacle?: undefined
+}
+
+interface Obstructed {
+  readonly lock?: undefined
+  readonly obstacle: Obstacle
 }
 
 interface NamedKey {
@@ -152,14 +199,17 @@ function lockKey(kind: 'role' | 'database', name: string): string {
   return digest.readBigInt64BE().toString()
 }
 
-async function describeHolder(session: Session, key: string): Promise<string> {
-  const [holder] = await session.query<{ name: string; seconds: number | null }>(
-    `select a.application_name as name, extract(epoch from clock_timestamp() - a.backend_start)::int as seconds
+async function findHolder(session: Session, key: string): Promise<Holder | undefined> {
+  const [holder] = await session.query<Holder>(
+    // A lock may be shared, and then a stranger among the holders is the one to know of.
+    `select pid, a.application_name as name, coalesce(a.usename, '') as role,
+       coalesce(a.usename = session_user, false) as admins,
+       extract(epoch from clock_timestamp() - a.backend_start)::int as seconds
      from pg_locks l join pg_stat_activity a using (pid)
      where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and ${lockedKey} = $1::bigint
-       and l.database = (select oid from pg_database where datname = current_database())`,
+       and l.database = (select oid from pg_database where datname = current_database())
+     order by admins limit 1`,
     [key],
   )
-  if (holder === undefined) return 'it has just ended'
-  return `"${oneLine(holder.name)}", since ${holder.seconds ?? '?'} s`
+  return holder
 }

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { markerStart, parseMarker, type Marker } from './marker.ts'
+import { markerStart, parseMarker, parseNote, type Marker, type Note } from './marker.ts'
 import type { Question } from './session.ts'
 
 /** What the admin is and may do. */
@@ -21,6 +21,7 @@ export interface RoleState {
   /** Whether the admin already has the privileges of the role. */
   readonly held: boolean
   readonly marker: Marker | undefined
+  readonly note: Note | undefined
   readonly sessions: number
 }
 
@@ -42,6 +43,13 @@ export interface DatabaseState {
   readonly shutOut: readonly string[]
 }
 
+/** A role whose marker says that a database is its own. */
+export interface Claim {
+  readonly role: string
+  /** The application Secret that it belongs to, as `namespace/name`. */
+  readonly secret: string
+}
+
 /** Everything an admin session on database `postgres` sees, from one statement and so from one moment. */
 export interface ServerState {
   readonly version: string
@@ -53,7 +61,7 @@ export interface ServerState {
   readonly role: RoleState | undefined
   readonly database: DatabaseState | undefined
   /** Other roles whose marker names the database. */
-  readonly claims: readonly string[]
+  readonly claims: readonly Claim[]
   /** Roles of input `connect-roles` that do not exist. */
   readonly unknownRoles: readonly string[]
   /** Wanted extensions whose files the server does not have. */
@@ -68,6 +76,8 @@ export interface InsideState {
   readonly schemaOwner: string | null
   /** USAGE and CREATE on schema `public`; `as owner` where they go with the ownership of the database. */
   readonly schemaGranted: boolean | 'as owner'
+  /** Whether the admin may give these away, itself or as a member of the application that owns the database. */
+  readonly schemaGrantable: boolean
   readonly extensions: readonly string[]
   /** Other roles that own tables, views or sequences here. */
   readonly otherOwners: readonly string[]
@@ -199,7 +209,7 @@ select json_build_object(
   ) end
 ) as state`
 
-const insideSql = (app: string, extensions: string): string => `
+const insideSql = (app: string, admin: string, extensions: string): string => `
 select json_build_object(
   'schemaExists', exists (select from pg_namespace where nspname = 'public'),
   'schemaOwner', (select o.rolname from pg_namespace n join pg_roles o on o.oid = n.nspowner where nspname = 'public'),
@@ -216,6 +226,13 @@ select json_build_object(
     end
     from pg_roles r, pg_namespace n where r.rolname = ${app} and n.nspname = 'public'
   ), to_json(false)),
+  'schemaGrantable', coalesce((
+    select bool_or(has_schema_privilege(r.oid, n.oid, 'USAGE WITH GRANT OPTION')
+      and has_schema_privilege(r.oid, n.oid, 'CREATE WITH GRANT OPTION'))
+    from pg_roles r, pg_namespace n, pg_database d
+    where n.nspname = 'public' and d.datname = current_database()
+      and (r.rolname = ${admin} or r.rolname = ${app} and d.datdba = r.oid)
+  ), false),
   'extensions', array(select extname from pg_extension where extname = any (${extensions})),
   'otherOwners', array(
     select distinct o.rolname
@@ -229,7 +246,7 @@ select json_build_object(
 ) as state`
 
 interface RawServerState extends Omit<ServerState, 'role' | 'database' | 'claims'> {
-  readonly role: (Omit<RoleState, 'marker'> & { comment: string | null }) | null
+  readonly role: (Omit<RoleState, 'marker' | 'note'> & { comment: string | null }) | null
   readonly database: DatabaseState | null
   readonly claims: readonly { role: string; comment: string }[]
 }
@@ -248,23 +265,29 @@ export function aboutServer(wanted: {
       const { role, database: found, claims, ...state } = stateOf(rows) as RawServerState
       return {
         ...state,
-        role: role === null ? undefined : { ...role, marker: parseMarker(role.comment) },
+        role: role === null ? undefined : { ...role, ...ofComment(role.comment) },
         database: found ?? undefined,
-        claims: claims
-          .filter(({ comment }) => parseMarker(comment)?.database === database)
-          .map((claim) => claim.role),
+        claims: claims.flatMap(({ role, comment }) => {
+          const marker = parseMarker(comment)
+          return marker?.database === database ? [{ role, secret: marker.secret }] : []
+        }),
       }
     },
   }
 }
 
-/** Asks for what a session inside the application's database sees. */
+function ofComment(comment: string | null): Pick<RoleState, 'marker' | 'note'> {
+  return { marker: parseMarker(comment), note: parseNote(comment) }
+}
+
+/** Asks for what a session inside the application's database sees; the session may be the admin's or the application's. */
 export function aboutInside(wanted: {
   readonly username: string
+  readonly admin: string
   readonly extensions: readonly string[]
 }): Question<InsideState> {
   return {
-    sql: insideSql(literal(wanted.username), array(wanted.extensions)),
+    sql: insideSql(literal(wanted.username), literal(wanted.admin), array(wanted.extensions)),
     answer: (rows) => stateOf(rows) as InsideState,
   }
 }

@@ -81,7 +81,30 @@ const rows: readonly Row[] = [
     from: 'nothing',
     given: handMadeRole,
     inputs: { existing: 'adopt' },
-    done: ['role password-set', 'database created', 'grants granted', 'secret created'],
+    done: ['role noted', 'database created', 'grants granted', 'role password-set', 'secret created'],
+    shows: async (application) => {
+      expect(await commentOn(application.role)).toBe(application.marker)
+    },
+  },
+  {
+    found: 'role that is not ours, adopted, and its database made by a run that went no further',
+    from: 'nothing',
+    given: async (application) => {
+      const { role, database, request } = application
+      const creating = { secret: `shop/${request.appSecret}`, database }
+      const note = literal(JSON.stringify({ 'pg-app-user': 1, creating }))
+      await handMadeRole(application)
+      await bench.sqlAs(bench.admin.user, [
+        `COMMENT ON ROLE ${identifier(role)} IS ${note}`,
+        `CREATE DATABASE ${identifier(database)}`,
+      ])
+    },
+    inputs: { existing: 'adopt' },
+    done: ['grants granted', 'role password-set', 'secret created'],
+    shows: async (application) => {
+      expect(await commentOn(application.role)).toBe(application.marker)
+      expect(await publicConnects(application.database)).toBe(false)
+    },
   },
   {
     found: 'database that is not ours, adopted',
@@ -139,7 +162,7 @@ const rows: readonly Row[] = [
     found: 'Secret of the manual page whose password logs in, no marker',
     from: 'nothing',
     given: (application) => manually(application, 'a password made by hand'),
-    done: (major) => ['role marked', ...schemaGrant(major)],
+    done: (major) => [...schemaGrant(major), 'role marked'],
     shows: async (application, run, before) => {
       expect(run.outcome.notes).toContainEqual(expect.stringContaining('open to PUBLIC'))
       expect(await publicConnects(application.database)).toBe(true)
@@ -153,7 +176,7 @@ const rows: readonly Row[] = [
       await manually(application, 'a password made by hand')
       await setPassword(application.role, ':APP_PASSWORD')
     },
-    done: (major) => ['role password-set', ...schemaGrant(major)],
+    done: (major) => [...schemaGrant(major), 'role password-set'],
     shows: async (application, run, before) => {
       expect(await bench.login(application.role, ':APP_PASSWORD', application.database)).toBe('28P01')
       return samePassword(application, run, before)
@@ -268,13 +291,13 @@ const rows: readonly Row[] = [
     found: 'crash: role and marker committed, the database missing',
     from: 'nothing',
     given: (application) => crashedAfter(application, 'role'),
-    done: ['role password-set', 'database created', 'grants granted', 'secret created'],
+    done: ['database created', 'grants granted', 'role password-set', 'secret created'],
   },
   {
     found: 'crash: database created, nothing granted',
     from: 'nothing',
     given: (application) => crashedAfter(application, 'database'),
-    done: ['role password-set', 'grants granted', 'secret created'],
+    done: ['grants granted', 'role password-set', 'secret created'],
   },
   {
     found: 'crash: granted, PUBLIC still let in',
@@ -286,7 +309,7 @@ const rows: readonly Row[] = [
         `GRANT ALL ON DATABASE ${identifier(database)} TO ${identifier(role)}`,
       ])
     },
-    done: ['role password-set', 'grants granted', 'secret created'],
+    done: ['grants granted', 'role password-set', 'secret created'],
   },
   {
     found: 'crash: everything but the Secret',
@@ -526,6 +549,14 @@ async function setPassword(role: string, password: string): Promise<void> {
 async function dropRole(role: string, database: string): Promise<void> {
   await bench.sql(`DROP OWNED BY ${identifier(role)}`, [], database)
   await bench.sql(`DROP ROLE ${identifier(role)}`)
+}
+
+async function commentOn(role: string): Promise<string | undefined> {
+  const [row] = await bench.sql<{ comment: string }>(
+    `select shobj_description(oid, 'pg_authid') as comment from pg_roles where rolname = $1`,
+    [role],
+  )
+  return row?.comment
 }
 
 async function publicConnects(database: string): Promise<boolean> {

@@ -93,6 +93,30 @@ describe('a lock that another run holds', () => {
     })
   })
 
+  test.each([
+    ['of the role', 'role', false],
+    ['of the database', 'database', false],
+    ['shared with others', 'role', true],
+  ] as const)('is no run at all where a role that is not the admin holds it: %s', async (_, kind, shared) => {
+    const application = bench.application({ timeoutMs: 3_000 })
+    const stranger = bench.name("a stranger's")
+    const session = await bench.connect(stranger, await bench.role(stranger), 'postgres')
+    await session.query(`set application_name = 'pg-app-user acme/shop run 1'`)
+    const name = kind === 'role' ? application.role : application.database
+    const key = createHash('sha256').update(`pg-app-user ${kind} ${name}`).digest().readBigInt64BE()
+    await session.query(`select pg_advisory_lock${shared ? '_shared' : ''}(${key})`)
+
+    const run = await application.run()
+    expect(run).toMatchObject({ code: 'lock-held', done: [] })
+    expect(run.outcome.failure?.message).toContain(`Role "${stranger}", which is not the admin, still holds`)
+    expect(run.log).toMatch(/^! waiting .*which is not the admin/m)
+    const command = run.outcome.failure?.hint.find((line) => line.endsWith(';')) ?? ''
+    expect(command).toContain('pg_terminate_backend')
+    expect(await bench.sql(command)).toHaveLength(1)
+    expect(await application.run({ timeoutMs: 20_000 })).toMatchObject({ code: undefined })
+    await session.end()
+  })
+
   test('and that is lost before the Secret is published makes the run look again', async () => {
     const application = bench.application()
     let grants = 0

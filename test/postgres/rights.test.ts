@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { createAdmin } from '../../sandbox/postgres.ts'
+import type { ProvisionRequest } from '../../src/request.ts'
 import { identifier, useBench, type Application } from '../support/bench.ts'
 
 const bench = useBench()
@@ -170,10 +171,66 @@ test('the steps in a new database are told in the order in which each needs the 
   expect(subjects.filter((subject, index) => subject !== subjects[index - 1])).toEqual([
     'role',
     'database',
-    'grants',
     'extension',
+    'grants',
     'Secret',
   ])
+})
+
+describe('what is in the way of an extension is told at once, in the words of the server', () => {
+  test.each([
+    ['a type', 'citext', 'CREATE TYPE public.citext AS (t text)', /type \\?"citext\\?" already exists/],
+    [
+      'a function',
+      'pgcrypto',
+      `CREATE FUNCTION public.digest(text, text) RETURNS bytea LANGUAGE sql AS $$ select null::bytea $$`,
+      /function \\?"digest\\?" already exists/,
+    ],
+    ['a domain', 'hstore', 'CREATE DOMAIN public.hstore AS text', /type \\?"hstore\\?" already exists/],
+  ])('%s', async (_, extension, statement, says) => {
+    const application = await bench.established()
+    await application.work(statement)
+    const began = await bench.postgres.logSize()
+    const { code, done, outcome } = await application.run({ extensions: [extension] })
+    expect({ code, done }).toEqual({ code: 'extension-unavailable', done: [] })
+    expect(outcome.failure?.hint.join('\n')).toMatch(says)
+    const tried =
+      (await bench.postgres.logSince(began)).match(/statement: [^;]*;?[^]*?CREATE EXTENSION/g) ?? []
+    expect(tried.length).toBeLessThanOrEqual(1)
+    // What the hint prints makes room for it.
+    for (const line of outcome.failure?.hint.filter((each) => each.endsWith(';')) ?? []) {
+      await bench.sqlAs(bench.admin.user, [line], application.database)
+    }
+    expect(await application.run({ extensions: [extension] })).toMatchObject({ code: undefined })
+  })
+})
+
+describe('extensions are created before the application may create where they land', () => {
+  const moments = async (application: Application, inputs: Partial<ProvisionRequest>): Promise<string> => {
+    const mark = await bench.postgres.logSize()
+    expect(await application.run(inputs)).toMatchObject({ code: undefined })
+    const statements = await bench.statementsSince(mark)
+    return statements.join('\n')
+  }
+
+  test.each([undefined, 'app', 'admin'] as const)('in a new database, owner %s', async (databaseOwner) => {
+    const said = await moments(bench.application(), { databaseOwner, extensions: ['citext', 'hstore'] })
+    const last = said.lastIndexOf('CREATE EXTENSION')
+    expect(last).toBeGreaterThan(0)
+    for (const grant of ['GRANT ALL ON DATABASE', 'GRANT USAGE, CREATE ON SCHEMA', 'OWNER TO']) {
+      const at = said.indexOf(grant)
+      expect([grant, at === -1 || at > last]).toEqual([grant, true])
+    }
+  })
+
+  test('in a database that is adopted', async () => {
+    const application = bench.application({ existing: 'adopt' })
+    await bench.sqlAs(bench.admin.user, [`CREATE DATABASE ${identifier(application.database)}`])
+    const said = await moments(application, { extensions: ['citext'] })
+    const grant = said.indexOf('GRANT USAGE, CREATE ON SCHEMA')
+    expect(grant === -1 || grant > said.lastIndexOf('CREATE EXTENSION')).toBe(true)
+    expect(said.indexOf('GRANT ALL ON DATABASE')).toBeGreaterThan(said.lastIndexOf('CREATE EXTENSION'))
+  })
 })
 
 test('a superuser may create an extension that is not trusted', async () => {

@@ -34,14 +34,111 @@ describe.each(policies)('existing: %s', (existing) => {
 
   test("a forged Secret does not take another application's database", async () => {
     const victim = await bench.established()
-    const thief = bench.application({
-      appDatabase: victim.database,
-      appUsername: bench.name(),
-      existing: 'refuse',
-    })
+    const thief = bench.application({ appDatabase: victim.database, appUsername: bench.name(), existing })
     thief.putSecret({ ...victim.secret, PGUSER: thief.role, PGPASSWORD: 'chosen by the thief' })
-    const { outcome } = await thief.refused('database-not-ours')
+    const { outcome } = await thief.refused('database-claimed')
     expect(outcome.failure?.hint.join('\n')).toContain(`"${victim.role}"`)
+  })
+
+  test.each(['admin', 'app', undefined] as const)(
+    "another application's database is taken with no owner asked for: %s",
+    async (databaseOwner) => {
+      const victim = await bench.established({
+        appDatabase: bench.name('the "base" o\''),
+        appUsername: bench.name('the "role" o\''),
+      })
+      const names = { appDatabase: victim.database, appUsername: bench.name() }
+      const thief = bench.application({ ...names, existing, databaseOwner })
+      const { outcome } = await thief.refused('database-claimed')
+      expect(outcome.failure?.message).toContain(`shop/${victim.request.appSecret}`)
+      await thief.refused('database-claimed', { dryRun: true })
+      expect(await victim.login()).toBe('in')
+      // What the administrator is told to run is what releases it.
+      await runPrinted(outcome.failure?.hint)
+      expect(await thief.run({ existing: 'adopt' })).toMatchObject({ code: undefined })
+    },
+  )
+
+  test('a database that another application has adopted, or is yet to make', async () => {
+    const adopter = bench.application({ existing: 'adopt' })
+    await bench.sqlAs(bench.admin.user, [`CREATE DATABASE ${identifier(adopter.database)}`])
+    expect(await adopter.run()).toMatchObject({ code: undefined })
+    const thief = { appUsername: bench.name(), databaseOwner: 'app', existing } as const
+    await bench.application({ ...thief, appDatabase: adopter.database }).refused('database-claimed')
+    await bench.sql(`DROP DATABASE ${identifier(adopter.database)}`)
+    await bench.application({ ...thief, appDatabase: adopter.database }).refused('database-claimed')
+  })
+
+  test('a database that two others claim: both are named, and both have to release it', async () => {
+    const one = await bench.established()
+    const other = await bench.established()
+    const second = JSON.stringify({ 'pg-app-user': 1, secret: 'crm/secret', database: one.database })
+    await bench.sql(`COMMENT ON ROLE ${identifier(other.role)} IS ${literal(second)}`)
+    const third = bench.application({ appDatabase: one.database, appUsername: bench.name(), existing })
+    const { outcome } = await third.refused('database-claimed')
+    expect(outcome.failure?.message).toContain(`shop/${one.request.appSecret} and crm/secret`)
+    await bench.sql(`COMMENT ON ROLE ${identifier(one.role)} IS NULL`)
+    await third.refused('database-claimed')
+    expect(await one.login()).toBe('in')
+  })
+
+  test('a Secret that was edited to name a database of somebody else', async () => {
+    const application = await bench.established()
+    const owner = await somebodysDatabase()
+    application.putSecret({ PGDATABASE: owner.database }, 'on top')
+    const inputs = { appDatabase: owner.database, existing }
+    if (adopting) {
+      expect(await application.run(inputs)).toMatchObject({ code: undefined })
+    } else {
+      for (const databaseOwner of ['app', 'admin', undefined] as const) {
+        await application.refused('database-not-ours', { ...inputs, databaseOwner })
+      }
+    }
+    expect(await ownerOf(owner.database)).toBe(bench.admin.user)
+  })
+
+  test('a Secret that was edited to name a database that is yet to be made', async () => {
+    const application = await bench.established()
+    const appDatabase = bench.name('later')
+    application.putSecret({ PGDATABASE: appDatabase }, 'on top')
+    if (adopting) expect(await application.run({ appDatabase, existing })).toMatchObject({ code: undefined })
+    else await application.refused('database-not-ours', { appDatabase, existing })
+  })
+
+  test.each(['with a role made by hand', 'with a role that is yet to be made'])(
+    'a Secret that names a database of somebody else, %s',
+    async (how) => {
+      const owner = await somebodysDatabase()
+      const application = bench.application({
+        appDatabase: owner.database,
+        appUsername: bench.name(),
+        existing,
+      })
+      const byHand = how.includes('by hand')
+      const password = byHand ? await bench.role(application.role) : 'chosen by the application'
+      application.putSecret({
+        PGHOST: 'postgresql1.postgres-system.svc.cluster.local',
+        PGUSER: application.role,
+        PGDATABASE: owner.database,
+        PGPASSWORD: password,
+      })
+      if (!adopting) await application.refused('database-not-ours')
+      else if (!byHand || bench.postgres.major < 16) {
+        expect(await application.run()).toMatchObject({ code: undefined })
+      }
+      expect(await ownerOf(owner.database)).toBe(bench.admin.user)
+    },
+  )
+
+  test('an owner that is asked for later, of a database that was adopted', async () => {
+    const application = bench.application()
+    await bench.sqlAs(bench.admin.user, [`CREATE DATABASE ${identifier(application.database)}`])
+    expect(await application.run({ existing: 'adopt' })).toMatchObject({ code: undefined })
+    const inputs = { databaseOwner: 'app', existing } as const
+    if (adopting) expect(await application.run(inputs)).toMatchObject({ done: ['database owner-changed'] })
+    else await application.refused('database-not-ours', inputs)
+    expect(await ownerOf(application.database)).toBe(adopting ? application.role : bench.admin.user)
+    expect(await application.run({ existing: 'refuse' })).toMatchObject({ code: undefined, done: [] })
   })
 
   test('a forged comment on a database says nothing', async () => {
@@ -135,12 +232,8 @@ describe.each(policies)('existing: %s', (existing) => {
 
   test('a database that belongs to another application', async () => {
     const victim = await bench.established()
-    const application = bench.application({
-      appDatabase: victim.database,
-      appUsername: bench.name(),
-      existing: 'refuse',
-    })
-    await application.refused('database-not-ours')
+    const names = { appDatabase: victim.database, appUsername: bench.name() }
+    await bench.application({ ...names, existing }).refused('database-claimed')
   })
 })
 
@@ -224,6 +317,21 @@ describe('a server that lets anyone in without a password', () => {
     await trusting(() => application.refused('role-not-ours'))
   })
 })
+
+/** A database that the admin made by hand for somebody whom this tool knows nothing of. */
+async function somebodysDatabase(): Promise<{ database: string }> {
+  const database = bench.name('by_hand')
+  await bench.sqlAs(bench.admin.user, [`CREATE DATABASE ${identifier(database)}`])
+  return { database }
+}
+
+async function ownerOf(database: string): Promise<string | undefined> {
+  const [row] = await bench.sql<{ owner: string }>(
+    'select o.rolname as owner from pg_database d join pg_roles o on o.oid = d.datdba where datname = $1',
+    [database],
+  )
+  return row?.owner
+}
 
 /** Runs the commands of a hint as the superuser it asks for. */
 async function runPrinted(hint: readonly string[] = [], database = 'postgres'): Promise<void> {

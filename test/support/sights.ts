@@ -112,6 +112,7 @@ const server: ServerState = {
     alterable: true,
     held: false,
     marker: undefined,
+    note: undefined,
     sessions: 4,
   },
   database: {

@@ -9,12 +9,13 @@ import {
   type Plan,
   type Wanted,
 } from '../../src/postgres/decide.ts'
-import type { Marker } from '../../src/postgres/marker.ts'
+import type { Marker, Note } from '../../src/postgres/marker.ts'
 import type { DatabaseState, InsideState, RoleState, ServerState } from '../../src/postgres/state.ts'
 
 const wanted: Wanted = {
   username: 'shop',
   database: 'shop',
+  admin: 'admin',
   secret: 'shop/app-postgresql-secret',
   databaseOwner: undefined,
   extensions: [],
@@ -33,9 +34,11 @@ const role: RoleState = {
   alterable: true,
   held: false,
   marker: mark,
+  note: undefined,
   sessions: 0,
 }
 const strange: RoleState = { ...role, marker: undefined }
+const note: Note = { secret: wanted.secret, database: 'shop' }
 
 const database: DatabaseState = {
   owner: 'admin',
@@ -74,6 +77,7 @@ const inside: InsideState = {
   schemaExists: true,
   schemaOwner: 'pg_database_owner',
   schemaGranted: true,
+  schemaGrantable: true,
   extensions: [],
   otherOwners: [],
 }
@@ -104,6 +108,7 @@ function inWords({ role, database, ours, grants }: Plan): string {
   return [
     role.action,
     role.reason,
+    role.note && 'note',
     role.mark && 'mark',
     database === 'create' && 'create-database',
     !ours && 'not-ours',
@@ -160,7 +165,10 @@ describe('the rows of the convergence table', () => {
       found({ evidence: 'wrong' }),
       found({ server: { database: undefined } }),
       found({ server: { role: undefined } }),
-      found({ server: { role: { ...role, marker: { ...mark, database: 'old' } } } }),
+      found({
+        server: { role: { ...role, marker: { ...mark, createdDatabase: false } }, database: undefined },
+      }),
+      found({ server: { role: { ...role, note } } }),
       found({ server: { database: { ...database, publicConnects: true } } }),
       found({ server: { database: { ...database, withoutConnect: ['backup'] } } }),
       found({ server: { database: { ...database, owner: 'shop' } } }),
@@ -383,18 +391,6 @@ describe('whose database it is', () => {
       'database-not-ours',
     ],
     [
-      'another application names it, whatever the Secret says',
-      found({ server: { role: strange, database: foreign, claims: ['crm'] } }),
-      wanted,
-      'database-not-ours',
-    ],
-    [
-      'another application names it, and the role is yet to be made',
-      found({ evidence: 'wrong', server: { role: undefined, database: foreign, claims: ['crm'] } }),
-      wanted,
-      'database-not-ours',
-    ],
-    [
       'adopted: nothing is taken from PUBLIC, and the owner stays',
       found({ server: { role: strange, database: foreign } }),
       adopting,
@@ -415,16 +411,55 @@ describe('whose database it is', () => {
       'database-closed',
     ],
     [
-      'the marker names another database, and this one is yet to be made',
-      found({ server: { role: { ...role, marker: { ...mark, database: 'old' } }, database: undefined } }),
+      'made by somebody, owned by the application',
+      found({ server: { role: strange, database: { ...foreign, owner: 'shop', granted: false } } }),
       wanted,
-      'keep mark create-database',
+      'keep mark not-ours',
     ],
     [
-      'the marker names another database, and this one is there',
+      'made by somebody, and nothing but a login and the Secret names it',
+      found({ server: { role: strange, database: { ...foreign, granted: false } } }),
+      wanted,
+      'database-not-ours',
+    ],
+    [
+      'made by somebody, and nothing but the literal of the old page and the Secret names it',
       found({
-        secretNamesAll: false,
-        server: { role: { ...role, marker: { ...mark, database: 'old' } }, database: foreign },
+        evidence: 'wrong',
+        literalLogsIn: true,
+        server: { role: strange, database: { ...database, granted: false } },
+      }),
+      wanted,
+      'database-not-ours',
+    ],
+    [
+      'owned by the admin and open to all, the Secret names it, and the role is gone',
+      found({
+        evidence: 'wrong',
+        server: { role: undefined, database: { ...database, publicConnects: true } },
+      }),
+      wanted,
+      'database-not-ours',
+    ],
+    [
+      'noted by a run that made it and went no further',
+      found({ server: { role: { ...strange, note }, database: { ...database, granted: false } } }),
+      wanted,
+      'keep mark grant',
+    ],
+    [
+      'noted, and somebody else has made it',
+      found({ server: { role: { ...strange, note }, database: { ...foreign, granted: false } } }),
+      wanted,
+      'database-not-ours',
+    ],
+    [
+      'noted by a run of another Secret',
+      found({
+        server: {
+          role: { ...strange, note: { ...note, secret: 'other/secret' } },
+          database: { ...database, granted: false },
+        },
       }),
       wanted,
       'database-not-ours',
@@ -433,14 +468,78 @@ describe('whose database it is', () => {
     expect(decided(given, want)).toBe(words)
   })
 
-  test('says who claims it, else who owns it', () => {
-    const base = { role: undefined, database: foreign }
-    const hintOf = (claims: string[]): string =>
-      thrown(() =>
-        decide(found({ evidence: 'wrong', secretNamesAll: false, server: { ...base, claims } }), wanted),
-      ).hint.join('\n')
-    expect(hintOf(['crm'])).toContain('The role "crm" says that it is its own database.')
-    expect(hintOf([])).toContain('It is owned by "dba"')
+  test('says who owns it', () => {
+    const server = { role: undefined, database: foreign }
+    const given = found({ evidence: 'wrong', secretNamesAll: false, server })
+    expect(thrown(() => decide(given, wanted)).hint.join('\n')).toContain('It is owned by "dba"')
+  })
+
+  describe('a claim of another application always refuses', () => {
+    const claim = { role: 'crm', secret: 'crm/secret' }
+    const roles = { 'the role is new': undefined, 'it is not ours': strange, 'it is ours': role }
+    const databases = {
+      'it is gone': undefined,
+      'the admin owns it': database,
+      'somebody else owns it': foreign,
+      'the application owns it': { ...database, owner: 'shop' },
+    }
+    const cases = Object.entries(roles).flatMap(([who, role]) =>
+      Object.entries(databases).map(([what, database]) => [who, what, { role, database }] as const),
+    )
+
+    test.each(cases)('%s, %s', (_, __, state) => {
+      for (const existing of ['refuse', 'adopt'] as const) {
+        for (const databaseOwner of [undefined, 'admin', 'app'] as const) {
+          const given = found({ server: { ...state, claims: [claim] } })
+          expect(decided(given, { ...wanted, existing, databaseOwner })).toBe('database-claimed')
+        }
+      }
+    })
+
+    test('all of them are named, and how to release each', () => {
+      const claims = [claim, { role: 'it"s', secret: 'hr/secret' }]
+      const { message, hint } = thrown(() => decide(found({ server: { claims } }), adopting))
+      expect(message).toBe('Database "shop" belongs to crm/secret and hr/secret.')
+      expect(hint).toContain('  COMMENT ON ROLE "crm" IS NULL;')
+      expect(hint).toContain('  COMMENT ON ROLE "it""s" IS NULL;')
+    })
+
+    test('one of another role of this Secret gives way to adopt alone', () => {
+      const given = found({ server: { claims: [{ role: 'former', secret: wanted.secret }] } })
+      expect(decided(given, wanted)).toBe('database-not-ours')
+      expect(decided(given, adopting)).toBe('keep')
+    })
+  })
+
+  describe('where our marker names another database', () => {
+    const elsewhere = { ...role, marker: { ...mark, database: 'old' } }
+    test.each<[string, DatabaseState | undefined, string]>([
+      ['this one is yet to be made', undefined, 'keep note mark create-database'],
+      ['this one is the admin’s', database, 'keep mark not-ours'],
+      ['this one is the application’s', { ...database, owner: 'shop' }, 'keep mark not-ours'],
+      ['this one is somebody else’s', foreign, 'keep mark not-ours'],
+    ])('%s: only adopt goes on', (_, state, words) => {
+      for (const evidence of ['proven', 'wrong'] as const) {
+        const given = found({ evidence, server: { role: elsewhere, database: state } })
+        expect(decided(given, wanted)).toBe('database-not-ours')
+        expect(decided(given, adopting)).toBe(
+          evidence === 'proven' ? words : words.replace('keep', 'set-password drift'),
+        )
+      }
+    })
+  })
+
+  test('a database to make is noted at a role that is there, unless something says so already', () => {
+    const gone = { database: undefined }
+    const adopted = (given: Partial<RoleState>): string =>
+      decided(found({ evidence: 'wrong', server: { ...gone, role: { ...strange, ...given } } }), adopting)
+    expect(adopted({})).toBe('set-password adopted note mark create-database')
+    expect(adopted({ note })).toBe('set-password adopted mark create-database')
+    expect(decided(found({ server: gone }), wanted)).toBe('keep create-database')
+    const unmade = { ...role, marker: { ...mark, createdDatabase: false } }
+    expect(decided(found({ server: { ...gone, role: unmade } }), wanted)).toBe(
+      'keep note mark create-database',
+    )
   })
 
   test('an adopted one that is open to PUBLIC is reported, ours is closed', () => {
@@ -487,11 +586,21 @@ describe('grants', () => {
     ['goes back to the admin', 'shop', 'admin', true, 'admin'],
     ['goes back to the admin, the default', 'shop', undefined, true, 'admin'],
     ['stays as found where it was adopted', 'shop', undefined, false, undefined],
-    ['changes where it was adopted and somebody asks', 'shop', 'admin', false, 'admin'],
+    ['changes where it is adopted and somebody asks', 'shop', 'admin', false, 'admin'],
+    ['changes where it is adopted and somebody asks', 'admin', 'app', false, 'app'],
   ])('the owner %s (owner %s, input %s, ours %s)', (_, owner, databaseOwner, ours, change) => {
-    const { owner: decision } = decideGrants(state({ owner }), { ...wanted, databaseOwner }, ours, [])
+    const { owner: decision } = decideGrants(state({ owner }), { ...adopting, databaseOwner }, ours, [])
     expect(decision).toBe(change)
   })
+
+  test.each(['admin', 'app'] as const)(
+    'one that is not ours goes to no %s without adopt',
+    (databaseOwner) => {
+      const given = state({ owner: databaseOwner === 'app' ? 'admin' : 'shop' })
+      const failure = thrown(() => decideGrants(given, { ...wanted, databaseOwner }, false, []))
+      expect(failure.code).toBe('database-not-ours')
+    },
+  )
 
   test.each<[string, ServerState, Wanted, boolean, FailureCode]>([
     [

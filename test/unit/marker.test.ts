@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
-import { formatMarker, markerStart, parseMarker, type Marker } from '../../src/postgres/marker.ts'
+import {
+  formatMarker,
+  formatNote,
+  markerStart,
+  parseMarker,
+  parseNote,
+  type Marker,
+} from '../../src/postgres/marker.ts'
 
 const marker: Marker = { secret: 'shop/app-postgresql-secret', database: 'shop', createdDatabase: true }
 
@@ -12,6 +19,25 @@ describe('a marker', () => {
     const comment = formatMarker(each)
     expect(comment.startsWith(markerStart)).toBe(true)
     expect(parseMarker(comment)).toEqual(each)
+  })
+
+  test('is read with the note beside it, and the note alone is no claim', () => {
+    const note = { secret: 'shop/x', database: `it's "quoted"` }
+    const beside = formatNote(marker, note)
+    expect([parseMarker(beside), parseNote(beside)]).toEqual([marker, note])
+    const alone = formatNote(undefined, note)
+    expect([parseMarker(alone), parseNote(alone)]).toEqual([undefined, note])
+    expect(parseNote(formatMarker(marker))).toBeUndefined()
+  })
+
+  test.each([
+    ['null', 'null'],
+    ['a text', '"shop/x"'],
+    ['a list', '["shop/x","shop"]'],
+    ['one without a database', '{"secret":"shop/x"}'],
+    ['one with other types', '{"secret":"shop/x","database":1}'],
+  ])('has no note: %s', (_, creating) => {
+    expect(parseNote(`${markerStart}"creating":${creating}}`)).toBeUndefined()
   })
 
   test.each([

@@ -1,0 +1,251 @@
+import { describe, expect, test } from '@jest/globals'
+import type { FailureCode } from '../../src/failure.ts'
+import type { ProvisionRequest } from '../../src/request.ts'
+import { identifier, literal, useBench, type Application } from '../support/bench.ts'
+
+const bench = useBench()
+
+/** Why a role that is there would get another password. */
+interface Reason {
+  readonly why: string
+  readonly inputs?: Partial<ProvisionRequest>
+  /** Makes a role and its database, and gives the password that works. */
+  readonly given: (application: Application) => Promise<string>
+}
+
+const reasons: readonly Reason[] = [
+  {
+    why: 'it is adopted',
+    inputs: { existing: 'adopt' },
+    given: async (application) => {
+      const password = await roleByHand(application)
+      await bench.sqlAs(bench.admin.user, [
+        `CREATE DATABASE ${identifier(application.database)}`,
+        `GRANT ALL ON DATABASE ${identifier(application.database)} TO ${identifier(application.role)}`,
+      ])
+      await openSchema(application)
+      return password
+    },
+  },
+  {
+    why: 'its Secret is gone',
+    given: async (application) => {
+      await application.run({ extensions: [] })
+      const password = application.secret['PGPASSWORD'] ?? ''
+      application.removeSecret()
+      return password
+    },
+  },
+  {
+    why: "it is not the Secret's",
+    given: async (application) => {
+      await application.run({ extensions: [] })
+      const password = bench.password('set by hand, and in use by now')
+      await bench.sql(`ALTER ROLE ${identifier(application.role)} PASSWORD ${literal(password)}`)
+      return password
+    },
+  },
+]
+
+/** What is refused after the role was looked at. */
+interface Refusal {
+  readonly what: string
+  readonly code: FailureCode
+  readonly inputs?: Partial<ProvisionRequest>
+  readonly given: (application: Application) => Promise<void>
+  /** Whether it is known beforehand, so that a dry run refuses as well. */
+  readonly foreseen: boolean
+}
+
+const inside =
+  (...statements: readonly string[]) =>
+  async ({ database }: Application): Promise<void> => {
+    for (const statement of statements) await bench.sql(statement, [], database)
+  }
+
+const refusals: readonly Refusal[] = [
+  {
+    what: 'the grant on schema public',
+    code: 'grant-ineffective',
+    given: async (application) => {
+      await inside(
+        'ALTER SCHEMA public OWNER TO postgres',
+        `REVOKE ALL ON SCHEMA public FROM PUBLIC, ${identifier(application.role)}`,
+      )(application)
+    },
+    foreseen: true,
+  },
+  {
+    what: 'a part of the grant on schema public',
+    code: 'grant-ineffective',
+    given: async (application) => {
+      await inside(
+        'ALTER SCHEMA public OWNER TO postgres',
+        `REVOKE ALL ON SCHEMA public FROM PUBLIC, ${identifier(application.role)}`,
+        `GRANT USAGE ON SCHEMA public TO ${identifier(bench.admin.user)} WITH GRANT OPTION`,
+      )(application)
+    },
+    foreseen: true,
+  },
+  {
+    what: 'a schema that is not there',
+    code: 'grant-ineffective',
+    given: inside('DROP SCHEMA public CASCADE'),
+    foreseen: true,
+  },
+  {
+    what: 'an extension that is not trusted',
+    code: 'extension-not-trusted',
+    inputs: { extensions: ['pageinspect'] },
+    given: () => Promise.resolve(),
+    foreseen: true,
+  },
+  {
+    what: 'an extension in whose way a type is',
+    code: 'extension-unavailable',
+    inputs: { extensions: ['citext'] },
+    given: inside('CREATE TYPE public.citext AS (t text)'),
+    foreseen: false,
+  },
+  {
+    what: 'work in a database that is read-only',
+    code: 'grant-ineffective',
+    given: ({ database }) => alter(`DATABASE ${identifier(database)} SET default_transaction_read_only = on`),
+    foreseen: false,
+  },
+  {
+    what: 'work by a role that is read-only',
+    code: 'grant-ineffective',
+    given: ({ role }) => alter(`ROLE ${identifier(role)} SET default_transaction_read_only = on`),
+    foreseen: false,
+  },
+  {
+    what: 'work by a role that is read-only in this database',
+    code: 'grant-ineffective',
+    given: ({ role, database }) =>
+      alter(
+        `ROLE ${identifier(role)} IN DATABASE ${identifier(database)} SET default_transaction_read_only = true`,
+      ),
+    foreseen: false,
+  },
+  {
+    what: 'work that an event trigger keeps it from',
+    code: 'grant-ineffective',
+    given: inside(
+      `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not here'; END $$`,
+      `CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION refuse()`,
+    ),
+    foreseen: false,
+  },
+  {
+    what: 'a grant that an event trigger keeps from being given',
+    code: 'postgres-error',
+    given: async (application) => {
+      await inside(
+        ...(bench.postgres.major < 15 ? ['REVOKE CREATE ON SCHEMA public FROM PUBLIC'] : []),
+        `REVOKE ALL ON SCHEMA public FROM ${identifier(application.role)}`,
+        `GRANT ALL ON SCHEMA public TO ${identifier(bench.admin.user)} WITH GRANT OPTION`,
+        `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not here'; END $$`,
+        `CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('GRANT') EXECUTE FUNCTION refuse()`,
+      )(application)
+    },
+    foreseen: false,
+  },
+]
+
+describe.each(reasons)('the password of a role that is there is set last: $why', (reason) => {
+  test.each(refusals)('after $what', async ({ code, given, foreseen, ...refusal }) => {
+    const application = bench.application({ ...reason.inputs, ...refusal.inputs })
+    const password = await reason.given(application)
+    await given(application)
+    const comment = await commentOn(application.role)
+    const { resourceVersion } = application
+    if (foreseen) {
+      await application.refused(code, { dryRun: true })
+      await application.refused(code)
+    } else {
+      const { code: ended, outcome } = await application.run()
+      expect({ ended, message: outcome.failure?.message }).toEqual({
+        ended: code,
+        message: expect.any(String),
+      })
+      expect(outcome.changes.filter(({ object }) => object === 'role')).toEqual([])
+    }
+    expect(await bench.login(application.role, password, application.database)).toBe('in')
+    expect(await commentOn(application.role)).toBe(comment)
+    expect(application.resourceVersion).toBe(resourceVersion)
+  })
+})
+
+test('a database that cannot be made leaves the password of an adopted role, and no claim on it', async () => {
+  const application = bench.application({ existing: 'adopt', timeoutMs: 2_000 })
+  const password = await roleByHand(application)
+  const run = await bench.inDatabase('template1', () => application.run())
+  expect(run.code).not.toBeUndefined()
+  expect(run.done).toEqual(['role noted'])
+  expect(await bench.login(application.role, password, 'postgres')).toBe('in')
+  // What a run has only begun is no claim: whoever adopts next may have it.
+  const other = bench.application({
+    ...application.request,
+    appSecret: bench.name('secret'),
+    timeoutMs: 20_000,
+  })
+  await other.refused('role-not-ours', { existing: 'refuse' })
+  expect(await other.run()).toMatchObject({ code: undefined })
+})
+
+test('an owner that may not be changed leaves the password', async () => {
+  const application = await bench.established()
+  const { role, database } = application
+  const password = application.secret['PGPASSWORD'] ?? ''
+  application.removeSecret()
+  await bench.sql(`ALTER ROLE ${identifier(bench.admin.user)} NOCREATEDB`)
+  try {
+    await application.refused('admin-rights-missing', { databaseOwner: 'app', dryRun: true })
+    await application.refused('admin-rights-missing', { databaseOwner: 'app' })
+  } finally {
+    await bench.sql(`ALTER ROLE ${identifier(bench.admin.user)} CREATEDB`)
+  }
+  expect(await bench.login(role, password, database)).toBe('in')
+})
+
+test('a role and a database that a superuser made, where the application works in a schema of its own', async () => {
+  const application = bench.application({ existing: 'adopt' })
+  const { role, database } = application
+  const password = await bench.role(role)
+  await bench.sql(`GRANT ${identifier(role)} TO ${identifier(bench.admin.user)} WITH ADMIN OPTION`)
+  await bench.sql(`CREATE DATABASE ${identifier(database)}`)
+  await bench.sql(`GRANT ALL ON DATABASE ${identifier(database)} TO ${identifier(role)}`)
+  await bench.sql('REVOKE CREATE ON SCHEMA public FROM PUBLIC', [], database)
+  for (const dryRun of [true, false]) {
+    const { outcome } = await application.refused('grant-ineffective', { dryRun })
+    expect(outcome.failure?.hint).toContain(`  GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(role)};`)
+  }
+  expect(await bench.login(role, password, database)).toBe('in')
+  await bench.sql(`GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(role)}`, [], database)
+  expect(await application.run()).toMatchObject({ done: ['role password-set', 'secret created'] })
+  expect(await application.login()).toBe('in')
+})
+
+/** A role that somebody with the admin's password made. */
+async function roleByHand({ role }: Application): Promise<string> {
+  const password = bench.password(`made by hand for ${role}`)
+  await bench.sqlAs(bench.admin.user, [`CREATE ROLE ${identifier(role)} LOGIN PASSWORD ${literal(password)}`])
+  return password
+}
+
+async function openSchema({ role, database }: Application): Promise<void> {
+  await bench.sql(`GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(role)}`, [], database)
+}
+
+async function alter(what: string): Promise<void> {
+  await bench.sql(`ALTER ${what}`)
+}
+
+async function commentOn(role: string): Promise<string | null | undefined> {
+  const [row] = await bench.sql<{ comment: string | null }>(
+    `select shobj_description(oid, 'pg_authid') as comment from pg_roles where rolname = $1`,
+    [role],
+  )
+  return row?.comment
+}
