@@ -3,6 +3,7 @@ import * as core from '@actions/core'
 import { context } from '@actions/github'
 import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
 import { asFailure, Failure } from './failure.ts'
+import { onStrayError, standsUnknown } from './last-resort.ts'
 import type { ReleaseContext } from './go-live/ref.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
 import { parametersOf } from './parameters.ts'
@@ -26,6 +27,12 @@ const reporter = new PipelineReporter({
   debugging: core.isDebug(),
 })
 
+onStrayError((stray) => {
+  reporter.write(formatFailure(reporter.clean(stray), standsUnknown))
+  for (const cause of causesOf(stray)) reporter.debug(cause)
+  annotate(startAnnotations(stray))
+})
+
 const inputs = Object.fromEntries(parametersOf('action').map(({ name }) => [name, core.getInput(name)]))
 const kubeconfig = {
   input: inputs['kubeconfig'],
@@ -44,9 +51,13 @@ try {
 } catch (error) {
   failure = asFailure(error)
 }
-const reportDirectory = outcome && (await writeReportFiles(outcome))
+// From here on nothing but what may leave.
+const shown = outcome && reporter.clean(outcome)
+const reportDirectory = shown && (await writeReportFiles(shown))
 try {
-  for (const [name, value] of Object.entries(outputsOf(outcome, reportDirectory))) core.setOutput(name, value)
+  for (const [name, value] of Object.entries(outputsOf(outcome, reportDirectory, reporter))) {
+    core.setOutput(name, value)
+  }
 } catch (error) {
   failure ??= new Failure(
     'outputs-unwritable',
@@ -55,9 +66,10 @@ try {
     { cause: error },
   )
 }
-const ended = outcome && { ...outcome, failure }
+const ended = shown && { ...shown, failure: reporter.clean(failure) }
 if (failure !== undefined) {
-  await writeSummary(ended === undefined ? formatFailureSummary(failure) : formatSummary(ended))
+  const said = reporter.clean(failure)
+  await writeSummary(ended === undefined ? formatFailureSummary(said) : formatSummary(ended))
   fail(failure, ended === undefined ? nothingChanged : standing(ended))
 } else if (ended !== undefined) {
   await writeSummary(formatSummary(ended))
@@ -66,19 +78,17 @@ if (failure !== undefined) {
 }
 
 function fail(failure: Failure, stands: string): void {
-  reporter.write(formatFailure(failure, stands))
+  reporter.write(formatFailure(reporter.clean(failure), stands))
   for (const cause of causesOf(failure)) reporter.debug(cause)
   annotate(ended === undefined ? startAnnotations(failure) : annotationsOf(ended))
-  if (failure.code === 'permission-missing' && outcome?.permissions !== undefined) {
-    reporter.detail('Role and RoleBinding for the administrator', outcome.permissions.manifest.split('\n'))
+  if (failure.code === 'permission-missing' && shown?.permissions !== undefined) {
+    reporter.detail('Role and RoleBinding for the administrator', shown.permissions.manifest.split('\n'))
   }
   process.exitCode = 1
 }
 
 function annotate(annotations: readonly Annotation[]): void {
-  for (const { level, title, message } of annotations) {
-    core[level](reporter.redact(message), { title: reporter.redact(title) })
-  }
+  for (const { level, title, message } of reporter.clean(annotations)) core[level](message, { title })
 }
 
 /** The one annotation of a run that did not get as far as an outcome. */

@@ -14,6 +14,7 @@ import {
   variableOf,
   type Invocation,
 } from './options.ts'
+import { onStrayError, standsUnknown } from './last-resort.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
 import { parseRequest, parseValues, type RawInputs } from './parse.ts'
 import { formatFailure } from './report/log.ts'
@@ -48,6 +49,9 @@ const log = json ? process.stderr : process.stdout
 const person = process.stdin.isTTY && log.isTTY && !inPipeline
 const screen = person ? new Screen(log, verbose, worded) : undefined
 let reporter = new PipelineReporter(screen ?? plainSink())
+onStrayError((stray) => {
+  stop(stray, standsUnknown)
+})
 try {
   if (Number.parseInt(process.versions.node, 10) < oldestNode) {
     throw new Failure(
@@ -60,9 +64,7 @@ try {
   if (invocation?.command === 'rights') await printRights(invocation)
   else if (invocation !== undefined) await runStory(invocation)
 } catch (thrown) {
-  const failure = asFailure(thrown)
-  fail(failure, nothingChanged)
-  if (json) printJson({ ...outputsOf(undefined, undefined), ...failureFields(failure, nothingChanged) })
+  stop(asFailure(thrown), nothingChanged)
 }
 screen?.close()
 
@@ -106,14 +108,16 @@ async function runStory(invocation: Invocation): Promise<void> {
   const { run } = await import('./run.ts')
   const ended = await run(request, reporter, cancelled)
   screen?.rest()
-  const folder = ended.goLive && invocation.reportDirectory
+  const shown = reporter.clean(ended)
+  const folder = shown.goLive && invocation.reportDirectory
   const failures = [
     ended.failure,
-    await writeReport(folder, ended),
+    await writeReport(folder, shown),
     writeDotenv(invocation.dotenv, ended, folder),
   ]
   const failure = failures.find((each) => each !== undefined)
-  const outcome = { ...ended, failure }
+  // From here on nothing but what may leave, except for names in outputs, which are as they are.
+  const outcome = { ...shown, failure: reporter.clean(failure) }
   if (outcome.goLive !== undefined) {
     const { toPaste } = await import('./report/gate-summary.ts')
     const paste = toPaste(outcome.goLive)
@@ -138,10 +142,11 @@ async function runStory(invocation: Invocation): Promise<void> {
   }
   if (json) {
     const { seconds, notes, goLive } = outcome
-    const stands = failure === undefined ? { failure: null } : failureFields(failure, standing(outcome))
+    const stands =
+      failure === undefined ? { failure: null } : failureFields(outcome.failure ?? failure, standing(outcome))
     const report = goLive && { 'go-live': JSON.parse(gateJson(goLive, subjectOf(outcome))) as object }
     printJson({
-      ...outputsOf(outcome, folder),
+      ...outputsOf(ended, folder, reporter),
       seconds: Number(seconds.toFixed(2)),
       notes,
       ...report,
@@ -172,18 +177,18 @@ async function writeReport(folder: string | undefined, outcome: Outcome): Promis
   }
 }
 
-/** Writes the outputs as variables, but for those that would break a line, and gives the failure to do so. */
+/** Writes the outputs as variables, of which none has a line end, and gives the failure to do so. */
 function writeDotenv(
   file: string | undefined,
   outcome: Outcome,
   folder: string | undefined,
 ): Failure | undefined {
   if (file === undefined) return undefined
-  const lines = Object.entries(outputsOf(outcome, folder)).map(
+  const lines = Object.entries(outputsOf(outcome, folder, reporter)).map(
     ([name, value]) => `${variableOf(name)}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
   try {
-    writeFileSync(file, reporter.redact(lines.filter((line) => !/[\r\n]/.test(line)).join('\n') + '\n'))
+    writeFileSync(file, `${lines.join('\n')}\n`)
     return undefined
   } catch (error) {
     return unwritable(
@@ -242,9 +247,19 @@ async function printRights({ inputs, gateOnly, serviceAccount, service }: Invoca
   } else process.stdout.write(manifest)
 }
 
+/** Says why there is no run to tell about, or no end of it. */
+function stop(failure: Failure, stands: string): void {
+  fail(failure, stands)
+  if (!json) return
+  printJson({
+    ...outputsOf(undefined, undefined, reporter),
+    ...failureFields(reporter.clean(failure), stands),
+  })
+}
+
 function fail(failure: Failure, stands: string): void {
   screen?.rest()
-  reporter.write(formatFailure(failure, stands))
+  reporter.write(formatFailure(reporter.clean(failure), stands))
   for (const cause of causesOf(failure)) reporter.debug(cause)
   process.exitCode = exitCodeOf(failure.code)
 }
@@ -252,7 +267,9 @@ function fail(failure: Failure, stands: string): void {
 /** Shows details: folded where the log can fold, as they are elsewhere. */
 function show(title: string, lines: readonly string[]): void {
   if (inGitlab)
-    for (const line of gitlabSection('pg_app_user', title, lines)) log.write(`${reporter.redact(line)}\n`)
+    for (const line of gitlabSection('pg_app_user', reporter.clean(title), reporter.clean(lines))) {
+      log.write(`${line}\n`)
+    }
   else reporter.write([`${title}:`, ...lines])
 }
 
@@ -261,8 +278,9 @@ function failureFields(failure: Failure, stands: string): object {
   return { failure: { code, message: worded(message), hint: hint.map(worded), standing: stands } }
 }
 
+/** Its texts may leave already: searching the document would break it where a password is a part of JSON. */
 function printJson(value: object): void {
-  process.stdout.write(`${reporter.redact(JSON.stringify(value, undefined, 2))}\n`)
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
 }
 
 function plainSink(): Sink {

@@ -6,6 +6,10 @@ import { endsSession, isFromServer } from './postgres/severity.ts'
 import type { Reporter, Sign } from './reporter.ts'
 import type { ProvisionRequest } from './request.ts'
 
+/** Says neither which credential it is nor which of the two: that would tell it. */
+const unhidden =
+  'A credential of this run is shorter than 6 characters, or part of a name or a word that is shown anyway: it is not taken out of what servers say, because the gap would tell it. Set a longer one, made at random.'
+
 /** Gives the seconds since it was made. */
 export type Stopwatch = () => number
 
@@ -27,7 +31,7 @@ export class Journal {
   restart: string | undefined
   loginUnchecked = false
   goLive: GateReport | undefined
-  readonly mask: (credential: string) => void
+  readonly mask: (credential: string, beside?: readonly string[]) => void
   readonly reporter: Reporter
   private readonly running = stopwatch()
   private readonly changes: Change[] = []
@@ -37,8 +41,9 @@ export class Journal {
 
   constructor(reporter: Reporter) {
     this.reporter = reporter
-    this.mask = (credential) => {
-      reporter.mask(credential)
+    this.mask = (credential, beside = []) => {
+      reporter.publish(beside)
+      if (!reporter.mask(credential)) this.note(unhidden)
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Failure } from './failure.ts'
 import { holdingBack, tally, type GateReport } from './go-live/finding.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
-import type { OutputName } from './parameters.ts'
+import { outputs, type OutputName } from './parameters.ts'
 import { formatSeconds, sentence } from './text.ts'
 
 /** What a run can change. */
@@ -76,15 +76,32 @@ export function hasChanged(outcome: Outcome): boolean {
   return !outcome.dryRun && outcome.changes.length + outcome.doubts.length > 0
 }
 
+/** What the outputs of a run are: whatever reads them may put a text of them into a command. */
+export type Outputs = Record<OutputName, string | boolean | readonly Change[]>
+
 /**
- * Gives every output, also where the run did not get as far as knowing it.
+ * Gives every output, empty where the run did not get as far as knowing it, or where what a server said does not have
+ * the form of that output or holds a credential.
  *
  * @param reportDirectory where the reports of the gate were written
+ * @param reporter takes credentials out, and is told what was left out
  */
 export function outputsOf(
   outcome: Outcome | undefined,
-  reportDirectory = '',
-): Record<OutputName, string | boolean | readonly Change[]> {
+  reportDirectory: string | undefined,
+  reporter: { redact(text: string): string; debug(text: string): void },
+): Outputs {
+  const values = allOutputs(outcome, reportDirectory)
+  for (const { name, grammar } of outputs) {
+    const value = values[name]
+    if (typeof value !== 'string' || (grammar.test(value) && reporter.redact(value) === value)) continue
+    reporter.debug(`output "${name}" is left out: what it would be does not have its form`)
+    values[name] = ''
+  }
+  return values
+}
+
+function allOutputs(outcome: Outcome | undefined, reportDirectory = ''): Outputs {
   return {
     changed: outcome !== undefined && hasChanged(outcome),
     changes: outcome?.changes ?? [],

@@ -17,8 +17,13 @@ export interface Step {
  * masked credential from whatever it writes, and must not let foreign text start a workflow command.
  */
 export interface Reporter {
-  /** Announces a credential the moment it is known, before anything could echo it. Empty text is ignored. */
-  mask(credential: string): void
+  /** Makes names known that are shown by design, before any credential is: see `mask`. */
+  publish(names: readonly string[]): void
+  /**
+   * Announces a credential the moment it is known, before anything could echo it. Empty text is ignored. Gives `false`
+   * for one that is not taken out of texts, because the gap would tell it: a short one, or a part of a public name.
+   */
+  mask(credential: string): boolean
   step(step: Step): void
   /** Says what the run is at now, for those who watch it. */
   enter?(phase: string): void

@@ -7,8 +7,9 @@ import type { Outcome } from './outcome.ts'
 import type { Wanted } from './postgres/decide.ts'
 import type { Sessions } from './postgres/sessions.ts'
 import type { Reporter } from './reporter.ts'
-import type { ProvisionRequest } from './request.ts'
+import { namesOf, type ProvisionRequest } from './request.ts'
 import { connect, type Cluster } from './target.ts'
+import { urlPasswords } from './text.ts'
 import { underWay } from './under-way.ts'
 
 /** What every step of a run needs. */
@@ -34,6 +35,8 @@ export async function run(
 ): Promise<Outcome> {
   const deadline = startDeadline(request.timeoutMs, cancelled, (phase) => reporter.enter?.(phase))
   const journal = new Journal(reporter)
+  reporter.publish(namesOf(request))
+  for (const password of urlPasswords(request.expectServer)) journal.mask(password)
   const { goLive } = request
   let api: Api | undefined
   let sessions: Sessions | undefined

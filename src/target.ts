@@ -18,7 +18,7 @@ import {
 import { Route } from './kubernetes/route.ts'
 import type { Server } from './postgres/connection.ts'
 import type { ProvisionRequest } from './request.ts'
-import { count } from './text.ts'
+import { count, oneLine } from './text.ts'
 import { underWay } from './under-way.ts'
 
 /** A cluster that is reached, with the right to do what the run is for. */
@@ -58,11 +58,12 @@ export async function connect(
   if (namespace === undefined) {
     throw new Failure(
       'namespace-missing',
-      `Context "${found.context}" of the kubeconfig names no namespace, and input "app-namespace" is empty.`,
+      `Context "${oneLine(found.context)}" of the kubeconfig names no namespace, and input "app-namespace" is empty.`,
       ['The application Secret would land in "default", which is never right. Set input "app-namespace".'],
     )
   }
   journal.cluster = { server: found.server, namespace }
+  journal.reporter.publish([namespace, found.context, new URL(found.server).host])
   const api = await found.connect(deadline.signal)
   opened(api)
   const reading = stopwatch()
@@ -76,8 +77,8 @@ export async function connect(
     access.then(({ service }) => reviewRights(api, identity, serviceRights(accessNamespace, service), named)),
   )
   const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
-  const as = `as ${(await identity).name} · kubeconfig from ${found.source}`
-  const where = `${found.server} · context ${found.context} · namespace ${namespace}`
+  const as = `as ${(await identity).name} · kubeconfig from ${oneLine(found.source)}`
+  const where = `${found.server} · context ${oneLine(found.context)} · namespace ${oneLine(namespace)}`
   journal.step('right', 'cluster', `${where}\n${as}`, timer())
 
   deadline.enter('permissions')

@@ -8,6 +8,20 @@ export function oneLine(text: string, limit = 300): string {
   return line.length > limit ? `${line.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, '')}…` : line
 }
 
+/** Gives the password of a URL, as it is written and as it is meant; nothing where the text holds none. */
+export function* urlPasswords(text: string | undefined): Generator<string> {
+  // As the pattern of redaction has it: everything up to the last "@" before the host ends.
+  const [, password = ''] =
+    /^\s*(?:[a-z][a-z\d+.-]*:\/\/)?[^\s/?#\\:]*:([^\s/?#\\]*)@/i.exec(text ?? '') ?? []
+  if (password === '') return
+  yield password
+  try {
+    yield decodeURIComponent(password)
+  } catch {
+    // A stray percent sign: the password is what is written.
+  }
+}
+
 /** Gives the items as a sentence part: `a`, `a and b`, `a, b and c`. */
 export function sentence(items: readonly string[], word = 'and'): string {
   if (items.length < 2) return items.join('')

@@ -30,6 +30,9 @@ export interface AccessSecret {
 const required = ['PGHOST', 'PGUSER', 'PGPASSWORD', 'PGSSLMODE', 'USER_ACCESS'] as const
 const optional = ['PGPORT', 'PGHOST_REPLICA', 'ca.crt'] as const
 
+/** Announces a credential, and the names that are shown although they stand beside it. */
+type Mask = (credential: string, beside?: readonly string[]) => void
+
 /**
  * Reads the access Secret. Its password is masked at the moment it is decoded.
  *
@@ -39,7 +42,7 @@ export async function readAccessSecret(
   api: Api,
   namespace: string,
   name: string,
-  mask: (credential: string) => void,
+  mask: Mask,
 ): Promise<AccessSecret> {
   const ref = `${namespace}/${name}`
   const secret = (await api.get(corePath(namespace, 'secrets', name))) as SecretObject | undefined
@@ -53,16 +56,12 @@ export async function readAccessSecret(
 }
 
 /** Parses what `readAccessSecret` has read; `ref` is `namespace/name`. */
-export function parseAccessSecret(
-  ref: string,
-  secret: SecretObject,
-  mask: (credential: string) => void,
-): AccessSecret {
+export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask): AccessSecret {
   const { values, problems: undecodable } = decodeData(
     secret.data,
     [...required, ...optional],
     (password) => {
-      mask(password)
+      mask(password, shownNames(secret.data))
       mask(withoutLineEnds(password))
     },
   )
@@ -128,6 +127,17 @@ export function parseAccessSecret(
     ...(ca !== undefined && { ca }),
     keyCount: values.size,
   }
+}
+
+/** The names that a run shows; a text of another form may be anything, a credential that got into the wrong key as well. */
+function shownNames(data: SecretObject['data']): readonly string[] {
+  return ['PGHOST', 'PGHOST_REPLICA', 'PGUSER', 'USER_ACCESS']
+    .map((key) =>
+      Buffer.from(data?.[key] ?? '', 'base64')
+        .toString()
+        .trim(),
+    )
+    .filter((name) => /^[\w./-]+$/.test(name))
 }
 
 function withoutLineEnds(text: string): string {

@@ -200,13 +200,15 @@ export class Api {
       body: { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' },
     })
     const seen = (review.body as { status?: { userInfo?: { username?: string } } } | null)?.status?.userInfo
-    if (review.status === 201 && seen?.username !== undefined) return { name: seen.username, certain: true }
+    if (review.status === 201 && seen?.username !== undefined) {
+      return { name: oneLine(seen.username), certain: true }
+    }
     const { headers, certificate } = this.#credentials
     const subject = this.#claims()['sub']
     const known = headers['Impersonate-User'] ?? subject ?? commonName(certificate)
-    if (typeof known !== 'string') return { name: this.#endpoint.user, certain: false }
+    if (typeof known !== 'string') return { name: oneLine(this.#endpoint.user), certain: false }
     // Only for ServiceAccounts is the subject the name; for others the API server may take another claim or a prefix.
-    return { name: known, certain: known !== subject || known.startsWith('system:serviceaccount:') }
+    return { name: oneLine(known), certain: known !== subject || known.startsWith('system:serviceaccount:') }
   }
 
   /** Starts to open a WebSocket on the same agent. The caller listens for how that ends. */

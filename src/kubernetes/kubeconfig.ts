@@ -7,7 +7,7 @@ import { getProxyForUrl } from 'proxy-from-env'
 import { isScalar, parseDocument, visit, type Document } from 'yaml'
 import { Failure } from '../failure.ts'
 import type { ClusterRequest, KubeconfigSources } from '../request.ts'
-import { oneLine, sentence } from '../text.ts'
+import { oneLine, sentence, urlPasswords } from '../text.ts'
 import { Api, type Credentials } from './api.ts'
 import { runPlugin, type Plugin } from './plugin.ts'
 
@@ -75,7 +75,7 @@ export async function loadCluster(request: ClusterRequest, mask: Mask): Promise<
   expect(server, request.expectServer, name)
 
   const cluster = await clusterOf(clusterEntry, clusterName, server, source)
-  for (const password of proxyPasswords(cluster.proxyUrl)) mask(password)
+  for (const password of urlPasswords(cluster.proxyUrl)) mask(password)
   const user = await userOf(userEntry, userName, cluster, source, mask)
   const tokenFile = text(userEntry.fields, 'tokenFile')
   const namespace = text(context, 'namespace')
@@ -300,7 +300,8 @@ const secretName = /token|secret|passw|credential|assertion|(^|[-_])key$/i
 /** Every credential of a kubeconfig, leaf by leaf. */
 function* credentials(fields: Fields): Generator<string> {
   for (const cluster of list(fields['clusters'])) {
-    yield* proxyPasswords(text(record(record(cluster)['cluster']), 'proxy-url'))
+    const endpoint = record(record(cluster)['cluster'])
+    for (const address of ['server', 'proxy-url']) yield* urlPasswords(text(endpoint, address))
   }
   for (const entry of list(fields['users'])) {
     const user = record(record(entry)['user'])
@@ -326,18 +327,6 @@ function* secretArguments(args: readonly string[]): Generator<string> {
   for (const [index, argument] of args.entries()) {
     const [, name, value] = /^--?([\w-]+)(?:=(.*))?$/s.exec(argument) ?? []
     if (name !== undefined && secretName.test(name)) yield value ?? args[index + 1] ?? ''
-  }
-}
-
-/** The password of a proxy's address, as it is written and as it is sent. */
-function* proxyPasswords(proxyUrl: string | undefined): Generator<string> {
-  const password = URL.parse(proxyUrl ?? '')?.password ?? ''
-  if (password === '') return
-  yield password
-  try {
-    yield decodeURIComponent(password)
-  } catch {
-    // A stray percent sign: the password is what is written.
   }
 }
 

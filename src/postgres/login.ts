@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type pg from 'pg'
+import pg from 'pg'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
 import type { Evidence } from './decide.ts'
@@ -101,7 +101,10 @@ export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Log
       return new Failure(
         'connect-denied',
         `"${user}" has no CONNECT on database "${database}" (42501).`,
-        ['Its owner can grant it:', `  GRANT CONNECT ON DATABASE "${database}" TO "${user}";`],
+        [
+          'Its owner can grant it:',
+          `  GRANT CONNECT ON DATABASE ${pg.escapeIdentifier(database)} TO ${pg.escapeIdentifier(user)};`,
+        ],
         cause,
       )
     case '53300':

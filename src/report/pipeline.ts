@@ -1,6 +1,8 @@
 import type { Reporter, Step } from '../reporter.ts'
+import { mapTexts } from './leaves.ts'
 import { formatStep } from './log.ts'
 import { credentialParts, Redactor } from './redactor.ts'
+import { ownWords } from './words.ts'
 
 /** Where the lines of a log go, and what the pipeline offers beyond lines. */
 export interface Sink {
@@ -25,19 +27,27 @@ export class PipelineReporter implements Reporter {
 
   constructor(sink: Sink) {
     this.sink = sink
+    this.publish(ownWords)
   }
 
-  mask(credential: string): void {
-    for (const part of credentialParts(credential)) {
-      if (this.known.has(part)) continue
+  publish(names: readonly string[]): void {
+    this.redactor.publish(names)
+  }
+
+  mask(credential: string): boolean {
+    const parts = credentialParts(credential)
+    for (const part of parts) {
+      if (this.known.has(part) || !this.redactor.canHide(part)) continue
       this.known.add(part)
       this.sink.mask(part)
     }
     this.redactor.add(credential)
+    const [whole] = parts
+    return whole === undefined || this.redactor.canHide(whole)
   }
 
   step(step: Step): void {
-    this.write(formatStep(step))
+    this.write(formatStep(this.clean(step)))
   }
 
   enter(phase: string): void {
@@ -46,8 +56,8 @@ export class PipelineReporter implements Reporter {
 
   detail(title: string, lines: readonly string[]): void {
     this.sink.group(
-      this.clean(title),
-      lines.map((line) => this.clean(line)),
+      this.line(title),
+      lines.map((line) => this.line(line)),
     )
   }
 
@@ -57,17 +67,30 @@ export class PipelineReporter implements Reporter {
 
   /** Writes lines that are formatted already. */
   write(lines: readonly string[]): void {
-    for (const line of lines) this.sink.line(this.clean(line))
+    for (const line of lines) this.sink.line(this.line(line))
   }
 
-  /** Gives a text without credentials: for files, whose readers no pipeline masks for. */
+  /**
+   * Gives the same with every text in it as it may leave: without a credential, and without a sign that nobody sees.
+   * What is to be formatted goes through here first, because a format may write a credential in yet another way.
+   */
+  clean<Value>(value: Value): Value {
+    return mapTexts(value, (text) => this.redactor.redact(seen(this.redactor.redact(text))))
+  }
+
+  /** Gives a finished document without credentials, should one have come by another way than `clean`. */
   redact(text: string): string {
     return this.redactor.redact(text)
   }
 
-  private clean(line: string): string {
-    return harmless(this.redactor.redact(line))
+  private line(line: string): string {
+    return harmless(this.clean(line))
   }
+}
+
+/** Control characters, and those that steer how others are shown, become a space; only line ends stay. */
+function seen(text: string): string {
+  return text.replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
 }
 
 /**

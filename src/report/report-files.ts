@@ -6,6 +6,7 @@ import type { Outcome } from '../outcome.ts'
 import { gateHtml } from './gate-html.ts'
 import { gateJson, subjectOf } from './gate-json.ts'
 import { gateJunit } from './gate-junit.ts'
+import { mapTexts } from './leaves.ts'
 
 /** What the files of the report are called. */
 export const reportFiles = { json: 'go-live.json', junit: 'go-live.xml', html: 'go-live.html' } as const
@@ -40,16 +41,18 @@ export async function writeReportsInto(
   redact: (text: string) => string,
   mode = 0o644,
 ): Promise<void> {
-  const subject = subjectOf(outcome)
+  const clean = mapTexts(report, redact)
+  const subject = mapTexts(subjectOf(outcome), redact)
   await mkdir(folder, { recursive: true })
   const contents = {
-    [reportFiles.json]: gateJson(report, subject),
-    [reportFiles.junit]: gateJunit(report, subject),
-    [reportFiles.html]: gateHtml(report, subject),
+    // A gap in the wrong place would leave no JSON: there the texts are all that is searched.
+    [reportFiles.json]: gateJson(clean, subject),
+    [reportFiles.junit]: redact(gateJunit(clean, subject)),
+    [reportFiles.html]: redact(gateHtml(clean, subject)),
   }
   for (const [name, content] of Object.entries(contents)) {
     await rm(join(folder, name), { force: true })
-    await write(join(folder, name), redact(content), mode)
+    await write(join(folder, name), content, mode)
   }
 }
 

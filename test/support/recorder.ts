@@ -23,9 +23,13 @@ export class Recorder implements Reporter {
     this.#onStep = onStep
   }
 
-  mask(credential: string): void {
+  publish(names: readonly string[]): void {
+    this.#pipeline.publish(names)
+  }
+
+  mask(credential: string): boolean {
     this.masked.add(credential)
-    this.#pipeline.mask(credential)
+    return this.#pipeline.mask(credential)
   }
 
   step(step: Step): void {

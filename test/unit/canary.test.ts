@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
-import { Canaries } from '../support/canary.ts'
+import escapeHtml from 'escape-html'
+import { create } from 'xmlbuilder2'
+import { code, escape } from '../../src/report/markdown.ts'
+import { Canaries, escapedSigns } from '../support/canary.ts'
 
-const secret = `p"ss w/rd\\+'é%$`
+const secret = `Kq7${escapedSigns}9Zt`
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
 describe('a planted leak is found', () => {
@@ -19,6 +22,31 @@ describe('a planted leak is found', () => {
     ['in SQL', `PASSWORD '${secret.replaceAll("'", "''")}'`],
     ['in SQL with backslashes', `PASSWORD E'${secret.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`],
     ['in hex', Buffer.from(secret).toString('hex')],
+    ['in hex, upper case', Buffer.from(secret).toString('hex').toUpperCase()],
+    ['in a URL, lower case', encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase())],
+    ['in markdown', escape(secret)],
+    ['as code in markdown', code(secret)],
+    ['in HTML', escapeHtml(secret)],
+    ['in the text of XML', create().ele('a').txt(secret).end()],
+    ['in an attribute of XML', create().ele('a', { b: secret }).end()],
+    ['in an attribute of XML in JSON', JSON.stringify(create().ele('a', { b: secret }).end())],
+    ['in the data of a workflow command', secret.replaceAll('%', '%25')],
+    ['in a property of one', secret.replaceAll('%', '%25').replaceAll(':', '%3A').replaceAll(',', '%2c')],
+    [
+      'as hexadecimal references',
+      secret.replace(/[^\da-z]/giu, (sign) => `&#x${sign.codePointAt(0)?.toString(16) ?? ''};`),
+    ],
+    [
+      'as ones in upper case',
+      secret.replace(/[^]/gu, (sign) => `&#X${(sign.codePointAt(0) ?? 0).toString(16).toUpperCase()};`),
+    ],
+    [
+      'as JSON of ASCII',
+      JSON.stringify(secret).replace(
+        /[^ -~]|[<>&]/g,
+        (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      ),
+    ],
   ])('%s', (_, text) => {
     const canaries = new Canaries()
     canaries.plant(secret)
