@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { codeSpan, count, oneLine, sentence } from '../../src/text.ts'
+import { codeSpan, count, oneLine, sentence, urlPasswords } from '../../src/text.ts'
 
 describe('oneLine', () => {
   test.each([
@@ -52,4 +52,17 @@ test.each([
   ['a``b`c', '```a``b`c```'],
 ])('codeSpan(%j)', (name, span) => {
   expect(codeSpan(name)).toBe(span)
+})
+
+test.each([
+  ['https://kim:pw@host:6443/x', ['pw', 'pw']],
+  ['kim:pw@host', ['pw', 'pw']],
+  ['http://:p%40w@host', ['p%40w', 'p@w']],
+  ['http://kim:100%@host', ['100%']],
+  ['https://host:6443/a@b', []],
+  ['https://kim@host', []],
+  ['', []],
+  [undefined, []],
+])('urlPasswords(%j)', (text, passwords) => {
+  expect([...urlPasswords(text)]).toEqual(passwords)
 })
