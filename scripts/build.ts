@@ -121,8 +121,23 @@ for (const name of readdirSync('build/ncc').filter((each) => each.endsWith('.js'
 }
 cpSync('build/ncc', 'dist', { recursive: true, filter: (path) => !path.endsWith('/index.js') })
 cpSync('build/ncc/index.js', 'dist/faces.js')
-writeFileSync('dist/index.js', `import { action } from './faces.js'\nawait action()\n`)
-writeFileSync('dist/cli.js', `#!/usr/bin/env node\nimport { cli } from './faces.js'\nawait cli()\n`)
+// Apart from the rest: what it does has to come before anything else is as much as loaded.
+await build({
+  entryPoints: ['src/start.ts'],
+  outfile: 'dist/start.js',
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+})
+for (const [file, face, head] of [
+  ['index', 'action', ''],
+  ['cli', 'cli', '#!/usr/bin/env node\n'],
+] as const) {
+  const body = `import { start } from './start.js'\nawait start(async () => (await import('./faces.js')).${face}())\n`
+  writeFileSync(`dist/${file}.js`, head + body)
+}
 chmodSync('dist/cli.js', 0o755)
 for (const [name, file] of [
   ['@kubernetes/client-node', 'LICENSE'],

@@ -115,7 +115,7 @@ async function together(runs: readonly Application[], meanwhile?: Meanwhile): Pr
   const gate = await openGate()
   try {
     const processes = await Promise.all(
-      runs.map(({ bench, request }) => startProcess(bench.sandbox, request, { env: gate.env })),
+      runs.map(({ bench, request }) => startProcess(bench.sandbox, request, { script: gate.script })),
     )
     // The servers that all of them share come first, or they would starve on a machine with few cores.
     for (const { pid } of processes) setPriority(pid, constants.priority.PRIORITY_LOW)

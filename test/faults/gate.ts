@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Holds processes back until all of them are ready: starting takes far longer than what they are started for. */
 export interface Gate {
   /** Makes a process wait right before its first request. */
-  readonly env: NodeJS.ProcessEnv
+  readonly script: string
   /** Waits until so many processes are ready, and lets them go. */
   letGo(amount: number): Promise<void>
   remove(): Promise<void>
@@ -29,7 +29,7 @@ subscribe('http.client.request.created', () => {
 export async function openGate(): Promise<Gate> {
   const folder = await mkdtemp(join(tmpdir(), 'gate-'))
   return {
-    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(waiter(folder))}` },
+    script: waiter(folder),
     async letGo(amount) {
       while ((await readdir(folder)).length < amount) await sleep(20)
       await writeFile(join(folder, 'open'), '')

@@ -50,6 +50,8 @@ interface Given {
   readonly kubeconfig?: string
   readonly inputs?: Partial<ProvisionRequest>
   readonly env?: NodeJS.ProcessEnv
+  /** A module that Node.js runs first. */
+  readonly script?: string
   readonly intercept?: Interceptor
 }
 
@@ -67,6 +69,7 @@ async function act(application: Application, given: Given = {}): Promise<ActionR
     const { ended } = await startProcess(sandbox, request, {
       sandbox,
       env: { RUNNER_DEBUG: '1', ...given.env },
+      ...(given.script !== undefined && { script: given.script }),
       secrets: [...Object.values(canary), clientKey],
     })
     const run = await ended
@@ -121,12 +124,12 @@ async function plugin(dump: string): Promise<Record<string, unknown>> {
 
 /** Runs with a plugin, and looks for credentials in what it saw of others: its environment, and who started it with what. */
 async function withPlugin(
-  env: NodeJS.ProcessEnv = {},
+  given: Pick<Given, 'env' | 'script'> = {},
 ): Promise<{ run: ActionRun; leaks: readonly string[] }> {
   const dump = join(folder, 'environment')
   const exec = await plugin(dump)
   const kubeconfig = withUser(bench.sandbox.kubeconfig, { exec })
-  const run = await act(await application(), { kubeconfig, env })
+  const run = await act(await application(), { kubeconfig, ...given })
   const canaries = new Canaries()
   const { execVariable, ...others } = canary
   const known = [...Object.values(others), bench.admin.password, tokenOf(bench.sandbox.kubeconfig)]
@@ -294,14 +297,14 @@ describe('the look finds what is planted in', () => {
   })
 
   test('the environment of a plugin', async () => {
-    const { leaks } = await withPlugin({ PLANTED: canary.providerToken })
+    const { leaks } = await withPlugin({ env: { PLANTED: canary.providerToken } })
     expect(leaks).toEqual([expect.stringMatching(/^environment, after "[^]*PLANTED="$/)])
   })
 
   test('the arguments of who starts a plugin', async () => {
     const backwards = canary.providerToken.split('').reverse().join('')
     const script = `process.title = 'index.js ' + '${backwards}'.split('').reverse().join('')`
-    const { leaks } = await withPlugin(importing(script))
+    const { leaks } = await withPlugin({ script })
     expect(leaks).toEqual([expect.stringMatching(/^parent, after "index\.js "$/)])
   })
 
@@ -352,11 +355,6 @@ describe('the look finds what is planted in', () => {
   ])('%s', async (place, leak) => {
     const secret = JSON.stringify(Buffer.from(canary.providerToken).toString('base64'))
     const script = `import { mkdirSync, writeFileSync } from 'node:fs'\nconst secret = ${secret}\nprocess.on('exit', () => { ${leak} })`
-    await expect(act(bench.application(), { env: importing(script) })).rejects.toThrow(place)
+    await expect(act(bench.application(), { script })).rejects.toThrow(place)
   })
 })
-
-/** The environment in which Node.js runs a script of ours first. */
-function importing(script: string): NodeJS.ProcessEnv {
-  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` }
-}

@@ -27,10 +27,16 @@ async function act(
   env: NodeJS.ProcessEnv = {},
   overrides: Partial<ProvisionRequest> = {},
   secrets: readonly string[] = [],
+  script?: string,
 ): Promise<ActionRun> {
   const { sandbox } = bench
   const request = { ...application.request, ...overrides }
-  const { ended } = await startProcess(sandbox, request, { sandbox, env, secrets })
+  const { ended } = await startProcess(sandbox, request, {
+    sandbox,
+    env,
+    secrets,
+    ...(script !== undefined && { script }),
+  })
   return await ended
 }
 
@@ -170,11 +176,10 @@ test.each([-6, 6])('a clock that is off by %i hours', async (hours) => {
       constructor(...given) { if (given.length === 0) super(RealDate.now() + off); else super(...given) }
       static now() { return RealDate.now() + off }
     }`
-  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(shift)}` }
   const application = bench.application()
-  const first = await act(application, env)
+  const first = await act(application, {}, {}, [], shift)
   expect(first).toMatchObject({ code: 0, outputs: { changed: 'true' } })
-  expect(await act(application, env)).toMatchObject({ code: 0, outputs: { changed: 'false' } })
+  expect(await act(application, {}, {}, [], shift)).toMatchObject({ code: 0, outputs: { changed: 'false' } })
   expect(await application.login()).toBe('in')
 })
 

@@ -13,6 +13,8 @@ import { Canaries } from '../support/canary.ts'
 export interface ActionSetting {
   readonly inputs?: Partial<Readonly<Record<ParameterName, string>>>
   readonly env?: NodeJS.ProcessEnv
+  /** A module that Node.js runs first. */
+  readonly script?: string
   /** Whose credentials must not show anywhere, beside those that the run masks itself. */
   readonly sandbox?: Sandbox
   /** Further credentials that must not show anywhere. */
@@ -58,7 +60,9 @@ export async function startAction(setting: ActionSetting): Promise<StartedAction
   const { main, env } = await prepareStep(paths, setting.inputs ?? {})
   const mark = (await sandbox?.postgres.logSize()) ?? 0
   const start = performance.now()
-  const child = spawn(process.execPath, [main], {
+  const { script } = setting
+  const first = script === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(script)}`]
+  const child = spawn(process.execPath, [...first, main], {
     cwd: paths.work,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...env, ...setting.env },
