@@ -46,6 +46,7 @@ const unquoted = "^[^'\\r\\n]+$"
 /** What a release depends on has to be as constrained as that, text or not. */
 const patternsByName: Partial<Record<ParameterName, string>> = {
   'expect-server': `(?:[-\\w.:/[\\]]+|${variable})`,
+  'expect-ca': `(?:[0-9A-Fa-f:, ]+|${variable})`,
   'go-live-file': '[\\w.][-\\w./]*',
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
@@ -17,6 +17,7 @@ import {
 import { onStrayError, standsUnknown } from './last-resort.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from './outcome.ts'
 import { parseRequest, parseValues, type RawInputs } from './parse.ts'
+import { UnfitFile, writeNewFile } from './regular-file.ts'
 import { formatFailure } from './report/log.ts'
 import { PipelineReporter, type Sink } from './report/pipeline.ts'
 import { gateJson, subjectOf } from './report/gate-json.ts'
@@ -113,7 +114,7 @@ async function runStory(invocation: Invocation): Promise<void> {
   const failures = [
     ended.failure,
     await writeReport(folder, shown),
-    writeDotenv(invocation.dotenv, ended, folder),
+    await writeDotenv(invocation.dotenv, ended, folder),
   ]
   const failure = failures.find((each) => each !== undefined)
   // From here on nothing but what may leave, except for names in outputs, which are as they are.
@@ -178,17 +179,17 @@ async function writeReport(folder: string | undefined, outcome: Outcome): Promis
 }
 
 /** Writes the outputs as variables, of which none has a line end, and gives the failure to do so. */
-function writeDotenv(
+async function writeDotenv(
   file: string | undefined,
   outcome: Outcome,
   folder: string | undefined,
-): Failure | undefined {
+): Promise<Failure | undefined> {
   if (file === undefined) return undefined
   const lines = Object.entries(outputsOf(outcome, folder, reporter)).map(
     ([name, value]) => `${variableOf(name)}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
   try {
-    writeFileSync(file, `${lines.join('\n')}\n`)
+    await writeNewFile(file, `${lines.join('\n')}\n`)
     return undefined
   } catch (error) {
     return unwritable(
@@ -200,7 +201,10 @@ function writeDotenv(
 }
 
 function unwritable(code: FailureCode, what: string, cause: unknown): Failure {
-  return new Failure(code, `${what}.`, ['The folder is not writable, or the disk is full.'], { cause })
+  const seen = cause instanceof UnfitFile ? `Nothing is written there: ${cause.message}.` : undefined
+  return new Failure(code, `${what}.`, [seen ?? 'The folder is not writable, or the disk is full.'], {
+    cause,
+  })
 }
 
 /** Gives the way to the credential, which is never shown here: in the cluster of this run, whatever kubectl would use. */

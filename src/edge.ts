@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'
 import type { Failure } from './failure.ts'
+import { kubeconfigText } from './kubernetes/kubeconfig-text.ts'
 import type { KubeconfigSources } from './request.ts'
 
 /**
@@ -14,9 +15,11 @@ export function takeKubeconfig(
 ): Pick<KubeconfigSources, 'KUBECONFIG' | 'KUBECONFIG_CONTENTS_B64'> {
   const { KUBECONFIG, KUBECONFIG_CONTENTS_B64 } = process.env
   for (const name of ['KUBECONFIG_CONTENTS_B64', ...carriers]) Reflect.deleteProperty(process.env, name)
-  // A list of paths is no credential, and a plugin may need it.
-  const paths = KUBECONFIG?.split(delimiter) ?? []
-  if (!paths.some((path) => existsSync(path))) delete process.env['KUBECONFIG']
+  // A list of paths is no credential, and a plugin may need it. What is neither may be a part of a credential.
+  const content =
+    KUBECONFIG === undefined || KUBECONFIG.includes('\n') || kubeconfigText(KUBECONFIG) !== undefined
+  if (content || !KUBECONFIG.split(delimiter).some((path) => existsSync(path)))
+    delete process.env['KUBECONFIG']
   return { KUBECONFIG, KUBECONFIG_CONTENTS_B64 }
 }
 

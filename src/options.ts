@@ -210,7 +210,7 @@ function optionOf({ name, kind, ...rest }: Parameter): Option {
     .replaceAll('`', '')
   const option = new Option(flags, text).env(variableOf(name))
   if (kind === 'flag') option.preset('true')
-  if (kind === 'list' || kind === 'patterns') {
+  if (kind === 'list' || kind === 'patterns' || kind === 'fingerprints') {
     option.argParser<string>((item, earlier: string | undefined) =>
       earlier === undefined ? item : `${earlier}\n${item}`,
     )
@@ -220,6 +220,7 @@ function optionOf({ name, kind, ...rest }: Parameter): Option {
 
 const placeholders: Record<Exclude<Kind, 'flag'>, string> = {
   text: 'text',
+  fingerprints: 'fingerprints',
   secret: 'path',
   name: 'name',
   identifier: 'name',

@@ -4,7 +4,17 @@ import { sslModes } from './postgres/sslmode.ts'
 
 /** How the text of a parameter is read. */
 export type Kind =
-  'text' | 'secret' | 'name' | 'identifier' | 'list' | 'patterns' | 'choice' | 'flag' | 'duration' | 'pem'
+  | 'text'
+  | 'fingerprints'
+  | 'secret'
+  | 'name'
+  | 'identifier'
+  | 'list'
+  | 'patterns'
+  | 'choice'
+  | 'flag'
+  | 'duration'
+  | 'pem'
 
 /** Where people meet the parameters: as inputs of the GitHub Action, inputs of the GitLab component, or options. */
 export type Face = 'action' | 'gitlab' | 'cli'
@@ -50,7 +60,13 @@ export const parameters = [
     name: 'expect-server',
     kind: 'text',
     description:
-      'API server (URL or host) this run must be talking to; it stops if the kubeconfig names another.',
+      'API server (URL or host) this run must be talking to; it stops if the kubeconfig names another. Compares the address alone: a kubeconfig can name it and lead elsewhere, through a proxy and with an authority of its own.',
+  },
+  {
+    name: 'expect-ca',
+    kind: 'fingerprints',
+    description:
+      'SHA-256 fingerprint of the certificate authority that the kubeconfig must name, in hex; it stops if the kubeconfig names another beside it, or none. Several, as during a renewal: one per line or comma-separated.',
   },
   {
     name: 'access-secret',

@@ -1,13 +1,13 @@
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { closest, distance } from 'fastest-levenshtein'
 import { Failure } from './failure.ts'
 import { decideMode, type GoLiveMode, type ReleaseContext } from './go-live/ref.ts'
 import type { Profile } from './go-live/profile.ts'
 import { defaultFile, parameters, type Parameter, type ParameterName } from './parameters.ts'
 import type { SslMode } from './postgres/sslmode.ts'
+import { readRegularFile, UnfitFile } from './regular-file.ts'
 import type { GoLiveRequest, KubeconfigSources, ProvisionRequest } from './request.ts'
-import { oneLine, sentence } from './text.ts'
+import { oneLine, plainFingerprint, sentence } from './text.ts'
 
 /** Raw texts by parameter name; what was not given is absent or empty. */
 export type RawInputs = Readonly<Partial<Record<ParameterName, string>>>
@@ -39,6 +39,7 @@ export function parseRequest(
     kubeconfig: surroundings.kubeconfig,
     context: values.context,
     expectServer: values['expect-server'],
+    expectCa: values['expect-ca'],
     accessSecret: values['access-secret'],
     accessNamespace: values['access-namespace'],
     appDatabase: values['app-database'],
@@ -134,6 +135,7 @@ export function parseValues<Name extends ParameterName>(
 interface Values {
   readonly context?: string
   readonly 'expect-server'?: string
+  readonly 'expect-ca'?: readonly string[]
   readonly 'access-secret': string
   readonly 'access-namespace': string
   readonly 'app-database': string
@@ -178,6 +180,8 @@ function parseText(parameter: Parameter, text: string): Parsed {
       return parseChoice(text.trim().toLowerCase(), ['true', 'false'], (word) => word === 'true')
     case 'duration':
       return parseDuration(text.trim())
+    case 'fingerprints':
+      return parseFingerprints(text)
     case 'pem':
       return parsePem(text.trim())
   }
@@ -267,9 +271,23 @@ function parseDuration(text: string): Parsed {
   return { value: milliseconds }
 }
 
+function parseFingerprints(text: string): Parsed {
+  const fingerprints = text
+    .split(/[\n,]/)
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+  const wrong = fingerprints.find((item) => !/^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i.test(item))
+  if (wrong !== undefined) {
+    return { problem: `${shown(wrong)} is no SHA-256 fingerprint: 64 hex digits, with or without colons` }
+  }
+  return { value: fingerprints.map(plainFingerprint) }
+}
+
 function parsePem(text: string): Parsed {
   if (text === 'system') return { value: text }
-  const blocks = pemText(text).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
+  const pem = pemText(text)
+  if (pem instanceof UnfitFile) return { problem: `names a file that is not read: ${pem.message}` }
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
   if (blocks === null) {
     return {
       problem: 'is neither "system" nor PEM text, or a path to it, with -----BEGIN CERTIFICATE----- in it',
@@ -284,12 +302,12 @@ function parsePem(text: string): Parsed {
 }
 
 /** Gives the text itself, or what the file of that name holds: GitLab and laptops pass certificates as files. */
-function pemText(text: string): string {
+function pemText(text: string): string | UnfitFile {
   if (text.includes('\n') || text.includes('-----BEGIN ')) return text
   try {
-    return readFileSync(text, 'utf8')
-  } catch {
-    return text
+    return readRegularFile(text).toString()
+  } catch (error) {
+    return error instanceof UnfitFile ? error : text
   }
 }
 

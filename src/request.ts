@@ -22,6 +22,8 @@ export interface ClusterRequest {
   readonly context?: string | undefined
   /** The API server this run must be talking to: a URL or a host. */
   readonly expectServer?: string | undefined
+  /** SHA-256 fingerprints, each as `plainFingerprint` gives it, of the authorities that the kubeconfig may name. */
+  readonly expectCa?: readonly string[] | undefined
 }
 
 /** What the go-live gate has to know. */

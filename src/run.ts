@@ -1,4 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
+import { once } from 'node:events'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { startDeadline, type Deadline } from './deadline.ts'
 import { asFailure, Failure } from './failure.ts'
 import { Journal } from './journal.ts'
@@ -23,6 +24,14 @@ export interface Run {
 }
 
 /**
+ * What a run may take after its time is over, or after it was cancelled: to roll back, and then to say goodbye. Whatever
+ * has not come to an end by then is left behind.
+ */
+const graceMs = { story: 2_500, goodbye: 1_000 }
+/** What the goodbyes may take where there is time: each session has a second of its own. */
+const goodbyeMs = 3_000
+
+/**
  * The whole story: finds the cluster, provisions the application user, and judges whether the database may carry
  * production; each of the last two where it is asked for.
  *
@@ -40,30 +49,58 @@ export async function run(
   const { goLive } = request
   let api: Api | undefined
   let sessions: Sessions | undefined
-  let failure: Failure | undefined
-  try {
-    // Read before anything is changed: what is wrong with it is as easily mended as a wrong input.
-    const gate = goLive && (await (await import('./go-live/gate.ts')).openGate(goLive))
-    let rest: ReturnType<typeof loadRest> | undefined
-    const cluster = await trusting(() =>
-      connect(request, journal, deadline, (opened) => {
-        api = opened
-        rest = underWay(loadRest())
-      }),
-    )
-    const { Sessions, provision } = await (rest ?? loadRest())
-    const ca = request.sslRootCert ?? cluster.access.ca
-    sessions = new Sessions(cluster.server, { ...cluster.access, ca, unproven: request.unproven })
-    const story: Run = { request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) }
-    const admin = request.provision === false ? undefined : await provision(story)
-    await gate?.pass(story, admin)
-  } catch (error) {
-    failure = await toFailure(error, deadline)
+  const tell = async (): Promise<Failure | undefined> => {
+    try {
+      // Read before anything is changed: what is wrong with it is as easily mended as a wrong input.
+      const gate = goLive && (await import('./go-live/gate.ts')).openGate(goLive)
+      let rest: ReturnType<typeof loadRest> | undefined
+      const cluster = await trusting(() =>
+        connect(request, journal, deadline, (opened) => {
+          api = opened
+          rest = underWay(loadRest())
+        }),
+      )
+      const { Sessions, provision } = await (rest ?? loadRest())
+      const ca = request.sslRootCert ?? cluster.access.ca
+      sessions = new Sessions(cluster.server, { ...cluster.access, ca, unproven: request.unproven })
+      const story: Run = { request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) }
+      const admin = request.provision === false ? undefined : await provision(story)
+      await gate?.pass(story, admin)
+      return undefined
+    } catch (error) {
+      return await toFailure(error, deadline)
+    }
   }
+  const failure = await endedBy(tell(), deadline)
   deadline.stop()
-  await sessions?.endAll()
+  await inTime(sessions?.endAll(), deadline.signal.aborted ? graceMs.goodbye : goodbyeMs)
   api?.close()
   return journal.outcome(request, failure)
+}
+
+/** Gives what a story comes to; that of the deadline, where it is still under way some time after that. */
+async function endedBy(
+  story: Promise<Failure | undefined>,
+  { signal }: Deadline,
+): Promise<Failure | undefined> {
+  const told = new AbortController()
+  const over = signal.aborted ? Promise.resolve() : once(signal, 'abort', { signal: told.signal })
+  const left = over.then(async () => {
+    await sleep(graceMs.story, undefined, { signal: told.signal })
+    return signal.reason as Failure
+  })
+  return await Promise.race([story, underWay(left)]).finally(() => {
+    told.abort()
+  })
+}
+
+/** Waits for an end that may never come. */
+async function inTime(end: Promise<void> | undefined, ms: number): Promise<void> {
+  const ended = new AbortController()
+  const overdue = sleep(ms, undefined, { signal: ended.signal })
+  await Promise.race([end, underWay(overdue)]).finally(() => {
+    ended.abort()
+  })
 }
 
 /** Loads what is of use once the cluster is found, while the API server is yet to answer the first requests. */

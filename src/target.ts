@@ -18,7 +18,7 @@ import {
 import { Route } from './kubernetes/route.ts'
 import type { Server } from './postgres/connection.ts'
 import type { ProvisionRequest } from './request.ts'
-import { count, oneLine } from './text.ts'
+import { count, oneLine, sentence } from './text.ts'
 import { underWay } from './under-way.ts'
 
 /** A cluster that is reached, with the right to do what the run is for. */
@@ -53,7 +53,7 @@ export async function connect(
   const { accessNamespace, accessSecret, appSecret } = request
   deadline.enter('the cluster')
   const timer = stopwatch()
-  const found = await loadCluster(request, journal.mask)
+  const found = loadCluster(request, journal.mask)
   const namespace = request.appNamespace ?? found.namespace
   if (namespace === undefined) {
     throw new Failure(
@@ -78,7 +78,13 @@ export async function connect(
   )
   const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
   const as = `as ${(await identity).name} · kubeconfig from ${oneLine(found.source)}`
-  const where = `${found.server} · context ${oneLine(found.context)} · namespace ${oneLine(namespace)}`
+  const where = [
+    found.server,
+    ...(found.proxy === undefined ? [] : [`proxy ${found.proxy}`]),
+    ...(found.compared.length === 0 ? [] : [`as in ${sentence(found.compared)}`]),
+    `context ${oneLine(found.context)}`,
+    `namespace ${oneLine(namespace)}`,
+  ].join(' · ')
   journal.step('right', 'cluster', `${where}\n${as}`, timer())
 
   deadline.enter('permissions')

@@ -54,3 +54,8 @@ export function formatSeconds(seconds: number): string {
 export function utc(instant: Date): string {
   return `${instant.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
+
+/** Gives a fingerprint as it is compared: hex digits in lower case, without colons. */
+export function plainFingerprint(text: string): string {
+  return text.replaceAll(':', '').toLowerCase()
+}

@@ -1,7 +1,7 @@
 import { closest, distance } from 'fastest-levenshtein'
-import { readFile } from 'node:fs/promises'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from 'yaml'
 import { Failure } from '../failure.ts'
+import { readRegularFile } from '../regular-file.ts'
 import { count, oneLine } from '../text.ts'
 import { requirements, type Requirement, type RequirementId, type Thresholds } from './requirement.ts'
 import { parseWindow } from './window.ts'
@@ -51,10 +51,10 @@ export const emptyFile: GoLiveFile = {
  * @param named whether an input names it: then it has to be there
  * @throws Failure `go-live-file-missing`, `go-live-file-invalid`
  */
-export async function readGoLiveFile(path: string, named: boolean): Promise<GoLiveFile | undefined> {
+export function readGoLiveFile(path: string, named: boolean): GoLiveFile | undefined {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = readRegularFile(path).toString()
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? ''
     const absent = code === 'ENOENT' || code === 'ENOTDIR'

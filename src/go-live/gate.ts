@@ -39,8 +39,8 @@ export interface Gate {
  *
  * @throws Failure `go-live-file-missing`, `go-live-file-invalid`
  */
-export async function openGate(goLive: GoLiveRequest): Promise<Gate> {
-  const file = await readGoLiveFile(goLive.file, goLive.fileNamed)
+export function openGate(goLive: GoLiveRequest): Gate {
+  const file = readGoLiveFile(goLive.file, goLive.fileNamed)
   return { pass: (run, admin) => passGate(run, goLive, file, admin) }
 }
 

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { X509Certificate } from 'node:crypto'
 import type https from 'node:https'
 import path from 'node:path'
 import tls from 'node:tls'
@@ -6,15 +6,21 @@ import { KubeConfig, type Cluster, type User } from '@kubernetes/client-node'
 import { getProxyForUrl } from 'proxy-from-env'
 import { isScalar, parseDocument, visit, type Document } from 'yaml'
 import { Failure } from '../failure.ts'
+import { readRegularFile } from '../regular-file.ts'
 import type { ClusterRequest, KubeconfigSources } from '../request.ts'
-import { oneLine, sentence, urlPasswords } from '../text.ts'
+import { oneLine, plainFingerprint, sentence, urlPasswords } from '../text.ts'
 import { Api, type Credentials } from './api.ts'
+import { fromBase64, kubeconfigText } from './kubeconfig-text.ts'
 import { runPlugin, type Plugin } from './plugin.ts'
 
 /** The cluster of a run, chosen and parsed; nothing has been sent to it yet. */
 export interface ClusterAccess {
   /** The API server's URL. */
   readonly server: string
+  /** The proxy on the way, without its credential. */
+  readonly proxy?: string
+  /** The inputs that say which cluster it has to be. They agree. */
+  readonly compared: readonly string[]
   readonly context: string
   /** The namespace of the context. */
   readonly namespace?: string
@@ -63,8 +69,8 @@ const credentialWithinMs = 30_000
  *
  * @throws Failure `kubeconfig-missing`, `kubeconfig-invalid`, `context-unknown` or `server-unexpected`
  */
-export async function loadCluster(request: ClusterRequest, mask: Mask): Promise<ClusterAccess> {
-  const { source, config } = await find(request.kubeconfig, mask)
+export function loadCluster(request: ClusterRequest, mask: Mask): ClusterAccess {
+  const { source, config } = find(request.kubeconfig, mask)
   const name = contextName(config, request.context, source)
   const context = config.contexts.get(name)?.fields ?? {}
   const clusterName = text(context, 'cluster')
@@ -74,9 +80,10 @@ export async function loadCluster(request: ClusterRequest, mask: Mask): Promise<
   const server = serverUrl(clusterEntry, clusterName, source)
   expect(server, request.expectServer, name)
 
-  const cluster = await clusterOf(clusterEntry, clusterName, server, source)
+  const found = clusterOf(clusterEntry, clusterName, server, source)
+  const cluster = expectAuthority(found, request.expectCa, name)
   for (const password of urlPasswords(cluster.proxyUrl)) mask(password)
-  const user = await userOf(userEntry, userName, cluster, source, mask)
+  const user = userOf(userEntry, userName, cluster, source, mask)
   const tokenFile = text(userEntry.fields, 'tokenFile')
   const namespace = text(context, 'namespace')
   const proxy = cluster.proxyUrl === undefined ? undefined : new URL(cluster.proxyUrl).host
@@ -86,8 +93,7 @@ export async function loadCluster(request: ClusterRequest, mask: Mask): Promise<
     ...(proxy !== undefined && { proxy }),
     renewable: user.exec !== undefined || tokenFile !== '',
     authenticate: async (signal: AbortSignal): Promise<Credentials> => {
-      const token =
-        tokenFile === '' ? user.token : await tokenFrom(userEntry, tokenFile, userName, source, mask)
+      const token = tokenFile === '' ? user.token : tokenFrom(userEntry, tokenFile, userName, source, mask)
       const credentials = await authenticate(
         cluster,
         { ...user, ...(token !== undefined && { token }) },
@@ -101,6 +107,11 @@ export async function loadCluster(request: ClusterRequest, mask: Mask): Promise<
   }
   return {
     server: server.href.replace(/\/$/, ''),
+    ...(proxy !== undefined && { proxy }),
+    compared: [
+      ...(request.expectServer === undefined ? [] : ['expect-server']),
+      ...(request.expectCa === undefined ? [] : ['expect-ca']),
+    ],
     context: name,
     ...(namespace !== '' && { namespace }),
     source,
@@ -108,7 +119,7 @@ export async function loadCluster(request: ClusterRequest, mask: Mask): Promise<
   }
 }
 
-async function find(sources: KubeconfigSources, mask: Mask): Promise<Found> {
+function find(sources: KubeconfigSources, mask: Mask): Found {
   const { input, KUBECONFIG, KUBECONFIG_CONTENTS_B64, homeFile } = sources
   const candidates: [source: string, value: string | undefined, isList: boolean][] = [
     ['input "kubeconfig"', input, false],
@@ -117,10 +128,10 @@ async function find(sources: KubeconfigSources, mask: Mask): Promise<Found> {
   ]
   for (const [source, value, isList] of candidates) {
     if (value !== undefined && value.trim() !== '') {
-      return { source, config: await load(value.trim(), source, isList, mask) }
+      return { source, config: load(value.trim(), source, isList, mask) }
     }
   }
-  const home = homeFile === undefined ? undefined : await contentOf(homeFile, homeFile)
+  const home = homeFile === undefined ? undefined : contentOf(homeFile, homeFile)
   if (homeFile !== undefined && home !== undefined) {
     const config = parse(home, homeFile, path.dirname(homeFile), mask)
     if (config === undefined) throw unlike(homeFile, 'it holds', home)
@@ -135,15 +146,15 @@ async function find(sources: KubeconfigSources, mask: Mask): Promise<Found> {
 }
 
 /** Reads a value that is content, base64 of it, or a path. The value itself is never repeated: it may be a credential. */
-async function load(value: string, source: string, isList: boolean, mask: Mask): Promise<Kubeconfig> {
+function load(value: string, source: string, isList: boolean, mask: Mask): Kubeconfig {
   const direct = parse(value, source, process.cwd(), mask)
   if (direct !== undefined) return direct
-  if (value.includes('\n')) throw unlike(source, 'it is', value)
+  if (kubeconfigText(value) !== undefined || value.includes('\n')) throw unlike(source, 'it is', value)
 
   const paths = isList ? value.split(path.delimiter).filter((file) => file !== '') : [value]
   const configs: Kubeconfig[] = []
   for (const file of paths) {
-    const content = await contentOf(file, source)
+    const content = contentOf(file, source)
     if (content === undefined) continue
     const config = parse(content, source, path.dirname(path.resolve(file)), mask)
     if (config === undefined) throw unlike(source, `the file ${oneLine(file)} holds`, content)
@@ -170,9 +181,9 @@ function merge(first: Kubeconfig | undefined, next: Kubeconfig): Kubeconfig {
 }
 
 /** Gives the content of a file, `undefined` where there is no such file. */
-async function contentOf(file: string, source: string): Promise<string | undefined> {
+function contentOf(file: string, source: string): string | undefined {
   try {
-    return await readFile(file, 'utf8')
+    return readRegularFile(file).toString()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENAMETOOLONG' || code === 'ENOTDIR') return undefined
@@ -182,7 +193,8 @@ async function contentOf(file: string, source: string): Promise<string | undefin
 
 /** Gives the kubeconfig that a text is, directly or in base64; `undefined` for any other text. */
 function parse(content: string, source: string, folder: string, mask: Mask): Kubeconfig | undefined {
-  const fields = yamlFields(content, source) ?? yamlFields(fromBase64(content), source)
+  const written = kubeconfigText(content)
+  const fields = written === undefined ? undefined : yamlFields(written, source)
   if (fields === undefined) return undefined
   for (const credential of credentials(fields)) mask(credential)
   const entries = (key: string, body: string): Map<string, Entry> =>
@@ -202,9 +214,6 @@ function parse(content: string, source: string, folder: string, mask: Mask): Kub
 
 /** Gives the fields of a text that reads as a kubeconfig. */
 function yamlFields(content: string, source: string): Fields | undefined {
-  if (!/^\s*["']?(clusters|contexts|users)["']?\s*:/m.test(content) && !content.trimStart().startsWith('{')) {
-    return undefined
-  }
   const document = parseDocument(content, { logLevel: 'silent' })
   const [problem] = document.errors
   if (problem !== undefined) {
@@ -230,11 +239,6 @@ function plain(document: Document.Parsed, source: string): unknown {
   } catch {
     throw invalid(source, 'one of its YAML aliases leads nowhere, or there are far too many of them')
   }
-}
-
-function fromBase64(content: string): string {
-  const packed = content.replace(/\s+/g, '')
-  return /^[A-Za-z0-9+/_-]{40,}={0,2}$/.test(packed) ? Buffer.from(packed, 'base64').toString() : ''
 }
 
 /** What else a text may be, and what has probably gone wrong then. The first that fits counts. */
@@ -403,8 +407,46 @@ function expect(server: URL, expected: string | undefined, context: string): voi
   )
 }
 
-async function clusterOf(entry: Entry, name: string, server: URL, source: string): Promise<Cluster> {
-  const caData = await base64Of(entry, 'certificate-authority', `cluster "${oneLine(name)}"`, source)
+/**
+ * Every authority of the kubeconfig has to be an expected one, because each can vouch for a server. Only what was
+ * compared is trusted then: OpenSSL reads more from a file than certificates under their usual name.
+ */
+function expectAuthority(
+  cluster: Cluster,
+  expected: readonly string[] | undefined,
+  context: string,
+): Cluster {
+  if (expected === undefined) return cluster
+  const refused = (what: string): Failure =>
+    new Failure('server-unexpected', `Context "${oneLine(context)}" ${what}, and expect-ca is set.`, [
+      'A frequent cause is a kubeconfig of another cluster, or one from before its authority was made anew.',
+      'Check which kubeconfig this job gets. If the authority was renewed, change expect-ca; during the change it may list both.',
+    ])
+  if (cluster.skipTLSVerify || !cluster.server.startsWith('https:'))
+    throw refused('does not verify the API server')
+  const authorities = certificatesIn(Buffer.from(cluster.caData ?? '', 'base64').toString())
+  if (authorities.length === 0) throw refused('names no certificate authority of its own')
+  const other = authorities.find(({ fingerprint256 }) => !expected.includes(plainFingerprint(fingerprint256)))
+  if (other !== undefined)
+    throw refused(`trusts the authority with the SHA-256 fingerprint ${other.fingerprint256}`)
+  const compared = authorities.map((authority) => authority.toString()).join('')
+  return { ...cluster, caData: Buffer.from(compared).toString('base64') }
+}
+
+/** Gives the certificates of a bundle; what is none, or cannot be read, is left out. */
+function certificatesIn(pem: string): readonly X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  return blocks.flatMap((block) => {
+    try {
+      return [new X509Certificate(block)]
+    } catch {
+      return []
+    }
+  })
+}
+
+function clusterOf(entry: Entry, name: string, server: URL, source: string): Cluster {
+  const caData = base64Of(entry, 'certificate-authority', `cluster "${oneLine(name)}"`, source)
   const tlsServerName = text(entry.fields, 'tls-server-name')
   const proxyUrl = text(entry.fields, 'proxy-url') || getProxyForUrl(server.href)
   if (proxyUrl !== '' && !/^(https?|socks(4a?|5h?)?):$/.test(URL.parse(proxyUrl)?.protocol ?? '')) {
@@ -425,17 +467,11 @@ async function clusterOf(entry: Entry, name: string, server: URL, source: string
 
 const authProviders = ['azure', 'gcp', 'oidc']
 
-async function userOf(
-  entry: Entry,
-  name: string,
-  cluster: Cluster,
-  source: string,
-  mask: Mask,
-): Promise<User> {
+function userOf(entry: Entry, name: string, cluster: Cluster, source: string, mask: Mask): User {
   const { fields, folder } = entry
   const owner = `user "${oneLine(name)}"`
-  const certData = await base64Of(entry, 'client-certificate', owner, source)
-  const keyData = await base64Of(entry, 'client-key', owner, source)
+  const certData = base64Of(entry, 'client-certificate', owner, source)
+  const keyData = base64Of(entry, 'client-key', owner, source)
   if (keyData !== undefined) mask(Buffer.from(keyData, 'base64').toString())
   try {
     tls.createSecureContext({
@@ -510,32 +546,21 @@ function execOf(exec: Fields, folder: string, cluster: Cluster): Plugin {
 }
 
 /** Gives what an entry holds in `<key>-data`, else in the file that `<key>` names; the data wins, as with kubectl. */
-async function base64Of(
-  entry: Entry,
-  key: string,
-  owner: string,
-  source: string,
-): Promise<string | undefined> {
+function base64Of(entry: Entry, key: string, owner: string, source: string): string | undefined {
   const data = text(entry.fields, `${key}-data`)
   if (data !== '') return data
   const file = text(entry.fields, key)
   if (file === '') return undefined
   try {
-    return (await readFile(path.resolve(entry.folder, file))).toString('base64')
+    return readRegularFile(path.resolve(entry.folder, file)).toString('base64')
   } catch (error) {
     throw unreadable(error, file, key, owner, source)
   }
 }
 
-async function tokenFrom(
-  entry: Entry,
-  file: string,
-  user: string,
-  source: string,
-  mask: Mask,
-): Promise<string> {
+function tokenFrom(entry: Entry, file: string, user: string, source: string, mask: Mask): string {
   try {
-    const token = (await readFile(path.resolve(entry.folder, file), 'utf8')).trim()
+    const token = readRegularFile(path.resolve(entry.folder, file)).toString().trim()
     mask(token)
     return token
   } catch (error) {

@@ -38,6 +38,8 @@ export async function runPlugin(plugin: Plugin, signal: AbortSignal): Promise<Pl
   })
   const end = (): void => {
     endGroup(child)
+    // What it has started in a group of its own may hold the stream open for ever.
+    child.stdout.destroy()
   }
   signal.addEventListener('abort', end, { once: true })
   try {

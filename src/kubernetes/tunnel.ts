@@ -22,6 +22,7 @@ const errorChannel = 1
 /** Well below the 32 MiB that a message may have, and large enough that the channel byte costs nothing. */
 const frameBytes = 256 * 1024
 const pingEveryMs = 10_000
+const bodyWithinMs = 2_000
 
 /** The words of kubelet, containerd and CRI-O for a Pod that they have let go of, while the API server still knows it. */
 const letGo =
@@ -75,8 +76,8 @@ function open(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunn
     resolve(new Tunnel(socket, target))
   })
   socket.once('unexpected-response', (_, response) => {
-    settled()
-    void refusal(api, target, response).then(reject)
+    // Under the same end as the opening: a body may never come to its own.
+    void refusal(api, target, response).then(reject).finally(settled)
   })
   // The Tunnel has its own listener; this one stays, because terminate() on an unfinished handshake emits one more.
   socket.on('error', (error) => {
@@ -114,9 +115,13 @@ async function refusal(api: Api, target: TunnelTarget, response: IncomingMessage
   return upgradeRefused(api, target, said === '' ? `it answered ${status}` : `${status} "${said}"`)
 }
 
-/** Gives a body's text and, where it is a Status object, its message. Waits for no more than a message needs. */
+/**
+ * Gives a body's text and, where it is a Status object, its message. Waits for no more than a message needs: what has come
+ * by then is what was said.
+ */
 async function bodyOf(response: IncomingMessage): Promise<{ said: string; text: string }> {
   let text = ''
+  const timer = setTimeout(() => response.destroy(), bodyWithinMs)
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
       text += chunk.toString()
@@ -126,6 +131,7 @@ async function bodyOf(response: IncomingMessage): Promise<{ said: string; text: 
   } catch {
     return { said: '', text }
   } finally {
+    clearTimeout(timer)
     response.destroy()
   }
 }

@@ -1,8 +1,8 @@
-import { constants } from 'node:fs'
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import type { GateReport } from '../go-live/finding.ts'
 import type { Outcome } from '../outcome.ts'
+import { UnfitFile, writeNewFile } from '../regular-file.ts'
 import { gateHtml } from './gate-html.ts'
 import { gateJson, subjectOf } from './gate-json.ts'
 import { gateJunit } from './gate-junit.ts'
@@ -44,6 +44,8 @@ export async function writeReportsInto(
   const clean = mapTexts(report, redact)
   const subject = mapTexts(subjectOf(outcome), redact)
   await mkdir(folder, { recursive: true })
+  // Without a slash at its end, behind which a link is what it leads to.
+  if ((await lstat(resolve(folder))).isSymbolicLink()) throw new UnfitFile('the folder is a link')
   const contents = {
     // A gap in the wrong place would leave no JSON: there the texts are all that is searched.
     [reportFiles.json]: gateJson(clean, subject),
@@ -51,18 +53,9 @@ export async function writeReportsInto(
     [reportFiles.html]: redact(gateHtml(clean, subject)),
   }
   for (const [name, content] of Object.entries(contents)) {
-    await rm(join(folder, name), { force: true })
-    await write(join(folder, name), content, mode)
-  }
-}
-
-/** On a shared runner somebody may have put a link where a file is to be: then there is no file. */
-async function write(path: string, content: string, mode: number): Promise<void> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-  const file = await open(path, flags, mode)
-  try {
-    await file.writeFile(content)
-  } finally {
-    await file.close()
+    const path = join(folder, name)
+    // A link under the name of a report is no file of anybody's: it gives way, and what it leads to stays as it is.
+    if ((await lstat(path).catch(() => undefined))?.isSymbolicLink()) await rm(path)
+    await writeNewFile(path, content, mode)
   }
 }

@@ -194,7 +194,7 @@ export class Admin {
 
 /** Opens the product's own client with a kubeconfig. */
 export async function openApi(kubeconfig: string, signal = new AbortController().signal): Promise<Api> {
-  const cluster = await loadCluster({ kubeconfig: { input: kubeconfig, absenceHint: [] } }, () => undefined)
+  const cluster = loadCluster({ kubeconfig: { input: kubeconfig, absenceHint: [] } }, () => undefined)
   return await cluster.connect(signal)
 }
 

@@ -199,6 +199,15 @@ function problemsOf(text: string): string {
   return ''
 }
 
+/** Gives what is thrown. */
+function failureOf(work: () => unknown): unknown {
+  try {
+    return work()
+  } catch (error) {
+    return error
+  }
+}
+
 describe('the go-live file', () => {
   test('says what it says', () => {
     const file = parseGoLiveFile(whole, path)
@@ -287,22 +296,22 @@ describe('a file on disk', () => {
     await rm(folder, { recursive: true })
   })
 
-  test('that is absent is fine, unless an input names it', async () => {
+  test('that is absent is fine, unless an input names it', () => {
     const absent = join(folder, 'absent.yaml')
-    expect(await readGoLiveFile(absent, false)).toBeUndefined()
-    await expect(readGoLiveFile(absent, true)).rejects.toMatchObject({
+    expect(readGoLiveFile(absent, false)).toBeUndefined()
+    expect(failureOf(() => readGoLiveFile(absent, true))).toMatchObject({
       code: 'go-live-file-missing',
       hint: [expect.stringContaining('Was the repository checked out?'), expect.anything()],
     })
   })
 
-  test('that cannot be read is an error, named or not', async () => {
-    await expect(readGoLiveFile(folder, false)).rejects.toMatchObject({ code: 'go-live-file-missing' })
+  test('that cannot be read is an error, named or not', () => {
+    expect(failureOf(() => readGoLiveFile(folder, false))).toMatchObject({ code: 'go-live-file-missing' })
   })
 
   test('is read', async () => {
     const there = join(folder, 'go-live.yaml')
     await writeFile(there, whole)
-    expect((await readGoLiveFile(there, true))?.rpoProbe).toBe(true)
+    expect(readGoLiveFile(there, true)?.rpoProbe).toBe(true)
   })
 })
