@@ -1,4 +1,7 @@
 import { describe, expect, it, test } from '@jest/globals'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
 import { cancellation, formatRunName, takeKubeconfig } from '../../src/edge.ts'
 import { gitlabAbsenceHint, gitlabRelease, gitlabRunName } from '../../src/gitlab.ts'
 
@@ -32,6 +35,28 @@ describe('a kubeconfig in the environment', () => {
     takeKubeconfig([])
     expect(process.env['KUBECONFIG']).toBe(import.meta.filename)
     delete process.env['KUBECONFIG']
+  })
+
+  it.each([
+    ['YAML', content],
+    ['JSON', '{"users":[]}'],
+    ['base64', Buffer.from(`${content}# and something more`).toString('base64')],
+    ['lines that are no kubeconfig', 'token: a\nserver: b'],
+  ])('is taken out also where a file is called like its first piece: %s', (_, value) => {
+    const folder = mkdtempSync(join(tmpdir(), 'edge-'))
+    const before = process.cwd()
+    const [piece = ''] = value.split(delimiter)
+    writeFileSync(join(folder, piece), '')
+    try {
+      process.chdir(folder)
+      process.env['KUBECONFIG'] = value
+      expect(takeKubeconfig([])).toMatchObject({ KUBECONFIG: value })
+      expect(process.env['KUBECONFIG']).toBeUndefined()
+    } finally {
+      process.chdir(before)
+      delete process.env['KUBECONFIG']
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 

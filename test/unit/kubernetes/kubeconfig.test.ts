@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import http from 'node:http'
@@ -12,6 +13,7 @@ import { createAuthority } from '../../../sandbox/certificate.ts'
 import { loadCluster, type ClusterAccess } from '../../../src/kubernetes/kubeconfig.ts'
 import { openTunnel } from '../../../src/kubernetes/tunnel.ts'
 import type { ClusterRequest, KubeconfigSources } from '../../../src/request.ts'
+import { plainFingerprint } from '../../../src/text.ts'
 import { failureOf } from './server.ts'
 
 const kubeconfig = (
@@ -203,6 +205,53 @@ describe('the expected server', () => {
         message: `Context "x" leads to https://api.example.com:6443, and expect-server is "${expectServer}".`,
       })
     }
+  })
+})
+
+describe('the expected authority', () => {
+  const [own, other] = [createAuthority('own').pem, createAuthority('other').pem]
+  const [print, otherPrint] = [own, other].map((pem) =>
+    plainFingerprint(new X509Certificate(pem).fingerprint256),
+  )
+  const trusting = (...pems: readonly string[]): object => ({
+    'certificate-authority-data': Buffer.from(pems.join('')).toString('base64'),
+  })
+  // OpenSSL reads this as well, as the certificate of an authority.
+  const disguised = other.replaceAll(' CERTIFICATE-', ' X509 CERTIFICATE-')
+
+  test.each<[string, object, (string | undefined)[], boolean]>([
+    ['the one', trusting(own), [print], true],
+    ['another one', trusting(other), [print], false],
+    ['the one and another one', trusting(own, other), [print], false],
+    ['both of two', trusting(own, other), [otherPrint, print], true],
+    ['one of two', trusting(own), [otherPrint, print], true],
+    ['none', {}, [print], false],
+    ['rubbish', trusting('rubbish'), [print], false],
+    ['another one alone, under another name', trusting(disguised), [print], false],
+    ['the one, with no verification', { 'insecure-skip-tls-verify': true }, [print], false],
+    [
+      'a URL and a proxy that agree, with another one',
+      { ...trusting(other), 'proxy-url': 'http://p' },
+      [print],
+      false,
+    ],
+  ])('%s', async (_, cluster, prints, same) => {
+    const expectCa = prints.filter((each) => each !== undefined)
+    const expectServer = 'https://api.example.com:6443'
+    const outcome = await load({ input: kubeconfig({ cluster }) }, { expectCa, expectServer }).catch(
+      (error: unknown) => error,
+    )
+    expect(outcome).toMatchObject(
+      same ? { compared: ['expect-server', 'expect-ca'] } : { code: 'server-unexpected' },
+    )
+  })
+
+  test('is told along with the proxy, without its credential', async () => {
+    const cluster = { ...trusting(own), 'proxy-url': 'http://kim:secret@proxy.example.com:3128' }
+    expect(await load({ input: kubeconfig({ cluster }) })).toMatchObject({
+      proxy: 'proxy.example.com:3128',
+      compared: [],
+    })
   })
 })
 
