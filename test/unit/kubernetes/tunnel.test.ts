@@ -138,6 +138,14 @@ describe('opening', () => {
     })
   })
 
+  test('a refusal whose body never ends: what it says is known, and nobody waits for more', async () => {
+    server.http.on('upgrade', ({ socket }: http.IncomingMessage) => {
+      socket.on('error', () => undefined)
+      socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 1000\r\n\r\n<html>')
+    })
+    expect(await failureOf(open())).toMatchObject({ code: 'upgrade-refused' })
+  })
+
   test('the end of the run', async () => {
     const reason = new Error('over')
     server.http.on('upgrade', () => {
