@@ -1,3 +1,3 @@
 #!/usr/bin/env node
-import { cli } from './faces.js'
-await cli()
+import { start } from './start.js'
+await start(async () => (await import('./faces.js')).cli())

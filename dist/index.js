@@ -1,2 +1,2 @@
-import { action } from './faces.js'
-await action()
+import { start } from './start.js'
+await start(async () => (await import('./faces.js')).action())
