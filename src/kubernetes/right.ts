@@ -48,7 +48,16 @@ function resourceOf(right: Right | undefined): string {
 
 /** Gives each right once. */
 export function distinctRights(rights: readonly Right[]): readonly Right[] {
-  return [...new Map(rights.map((right) => [`${objectOf(right)}|${right.verb}`, right])).values()]
+  return [...new Map(rights.map((right) => [keyOf(right), right])).values()]
+}
+
+/** Says whether a right is one of these. */
+export function isAmong(right: Right, rights: readonly Right[]): boolean {
+  return rights.some((other) => keyOf(other) === keyOf(right))
+}
+
+function keyOf(right: Right): string {
+  return `${objectOf(right)}|${right.verb}`
 }
 
 /** What a right is about, as a key. */

@@ -1,6 +1,6 @@
 import type { Failure } from '../failure.ts'
 import type { GateReport } from '../go-live/finding.ts'
-import { groupRights } from '../kubernetes/right.ts'
+import { groupRights, isAmong } from '../kubernetes/right.ts'
 import { nothingChanged, standing, type Change, type Outcome, type Row } from '../outcome.ts'
 import { count, formatSeconds, sentence } from '../text.ts'
 import { documents } from '../version.ts'
@@ -159,7 +159,7 @@ function preflight(outcome: Outcome, permissions: NonNullable<Outcome['permissio
       const [right] = group.rights
       const verbs = group.verbs.map(code).join(', ')
       const name = right?.name === undefined ? '' : ` ${code(right.name)}`
-      const gone = group.rights.filter((one) => missing.includes(one))
+      const gone = group.rights.filter((one) => isAmong(one, missing))
       const all = gone.length === group.rights.length
       const state =
         gone.length === 0

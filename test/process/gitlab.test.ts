@@ -58,7 +58,7 @@ describe('the component that provisions', () => {
     }
     const inputs = { ...inputsFor('component'), environment: 'production', extensions: 'citext, pgcrypto' }
     const { code, log } = await runPipeline('component', inputs, { more: { deploy } })
-    expect(log).toContain('Created role, database, grants, extension citext, extension pgcrypto and Secret')
+    expect(log).toContain('Created role, database, extension citext, extension pgcrypto, grants and Secret')
     expect(log).toContain('environment: { name: production }')
     expect(log).toContain('deploying with component-secret')
     expect(code).toBe(0)
