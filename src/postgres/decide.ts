@@ -523,6 +523,11 @@ function adminLacks(server: ServerState, attribute: 'CREATEROLE' | 'CREATEDB'): 
       attribute === 'CREATEROLE' ? 'or change a role' : 'a database or change its owner'
     }.`,
     [
+      ...(admin.actsAs === null
+        ? []
+        : [
+            `It is set to act as "${admin.actsAs}" (ALTER ROLE … SET role), and is itself here: what it may do through that role does not count.`,
+          ]),
       'Check that the access Secret is the one of the database admin. If it is, a superuser can run:',
       `  ALTER ROLE ${identifier(admin.name)} ${attribute};`,
     ],

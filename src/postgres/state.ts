@@ -8,6 +8,8 @@ export interface AdminState {
   readonly superuser: boolean
   readonly createRole: boolean
   readonly createDatabase: boolean
+  /** The role that `ALTER ROLE … SET role` would have its sessions act as; they do not here. */
+  readonly actsAs: string | null
 }
 
 /** The application role as it was found. */
@@ -127,7 +129,9 @@ select json_build_object(
   'backendPid', pg_backend_pid(),
   'admin', (
     select json_build_object('name', rolname, 'superuser', rolsuper,
-      'createRole', rolcreaterole or rolsuper, 'createDatabase', rolcreatedb or rolsuper)
+      'createRole', rolcreaterole or rolsuper, 'createDatabase', rolcreatedb or rolsuper,
+      'actsAs', (select min(substring(c from '^role=(.*)')) from pg_db_role_setting s, unnest(s.setconfig) c
+                 where s.setrole = pg_roles.oid and c like 'role=%' and c <> 'role=none'))
     from pg_roles where rolname = current_user
   ),
   'role', (

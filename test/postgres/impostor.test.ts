@@ -280,4 +280,17 @@ describe('a session of the admin acts as the admin', () => {
       await bench.sql(`ALTER ${what} ${identifier(subject)} RESET role`)
     }
   })
+
+  test('and one that has its rights through that role alone is told so', async () => {
+    const [admin, group] = [bench.name('admin'), bench.name('group')]
+    const password = 'Only the group may'
+    bench.password(password)
+    await bench.sql(
+      `CREATE ROLE ${group} CREATEDB CREATEROLE; CREATE ROLE ${admin} LOGIN PASSWORD ${literal(password)} IN ROLE ${group}`,
+    )
+    await bench.sql(`ALTER ROLE ${admin} SET role = ${literal(group)}`)
+    const accessSecret = bench.access({ admin: { user: admin, password } })
+    const { outcome } = await bench.application().refused('admin-rights-missing', { accessSecret })
+    expect(outcome.failure?.hint.join('\n')).toContain(`set to act as "${group}"`)
+  })
 })

@@ -104,7 +104,13 @@ const server: ServerState = {
   versionNumber: 160_006,
   standby: false,
   backendPid: 1,
-  admin: { name: 'postgresql1_admin', superuser: false, createRole: true, createDatabase: true },
+  admin: {
+    name: 'postgresql1_admin',
+    superuser: false,
+    createRole: true,
+    createDatabase: true,
+    actsAs: null,
+  },
   role: {
     canLogin: true,
     expired: false,

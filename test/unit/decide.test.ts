@@ -65,7 +65,7 @@ const server: ServerState = {
   versionNumber: 160_006,
   standby: false,
   backendPid: 1,
-  admin: { name: 'admin', superuser: false, createRole: true, createDatabase: true },
+  admin: { name: 'admin', superuser: false, createRole: true, createDatabase: true, actsAs: null },
   role,
   database,
   claims: [],
