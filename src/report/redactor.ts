@@ -111,9 +111,12 @@ export function encodings(text: string): readonly string[] {
     hex,
     hex.replace(/../g, '%$&'),
     hex.replace(/../g, '\\x$&'),
-    ...['x', 'X'].map((x) => points.map((point) => `&#${x}${point.toString(16)};`).join('')),
     units.map((unit) => `\\u${unit}`).join(''),
   ]
+  const digits = points.map((point) => point.toString(16))
+  const entities = ['x', 'X'].flatMap((x) =>
+    [digits, digits.map((each) => each.toUpperCase())].map((each) => `&#${x}${each.join(`;&#${x}`)};`),
+  )
   return [
     ...new Set([
       text,
@@ -126,6 +129,7 @@ export function encodings(text: string): readonly string[] {
       text.replaceAll("'", "''").replaceAll('\\', '\\\\'),
       ...hexForms,
       ...hexForms.map((form) => form.replace(/[\da-f]{2,}/g, (digits) => digits.toUpperCase())),
+      ...entities,
       points.map((point) => `&#${point};`).join(''),
     ]),
   ]
