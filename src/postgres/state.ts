@@ -76,7 +76,7 @@ export interface ServerState {
 export interface InsideState {
   readonly schemaExists: boolean
   readonly schemaOwner: string | null
-  /** USAGE and CREATE on schema `public`; `as owner` where they go with the ownership of the database. */
+  /** USAGE and CREATE on schema `public`, for a role that is yet to be made those of everybody; `as owner` where they go with the ownership of the database. */
   readonly schemaGranted: boolean | 'as owner'
   /** Whether the admin may give these away, itself or as a member of the application that owns the database. */
   readonly schemaGrantable: boolean
@@ -229,7 +229,11 @@ select json_build_object(
       else to_json('as owner'::text)
     end
     from pg_roles r, pg_namespace n where r.rolname = ${app} and n.nspname = 'public'
-  ), to_json(false)),
+  ), (
+    select to_json(count(distinct a.privilege_type) = 2)
+    from pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+    where n.nspname = 'public' and a.grantee = 0 and a.privilege_type in ('USAGE', 'CREATE')
+  )),
   'schemaGrantable', coalesce((
     select bool_or(has_schema_privilege(r.oid, n.oid, 'USAGE WITH GRANT OPTION')
       and has_schema_privilege(r.oid, n.oid, 'CREATE WITH GRANT OPTION'))

@@ -351,6 +351,23 @@ test('a template that came from an older server and lets everybody create: nothi
   await application.work('CREATE TABLE public.t ()')
 })
 
+test('a role that is gone is made again where everybody may create and the admin may give nothing away', async () => {
+  const application = await bench.established()
+  const { role } = application
+  for (const statement of [
+    'ALTER SCHEMA public OWNER TO postgres',
+    'GRANT CREATE ON SCHEMA public TO PUBLIC',
+  ]) {
+    await bench.sql(statement, [], role)
+  }
+  await bench.sql(`DROP OWNED BY ${role}`, [], role)
+  await bench.sql(`DROP ROLE ${role}`)
+  expect(await application.run({ dryRun: true })).toMatchObject({ code: undefined })
+  expect(await application.run()).toMatchObject({ code: undefined, done: ['role created', 'grants granted'] })
+  await application.work('CREATE TABLE public.t ()')
+  expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+})
+
 test('a primary that becomes read-only in the middle of a run', async () => {
   const { user } = bench.admin
   const application = bench.application()
