@@ -684,7 +684,7 @@ describe('role, database and TLS', () => {
         bench.postgres.major < 15 && id === 'supported-version' ? 'not met' : 'met',
       ])
     }
-    expect(find(report, 'role-attributes').evidence.at(-1)?.answer).toBe('works, scram-sha-256')
+    expect(find(report, 'role-attributes').evidence.at(-1)?.answer).toBe('works, scram-sha-256-plus')
   })
 
   test('an admin that is used elsewhere needs a look', async () => {
