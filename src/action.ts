@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os'
 import * as core from '@actions/core'
 import { context } from '@actions/github'
-import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
+import { cancellation, causesOf, formatRunName, leaveSoon, takeKubeconfig } from './edge.ts'
 import { asFailure, Failure } from './failure.ts'
 import { onStrayError, standsUnknown } from './last-resort.ts'
 import type { ReleaseContext } from './go-live/ref.ts'
@@ -76,6 +76,7 @@ if (failure !== undefined) {
   reporter.write([lastLine(ended)])
   annotate(annotationsOf(ended))
 }
+leaveSoon()
 
 function fail(failure: Failure, stands: string): void {
   reporter.write(formatFailure(reporter.clean(failure), stands))

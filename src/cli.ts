@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
-import { cancellation, causesOf, formatRunName, takeKubeconfig } from './edge.ts'
+import { cancellation, causesOf, formatRunName, leaveSoon, takeKubeconfig } from './edge.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { asFailure, Failure, type FailureCode } from './failure.ts'
 import { gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection, inComponent } from './gitlab.ts'
@@ -68,6 +68,7 @@ try {
   stop(asFailure(thrown), nothingChanged)
 }
 screen?.close()
+leaveSoon()
 
 async function runStory(invocation: Invocation): Promise<void> {
   const { inputs, yes, exposed } = invocation
