@@ -8,21 +8,19 @@ import { createAuthority } from '../../sandbox/certificate.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
 import { changed, tokenOf, withUser, type ActionRun } from '../process/action.ts'
 import { identifier, literal, useBench, type Application } from '../support/bench.ts'
-import { Canaries } from '../support/canary.ts'
+import { Canaries, escapedSigns } from '../support/canary.ts'
 import { report } from './budget.ts'
 import { startProcess } from './process.ts'
 import { openProxy, type Proxy } from './proxy.ts'
 
-/** Everything that escaping makes something else of. */
-const awkward = `'"<&>\\%+/ é$`
 const canary = {
-  applicationPassword: `app ${awkward} password`,
-  basicPassword: `basic ${awkward} password`,
-  execVariable: `exec ${awkward} variable`,
+  applicationPassword: `app ${escapedSigns} password`,
+  basicPassword: `basic ${escapedSigns} password`,
+  execVariable: `exec ${escapedSigns} variable`,
   execArgument: 'exec-argument-of-the-plugin',
   providerSecret: 'provider-client-secret',
   providerToken: 'provider-refresh-token',
-  proxyPassword: `proxy ${awkward} password`,
+  proxyPassword: `proxy ${escapedSigns} password`,
 }
 const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ type: 'pkcs8', format: 'pem' })
