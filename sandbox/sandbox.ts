@@ -11,6 +11,8 @@ import {
 export interface SandboxOptions {
   readonly postgres?: PostgresOptions
   readonly api?: ApiOptions
+  /** Default: one made at random. */
+  readonly adminPassword?: string
 }
 
 /** A cluster on one's own machine: a stand-in Kubernetes API in front of a real PostgreSQL. */
@@ -42,7 +44,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const postgres = await startPostgres(options.postgres)
   try {
     // The stand-in comes last, so that there is nothing but PostgreSQL to clean up after a failure.
-    const admin = await createAdmin(postgres, { name: `${cluster}_admin` })
+    const { adminPassword: password } = options
+    const admin = await createAdmin(postgres, { name: `${cluster}_admin`, ...(password && { password }) })
     const api = await startApi(options.api)
     putDatabase(api, postgres)
     putAccess(api, admin, postgres)
