@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { execFile } from 'node:child_process'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { escapedSigns } from '../support/canary.ts'
 import { inputsFor, runAction } from './action.ts'
+import { optionsFor, program } from './command.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {
@@ -38,3 +40,49 @@ test.each([`Kq7${visible}9Zt`, 'under_score*and|pipe', `<b a="it's">`])(
     }
   },
 )
+
+/** Runs the command line without a search for credentials: these are too short to be told from other text. */
+async function command(args: readonly string[], env: Record<string, string>): Promise<string> {
+  return await new Promise((resolve) => {
+    const all = { PATH: process.env['PATH'] ?? '', CI: 'true', ...env }
+    execFile(process.execPath, [program, ...args], { env: all }, (_, stdout, stderr) => {
+      resolve(args.includes('--output=json') ? stdout : stdout + stderr)
+    })
+  })
+}
+
+test.each(['true', 'null', '0', ':', '"', 'role', 'created'])(
+  'the password %j takes nothing out of what other programs read',
+  async (password) => {
+    const name = 'short-postgresql-secret'
+    sandbox.api.put({
+      kind: 'Secret',
+      metadata: { name, namespace: 'shop' },
+      data: { PGPASSWORD: Buffer.from(password).toString('base64') },
+    })
+    const args = ['provision', '--dry-run', '--output=json', ...optionsFor(sandbox, 'short')]
+    const outcome = JSON.parse(await command(args, { KUBECONFIG: sandbox.kubeconfig })) as Record<
+      string,
+      unknown
+    >
+    expect(outcome).toMatchObject({ changed: false, database: 'short', 'secret-name': name, failure: null })
+    expect(outcome['changes']).toContainEqual({ object: 'role', name: 'short', action: 'created' })
+    sandbox.api.remove('Secret', 'shop', name)
+  },
+)
+
+test.each<[string, (url: string) => string]>([
+  ['server', (url) => `server: ${url.replace('https://', 'https://kim:s3cr3t-of-kim@')}`],
+  ['proxy-url', (url) => `server: ${url}\n      proxy-url: http://kim:s3cr3t-of-kim@127.0.0.1:1`],
+])('what stands before the host of a URL is shown nowhere: %s', async (_, lines) => {
+  const [line = '', url = ''] = /server: "?(https:[^"\s]+)"?/.exec(sandbox.kubeconfig) ?? []
+  const kubeconfig = sandbox.kubeconfig.replace(line, lines(url))
+  expect(kubeconfig).toContain('s3cr3t-of-kim')
+  const run = await runAction({
+    sandbox,
+    inputs: { ...inputsFor(sandbox, 'userinfo'), kubeconfig },
+    secrets: ['s3cr3t-of-kim'],
+  })
+  // Whether it works or not: it got as far as to say where it leads.
+  expect(run.log).toMatch(/^(✓ cluster .*127\.0\.0\.1|✗ .*\[[a-z-]+\]$)/m)
+})
