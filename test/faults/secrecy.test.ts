@@ -26,7 +26,10 @@ const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ type: 'pkcs8', format: 'pem' })
   .toString()
 
-const bench = useBench({ postgres: { settings: { log_min_duration_statement: '0' } } })
+const bench = useBench({
+  adminPassword: `admin ${escapedSigns} password`,
+  postgres: { settings: { log_min_duration_statement: '0' } },
+})
 let folder: string
 let proxy: Proxy
 let runs = 0

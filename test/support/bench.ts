@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { KubeObject, Target } from '../../sandbox/api.ts'
@@ -10,7 +10,7 @@ import { standing, type Outcome } from '../../src/outcome.ts'
 import type { Step } from '../../src/reporter.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
 import { run } from '../../src/run.ts'
-import { Canaries, escapedSigns } from './canary.ts'
+import { Canaries } from './canary.ts'
 import { Recorder } from './recorder.ts'
 
 export const identifier = pg.escapeIdentifier
@@ -63,8 +63,7 @@ export class Bench {
   async open(): Promise<void> {
     const binaries = process.env['PG_APP_USER_TEST_POSTGRES']
     const postgres = { ...(binaries && { binaries }), ...this.#options.postgres }
-    const adminPassword = `${randomBytes(9).toString('hex')} ${escapedSigns}`
-    this.#sandbox = await startSandbox({ adminPassword, ...this.#options, postgres })
+    this.#sandbox = await startSandbox({ ...this.#options, postgres })
     this.#superuser = new pg.Pool(this.#asSuperuser('postgres'))
     this.#superuser.on('error', () => undefined)
     this.#canaries.plant(this.sandbox.admin.password)
