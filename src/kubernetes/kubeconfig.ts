@@ -397,9 +397,13 @@ function expect(server: URL, expected: string | undefined, context: string): voi
       ? address(wanted) === address(server)
       : wanted.hostname === server.hostname && (!/:\d+$/.test(expected) || wanted.port === server.port))
   if (same) return
+  // A password that was not encoded does not stand where one is looked for.
+  const shown = expected.includes('@')
+    ? 'another, which holds an @ and is not shown'
+    : `"${oneLine(expected)}"`
   throw new Failure(
     'server-unexpected',
-    `Context "${oneLine(context)}" leads to ${address(server)}, and expect-server is "${oneLine(expected)}".`,
+    `Context "${oneLine(context)}" leads to ${address(server)}, and expect-server is ${shown}.`,
     [
       'A frequent cause is a kubeconfig of another cluster, such as staging instead of production.',
       'Check which kubeconfig and which context this job gets. If the server was moved, change expect-server.',

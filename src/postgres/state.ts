@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { markerStart, parseMarker, parseNote, type Marker, type Note } from './marker.ts'
 import type { Question } from './session.ts'
+import { oneLine } from '../text.ts'
 
 /** What the admin is and may do. */
 export interface AdminState {
@@ -273,6 +274,7 @@ export function aboutServer(wanted: {
       const { role, database: found, claims, ...state } = stateOf(rows) as RawServerState
       return {
         ...state,
+        version: oneLine(state.version, 40),
         role: role === null ? undefined : { ...role, ...ofComment(role.comment) },
         database: found ?? undefined,
         claims: claims.flatMap(({ role, comment }) => {

@@ -83,7 +83,7 @@ export class Redactor {
 
 /** Takes out what stands before the host of a URL: it is a credential wherever it stands. */
 function withoutUserinfo(text: string): string {
-  return text.replace(/([a-z][a-z\d+.-]*:\/\/)[^\s/?#\\]*@/gi, `$1${blank}@`)
+  return text.replace(/:\/\/[^\s/?#\\]*@/g, `://${blank}@`)
 }
 
 /**
@@ -139,6 +139,7 @@ export function encodings(text: string): readonly string[] {
 const plain = /^[\da-z]$/i
 /** What may become one space, or one more of the same: each run of them is looked for as a whole. */
 const runs = /([\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+|[\\']+)/u
+const quotes = /[\\']/
 
 /**
  * Gives a pattern for a text whose signs were escaped one by one, each in any way that HTML, XML, markdown, JSON, URLs,
@@ -148,21 +149,36 @@ const runs = /([\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+|[\\']+)/u
 function anyEscape(text: string): RegExp | undefined {
   const pieces = text.split(runs).flatMap((piece, index) => (index % 2 === 1 ? [piece] : Array.from(piece)))
   if (pieces.every((piece) => plain.test(piece))) return undefined
-  const pattern = pieces.map((piece) => {
+  const pattern = pieces.map((piece, index) => {
     if (plain.test(piece)) return piece
     if (runs.test(piece)) return `(?:${runOf(piece)})+`
-    return `(?:${escapesOf(piece).join('|')}|\\\\*${escapedForPattern(piece)})`
+    // A run of quotes before it has taken the backslashes already.
+    const own = quotes.test(pieces[index - 1] ?? '') ? '' : '\\\\*'
+    return `${own}(?:${[...escapesOf(piece), escapedForPattern(piece)].join('|')})`
   })
-  return new RegExp(pattern.join(''), 'gu')
+  return new RegExp(beginOf(pieces[0] ?? '') + pattern.join(''), 'gu')
+}
+
+/** Foreign text may be made to take long: of several backslashes or quotes, a match begins at the first alone. */
+function beginOf(piece: string): string {
+  if (quotes.test(piece)) return "(?<![\\\\'])"
+  return plain.test(piece) || runs.test(piece) ? '' : '(?<!\\\\)'
 }
 
 function runOf(run: string): string {
-  if (/[\\']/.test(run)) return ["[\\\\']", ...escapesOf('\\'), ...escapesOf("'")].join('|')
+  if (quotes.test(run)) return ["[\\\\']", ...escapesOf('\\'), ...escapesOf("'")].join('|')
   const blank = runs.source.slice(1, runs.source.indexOf('+'))
-  return [blank, ...[...new Set(Array.from(`${run} `))].flatMap(escapesOf), '\\+', '\\\\+[nrtbfv]'].join('|')
+  return [
+    blank,
+    ...[...new Set(Array.from(`${run} `))]
+      .flatMap(escapesOf)
+      .map((each) => (/^[ux]/.test(each) ? `\\\\+${each}` : each)),
+    '\\+',
+    '\\\\+[nrtbfv]',
+  ].join('|')
 }
 
-/** Every way to write a sign but as it is. */
+/** Every way to write a sign but as it is, without the backslashes that some begin with. */
 function escapesOf(sign: string): readonly string[] {
   const and = '&(?:amp;)*'
   const point = sign.codePointAt(0) ?? 0
@@ -175,8 +191,8 @@ function escapesOf(sign: string): readonly string[] {
     `${and}#[xX]0*${anyCase(hex)};`,
     ...(named === undefined ? [] : [`${and}${named};`]),
     bytes.map((byte) => `%(?:25)*${anyCase(byte)}`).join(''),
-    units.map((unit) => `\\\\+u${anyCase(unit)}`).join(''),
-    ...(point < 256 ? [`\\\\+x${anyCase(hex.padStart(2, '0'))}`] : []),
+    units.map((unit) => `u${anyCase(unit)}`).join('\\\\+'),
+    ...(point < 256 ? [`x${anyCase(hex.padStart(2, '0'))}`] : []),
   ]
 }
 

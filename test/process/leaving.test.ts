@@ -86,3 +86,15 @@ test.each<[string, (url: string) => string]>([
   // Whether it works or not: it got as far as to say where it leads.
   expect(run.log).toMatch(/^(✓ cluster .*127\.0\.0\.1|✗ .*\[[a-z-]+\]$)/m)
 })
+
+test.each([
+  'https://kim:se/cr3t-of-kim@h',
+  'https:/kim:s3cr3t-of-kim@h',
+  'https://kim:s3#cr3t-of-kim@h',
+  'kim:s/cr3t-of-kim@h',
+])('nor is it where it was not encoded: expect-server %s', async (expected) => {
+  const inputs = { ...inputsFor(sandbox, 'userinfo'), 'expect-server': expected }
+  const run = await runAction({ sandbox, inputs, secrets: ['cr3t-of-kim'] })
+  expect(run.code).toBe(1)
+  expect(run.log).toContain('[server-unexpected]')
+})

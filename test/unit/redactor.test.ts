@@ -150,3 +150,30 @@ describe('a credential of several lines', () => {
     expect(credentialParts(credential)).toEqual(parts)
   })
 })
+
+describe('a text that was made to take long is soon read', () => {
+  test.each([
+    "'Sup3rSecretPass",
+    "p'Sup3rSecretPass",
+    '$up3rSecret!Pass',
+    '\\Sup3r\\Secret',
+    ' x\nSup3r secret',
+  ])('with the credential %j', (credential) => {
+    const redactor = redactorFor(credential)
+    const [begin = ''] = credential
+    const texts = [
+      '\\\\\\u005c',
+      '\\\\\\u0027',
+      '\\',
+      "'",
+      "\\'",
+      '&amp;',
+      '%25',
+      'a',
+      'a.',
+      '\\n',
+      ' ',
+    ].flatMap((piece) => [piece.repeat(2_000), `${begin}${piece.repeat(2_000)}`])
+    for (const text of texts) expect(redactor.redact(`${text}\u0001`)).toBe(`${text}\u0001`)
+  })
+})
