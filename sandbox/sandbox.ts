@@ -26,6 +26,9 @@ export interface Sandbox {
   readonly accessNamespace: string
   readonly accessSecret: string
   readonly appNamespace: string
+  /** The Role of the ServiceAccount in the namespace of the database, and that in the application's. */
+  readonly accessRole: string
+  readonly appRole: string
   /** Stops everything and leaves nothing behind. */
   stop(): Promise<void>
 }
@@ -36,6 +39,9 @@ const accessSecret = `${cluster}-access`
 const accessService = `${cluster}-user-access`
 const appNamespace = 'shop'
 const serviceAccount = 'ci'
+const accessRole = `pg-app-user-${accessSecret}`
+/** For the Secrets of every application, whatever it is called: RBAC knows no patterns. */
+const appRole = 'pg-app-user-all-write'
 const pod = `${cluster}-0`
 const port = 5432
 
@@ -58,6 +64,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       accessNamespace,
       accessSecret,
       appNamespace,
+      accessRole,
+      appRole,
       async stop() {
         await api.close()
         await postgres.stop()
@@ -163,22 +171,23 @@ function putAccess(api: StandInApi, admin: Login, postgres: PostgresServer): voi
 function putPipeline(api: StandInApi): void {
   api.put({ kind: 'Namespace', metadata: { name: appNamespace } })
   api.put({ kind: 'ServiceAccount', metadata: { name: serviceAccount, namespace: appNamespace } })
-  grant(api, accessNamespace, [
+  grant(api, accessNamespace, accessRole, [
     { apiGroups: [''], resources: ['secrets'], resourceNames: [accessSecret], verbs: ['get'] },
     { apiGroups: [''], resources: ['services'], resourceNames: [accessService], verbs: ['get'] },
     { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] },
     { apiGroups: [''], resources: ['pods/portforward'], verbs: ['get', 'create'] },
   ])
-  grant(api, appNamespace, [{ apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create', 'patch'] }])
+  grant(api, appNamespace, appRole, [
+    { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create', 'patch'] },
+  ])
 }
 
-function grant(api: StandInApi, namespace: string, rules: readonly object[]): void {
-  const metadata = { name: 'pg-app-user', namespace }
-  api.put({ kind: 'Role', metadata, rules })
+function grant(api: StandInApi, namespace: string, name: string, rules: readonly object[]): void {
+  api.put({ kind: 'Role', metadata: { name, namespace }, rules })
   api.put({
     kind: 'RoleBinding',
-    metadata,
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: metadata.name },
+    metadata: { name: `${name}-${appNamespace}-${serviceAccount}`, namespace },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
     subjects: [{ kind: 'ServiceAccount', name: serviceAccount, namespace: appNamespace }],
   })
 }

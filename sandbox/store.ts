@@ -315,6 +315,13 @@ function changeCauses(current: KubeObject, object: KubeObject): Cause[] {
     message: `Invalid value: ${JSON.stringify(value)}: field is immutable`,
   })
   if (object.metadata.uid !== current.metadata.uid) causes.push(fixed('metadata.uid', object.metadata.uid))
+  if (object.kind === 'RoleBinding' && !isDeepStrictEqual(object['roleRef'], current['roleRef'])) {
+    causes.push({
+      field: 'roleRef',
+      reason: 'FieldValueInvalid',
+      message: `Invalid value: ${JSON.stringify(object['roleRef'])}: cannot change roleRef`,
+    })
+  }
   if (object.kind !== 'Secret') return causes
   if (object['type'] !== current['type']) causes.push(fixed('type', object['type']))
   if (current['immutable'] === true) {

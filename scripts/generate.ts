@@ -157,8 +157,7 @@ function formatRightsExample(): string {
       appSecret: 'app-postgresql-secret',
       dryRun: false,
     },
-    { namespace: 'shop', name: 'ci' },
-    'postgresql1-user-access',
+    { account: { namespace: 'shop', name: 'ci' }, service: 'postgresql1-user-access' },
   )
   return ['```yaml', manifest.trimEnd(), '```'].join('\n')
 }

@@ -222,11 +222,12 @@ function reading({ provisioned, secret }: Outcome, { kubeconfig, context }: RawI
 }
 
 /** Prints what the administrator has to grant; without a cluster there is nothing to look up. */
-async function printRights({ inputs, gateOnly, serviceAccount, service }: Invocation): Promise<void> {
+async function printRights(invocation: Invocation): Promise<void> {
+  const { inputs, gateOnly, goLiveRights: goLive, serviceAccount, service } = invocation
   const values = parseValues(inputs, parametersOfCommand('rights'))
   const [, namespace, name] = /^([a-z0-9-]+)\/([a-z0-9.-]+)$/.exec(serviceAccount ?? '') ?? []
-  const subject = namespace === undefined || name === undefined ? undefined : { namespace, name }
-  if (serviceAccount !== undefined && subject === undefined) {
+  const account = namespace === undefined || name === undefined ? undefined : { namespace, name }
+  if (serviceAccount !== undefined && account === undefined) {
     throw new Failure('input-invalid', 'Option --service-account is no namespace/name, such as shop/ci.', [])
   }
   if (service !== undefined && !/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(service)) {
@@ -242,8 +243,7 @@ async function printRights({ inputs, gateOnly, serviceAccount, service }: Invoca
       dryRun: values['dry-run'],
       provision: !gateOnly,
     },
-    subject,
-    service,
+    { account, service, goLive },
   )
   if (json) {
     const { parseAllDocuments } = await import('yaml')

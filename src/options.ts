@@ -32,6 +32,8 @@ export interface Invocation {
   readonly reportDirectory?: string
   /** Of `rights`: only what command `go-live` needs. */
   readonly gateOnly: boolean
+  /** Of `rights`: also what the go-live gate would like to read. */
+  readonly goLiveRights: boolean
   /** Of `rights`: `namespace/name`. */
   readonly serviceAccount?: string
   /** Of `rights`. */
@@ -176,6 +178,7 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
   for (const parameter of parametersOfCommand('rights')) rights.addOption(optionOf(parameter))
   rights
     .option('--gate-only', 'only what "go-live" needs: nothing is written')
+    .option('--go-live', 'what the go-live gate would like to read as well; it can do without')
     .option('--service-account <namespace/name>', 'who gets the rights; left open: a placeholder to fill in')
     .option('--service <name>', 'the Service under USER_ACCESS of the access Secret; left open: all Services')
     .action(() => {
@@ -239,10 +242,12 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
       ? [{ name: parameter.name, value, exposed: command.getOptionValueSource(key) === 'cli' }]
       : []
   })
-  const { yes, dotenv, reportDirectory, gateOnly, serviceAccount, service } = command.opts<{
+  const { yes, dotenv, reportDirectory, gateOnly, goLive, serviceAccount, service } = command.opts<{
     yes?: true
     reportDirectory?: string
     gateOnly?: true
+    /** A flag of "rights" alone; elsewhere it is the input. */
+    goLive?: true | string
     dotenv?: string
     serviceAccount?: string
     service?: string
@@ -253,6 +258,7 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
     exposed: new Set(given.filter(({ exposed }) => exposed).map(({ name }) => name)),
     yes: yes === true,
     gateOnly: gateOnly === true,
+    goLiveRights: goLive === true,
     // Here too, what is given empty counts as not given.
     ...(dotenv && { dotenv }),
     ...(reportDirectory && { reportDirectory }),
@@ -372,6 +378,8 @@ Examples:
   A ticket to the administrator, complete but for the name of the Service:
     pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --service-account shop/ci
+  With what the go-live gate would like to read:
+    pg-app-user rights … --go-live
   As an administrator, who knows the Service as well:
     pg-app-user rights … --service postgresql1-user-access | kubectl apply -f -
 

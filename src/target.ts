@@ -3,17 +3,18 @@ import { Failure } from './failure.ts'
 import type { Journal } from './journal.ts'
 import { stopwatch } from './journal.ts'
 import { readAccessSecret, type AccessSecret } from './kubernetes/access-secret.ts'
-import type { Api } from './kubernetes/api.ts'
+import type { Api, Identity } from './kubernetes/api.ts'
 import { readApplicationSecret, type ApplicationSecret } from './kubernetes/application-secret.ts'
 import { loadCluster } from './kubernetes/kubeconfig.ts'
 import {
   endpointRights,
-  namedRights,
+  missingOf,
   permissionFailure,
   permissionReport,
-  reviewRights,
-  serviceRights,
+  runRights,
+  serviceRight,
   type PermissionReport,
+  type PermissionScope,
 } from './kubernetes/permissions.ts'
 import { Route } from './kubernetes/route.ts'
 import type { Server } from './postgres/connection.ts'
@@ -72,10 +73,8 @@ export async function connect(
   const read = underWay(access.then(reading))
   const route = new Route(api, accessNamespace, access, deadline.signal)
   const identity = underWay(api.identity())
-  const named = underWay(reviewRights(api, identity, namedRights({ ...request, appNamespace: namespace })))
-  const all = underWay(
-    access.then(({ service }) => reviewRights(api, identity, serviceRights(accessNamespace, service), named)),
-  )
+  const scope = { ...request, appNamespace: namespace }
+  const review = underWay(reviewRights(api, scope, identity, access, route))
   const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
   const as = `as ${(await identity).name} · kubeconfig from ${oneLine(found.source)}`
   const where = [
@@ -89,8 +88,17 @@ export async function connect(
 
   deadline.enter('permissions')
   const asked = stopwatch()
-  const { rights } = await authorize(api, await named, all, route, request, journal)
-  journal.step('right', 'permissions', `${rights.length} of ${count(rights.length, 'right')}`, asked())
+  const permissions = await review
+  journal.permissions = permissions
+  if (permissions.missing.length > 0) throw permissionFailure(permissions)
+  const { rights } = permissions
+  const unasked = rights.filter((right) => !right.asked).length
+  journal.step(
+    'right',
+    'permissions',
+    `${rights.length - unasked} of ${count(rights.length, 'right')}${unasked === 0 ? '' : `, ${unasked} not asked about`}`,
+    asked(),
+  )
   const { ref, keyCount } = await access
   journal.step('right', 'access Secret', `${ref} · ${count(keyCount, 'key')}, well formed`, await read)
 
@@ -113,39 +121,32 @@ export async function connect(
 }
 
 /**
- * Judges two rounds of rights, with the access Secret in between: only it can name the Service, and the administrator
- * should get one complete list.
+ * Asks about the rights in two rounds, with the access Secret in between: only it can name the Service, and the
+ * administrator should get one complete list.
+ *
+ * @throws Failure of `readAccessSecret`, but where the right to read the access Secret is what is missing
  */
-async function authorize(
+async function reviewRights(
   api: Api,
-  named: PermissionReport,
-  all: Promise<PermissionReport>,
+  scope: PermissionScope,
+  identity: Promise<Identity>,
+  access: Promise<AccessSecret>,
   route: Route,
-  request: ProvisionRequest,
-  journal: Journal,
 ): Promise<PermissionReport> {
-  const { accessNamespace, accessSecret } = request
-  const { identity } = named
-  const unreadable = named.missing.some(
+  const second = underWay(access.then(({ service }) => missingOf(api, [serviceRight(scope, service)])))
+  const named = await missingOf(api, runRights(scope))
+  const { accessNamespace, accessSecret } = scope
+  const unreadable = named.some(
     ({ namespace, resource, name }) =>
       namespace === accessNamespace && resource === 'secrets' && name === accessSecret,
   )
-  if (unreadable) {
-    const rights = [...named.rights, ...serviceRights(accessNamespace)]
-    throw missing(permissionReport(identity, rights, named.missing), journal)
+  if (unreadable) return permissionReport(await identity, runRights(scope), named)
+  const { service } = await access
+  const rights = runRights(scope, service)
+  const missing = [...named, ...(await second)]
+  if (missing.length > 0 || (await route.service).selector !== undefined) {
+    return permissionReport(await identity, rights, missing)
   }
-  const report = await all
-  if (report.missing.length > 0) throw missing(report, journal)
-  journal.permissions = report
-  const { selector, name } = await route.service
-  if (selector !== undefined) return report
-  const whole = await reviewRights(api, identity, endpointRights(accessNamespace, name), report)
-  if (whole.missing.length > 0) throw missing(whole, journal)
-  journal.permissions = whole
-  return whole
-}
-
-function missing(report: PermissionReport, journal: Journal): Failure {
-  journal.permissions = report
-  return permissionFailure(report)
+  const endpoints = endpointRights(scope, service)
+  return permissionReport(await identity, [...rights, ...endpoints], await missingOf(api, endpoints))
 }

@@ -3,8 +3,7 @@ import { Failure, type FailureCode } from '../failure.ts'
 import { stopwatch } from '../journal.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../kubernetes/application-secret.ts'
 import { roleManifests } from '../kubernetes/manifest.ts'
-import { namedRights, serviceRights } from '../kubernetes/permissions.ts'
-import { distinctRights } from '../kubernetes/right.ts'
+import { rightsOfRoles } from '../kubernetes/right.ts'
 import type { Login, Session } from '../postgres/session.ts'
 import type { Exchange } from '../postgres/authentication.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
@@ -87,7 +86,7 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
     readApplicationSecret(api, namespace, request.appSecret, journal.mask),
     admin.ask(aboutServer(wanted)),
     observeSql(admin, wanted.username),
-    observeCluster(api, request.accessNamespace, cluster.pod, cluster.selector),
+    observeCluster(api, request, cluster.pod, cluster.selector),
     observeApplication(api, namespace, request.appSecret),
   ])
   journal.serverVersion ??= server.version
@@ -248,31 +247,15 @@ function heldBack({ findings, file, manifest }: GateReport): Failure {
   return new Failure('go-live-held-back', `Release held back: ${tally(holding)}.`, hint)
 }
 
-/**
- * Gives Roles with the optional rights, for the namespaces where one is missing. They replace those of the run itself,
- * so they hold its rights as well.
- */
-function manifestFor({ request, cluster: { access, namespace }, journal }: Run, seen: Observations): string {
-  const { cluster, application } = seen
+/** Returns the Roles of the gate that are missing something, each with its binding; empty where none is. */
+function manifestFor({ journal }: Run, { cluster, application }: Observations): string {
   const { permissions } = journal
   const missing = [...Object.values(cluster.unread).flat(), ...application.unread]
     .filter(({ failed }) => failed === undefined)
     .map(({ right }) => right)
-  // Nodes belong to no namespace: no Role can give a right to them.
-  const namespaces = new Set(
-    missing.filter(({ resource }) => resource !== 'nodes').map((right) => right.namespace),
-  )
-  if (permissions === undefined || namespaces.size === 0) return ''
-  // Also where this is the gate alone: the Role that it would replace may serve another job that provisions.
-  const needed = [
-    ...namedRights({ ...request, appNamespace: namespace, provision: true }),
-    ...serviceRights(request.accessNamespace, access.service),
-    ...permissions.rights,
-    ...cluster.rights,
-    ...application.rights,
-  ]
+  if (permissions === undefined) return ''
   return roleManifests(
     permissions.identity,
-    distinctRights(needed).filter((right) => namespaces.has(right.namespace)),
+    rightsOfRoles([...cluster.rights, ...application.rights], missing),
   )
 }

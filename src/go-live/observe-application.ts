@@ -2,6 +2,7 @@ import type { Api } from '../kubernetes/api.ts'
 import type { Container, Metadata, PodObject, PodSpec } from '../kubernetes/objects.ts'
 import { oneLine } from '../text.ts'
 import type { Evidence, OptionalRight, Unread } from './finding.ts'
+import { applicationGateRights } from './gate-rights.ts'
 import { ask, evidenceOf, labelQuery } from './observe-cluster.ts'
 
 /** A Deployment or StatefulSet that uses the application Secret. */
@@ -31,7 +32,7 @@ export interface ApplicationSight {
   readonly workloads: readonly Workload[] | undefined
   readonly evidence: readonly Evidence[]
   readonly unread: readonly Unread[]
-  /** Every optional right that was made use of or missed, for a complete Role. */
+  /** Every optional right that reading this takes, for a complete Role. */
   readonly rights: readonly OptionalRight[]
 }
 
@@ -76,20 +77,16 @@ export async function observeApplication(
   const evidence: Evidence[] = []
   const unread: Unread[] = []
   const encoded = encodeURIComponent(namespace)
-  const right = (group: string, resource: string): OptionalRight => ({
-    namespace,
-    verb: 'list',
-    group,
-    resource,
-    purpose: 'the go-live gate',
-    asked: false,
-  })
-  const podsRight = right('', 'pods')
-  const rights = [...kinds.map(([, resource]) => right('apps', resource)), podsRight]
+  const rights = applicationGateRights({ appNamespace: namespace, appSecret: secret })
+  const right = (resource: string): OptionalRight => {
+    const one = rights.find((each) => each.resource === resource)
+    if (one === undefined) throw new Error(`the gate has no right for ${resource}`)
+    return one
+  }
   const lists = await Promise.all(
     kinds.map(async ([kind, resource]) => {
       const path = `/apis/apps/v1/namespaces/${encoded}/${resource}`
-      const answered = await ask<ListOf<WorkloadObject>>(api, path, right('apps', resource))
+      const answered = await ask<ListOf<WorkloadObject>>(api, path, right(resource))
       const using = answered.body?.items?.filter(({ spec }) => uses(spec?.template?.spec, secret))
       const names = using?.map(({ metadata }) => metadata?.name ?? '').join(', ') ?? ''
       const total = answered.body?.items?.length ?? 0
@@ -106,7 +103,7 @@ export async function observeApplication(
         const answered = await ask<ListOf<PodObject>>(
           api,
           `/api/v1/namespaces/${encoded}/pods?${query}`,
-          podsRight,
+          right('pods'),
         )
         const pods = answered.body?.items?.filter(isAlive).map(workloadPod)
         evidence.push(evidenceOf(answered, () => pods?.map(podWords).join('; ') || 'no Pod'))

@@ -2,6 +2,7 @@ import { Failure } from '../failure.ts'
 import { statusMessage, type Api } from '../kubernetes/api.ts'
 import type { Metadata, PodObject } from '../kubernetes/objects.ts'
 import { oneLine } from '../text.ts'
+import { databaseGateRights, gatePurpose, type AccessScope, type Operator } from './gate-rights.ts'
 import type { BackupRun, Evidence, OptionalRight, Unread } from './finding.ts'
 
 /** What came of asking the API server for something that the gate can do without. */
@@ -67,7 +68,7 @@ export interface ClusterSight {
   readonly evidence: Readonly<Record<Topic, readonly Evidence[]>>
   /** What could not be read, by what it would have told about. */
   readonly unread: Readonly<Record<Topic, readonly Unread[]>>
-  /** Every optional right that was made use of or missed, for a complete Role. */
+  /** Every optional right that reading this takes, for a complete Role. */
   readonly rights: readonly OptionalRight[]
 }
 
@@ -127,9 +128,14 @@ interface ListOf<Item> {
 
 /** Which database cluster a Pod belongs to, by the labels that its operator puts on it. */
 export interface Family {
-  readonly operator: 'zalando' | 'cloudnativepg' | 'crunchy' | 'none'
+  readonly operator: Operator | 'none'
+  /** Of the cluster, as its operator knows it. */
   readonly name: string
   readonly selector: Readonly<Record<string, string>>
+}
+
+function isKept(family: Family | undefined): family is Family & { readonly operator: Operator } {
+  return family !== undefined && family.operator !== 'none'
 }
 
 const roleLabels = ['spilo-role', 'role', 'cnpg.io/instanceRole', 'postgres-operator.crunchydata.com/role']
@@ -189,15 +195,16 @@ function equal(labels: Readonly<Record<string, string>>): readonly string[] {
 /** Looks at everything about a database that the API server shows, in the order in which one look needs another. */
 export async function observeCluster(
   api: Api,
-  namespace: string,
+  scope: AccessScope,
   pod: string,
   selector: Readonly<Record<string, string>> | undefined,
 ): Promise<ClusterSight> {
-  return await new ClusterLook(api, namespace).look(pod, selector)
+  return await new ClusterLook(api, scope).look(pod, selector)
 }
 
 class ClusterLook {
   private readonly api: Api
+  private readonly scope: AccessScope
   private readonly namespace: string
   private readonly evidence = Object.fromEntries(topics.map((topic) => [topic, [] as Evidence[]])) as Record<
     Topic,
@@ -207,7 +214,7 @@ class ClusterLook {
     Topic,
     Unread[]
   >
-  private readonly rights: OptionalRight[] = []
+  private rights: readonly OptionalRight[] = []
   private readonly schedules: ScheduleSight[] = []
   private readonly backups: BackupRun[] = []
   private readonly zones = new Map<string, string>()
@@ -216,15 +223,17 @@ class ClusterLook {
   private physicalBackupsKept: number | undefined
   private physicalSchedule: string | undefined
 
-  constructor(api: Api, namespace: string) {
+  constructor(api: Api, scope: AccessScope) {
     this.api = api
-    this.namespace = namespace
+    this.scope = scope
+    this.namespace = scope.accessNamespace
   }
 
   async look(podName: string, selector: Readonly<Record<string, string>> | undefined): Promise<ClusterSight> {
     const path = `${this.core('pods')}/${encodeURIComponent(podName)}`
-    const pod = await ask<PodObject>(this.api, path, this.right('get', '', 'pods'))
+    const pod = await ask<PodObject>(this.api, path, this.podsRight('get'))
     const family = familyOf(pod.body?.metadata?.labels ?? {}, selector)
+    if (isKept(family)) this.rights = databaseGateRights(this.scope, family)
     const pods = family && (await this.lookAtPods(family))
     await Promise.all([
       this.lookAtZones(pods ?? []),
@@ -249,7 +258,7 @@ class ClusterLook {
 
   private async lookAtPods(family: Family): Promise<readonly DatabasePod[] | undefined> {
     const path = `${this.core('pods')}?${labelQuery(equal(family.selector))}`
-    const answered = await ask<ListOf<PodObject>>(this.api, path, this.right('list', '', 'pods'))
+    const answered = await ask<ListOf<PodObject>>(this.api, path, this.podsRight('list'))
     const items = answered.body?.items?.filter(({ metadata }) => isInstance(family, metadata?.labels ?? {}))
     const pods = items?.map(databasePod)
     this.note('pods', answered, () => pods?.map(podWords).join('; ') || 'no Pod')
@@ -279,10 +288,7 @@ class ClusterLook {
         const answered = await ask<{ metadata?: Metadata }>(
           this.api,
           `/api/v1/nodes/${encodeURIComponent(node)}`,
-          {
-            ...this.right('get', '', 'nodes', node),
-            namespace: 'the whole cluster',
-          },
+          nodeRight(node),
         )
         const zone = answered.body?.metadata?.labels?.['topology.kubernetes.io/zone']
         if (zone !== undefined) this.zones.set(node, zone)
@@ -296,11 +302,7 @@ class ClusterLook {
   private async lookAtZalando(name: string): Promise<void> {
     const group = 'acid.zalan.do'
     const [resource] = await Promise.all([
-      ask<ZalandoResource>(
-        this.api,
-        this.group(group, 'v1', 'postgresqls', name),
-        this.right('get', group, 'postgresqls', name),
-      ),
+      ask<ZalandoResource>(this.api, this.group(group, 'v1', 'postgresqls', name), this.right('postgresqls')),
       this.lookAtLogicalBackups(name),
     ])
     const { spec, status } = resource.body ?? {}
@@ -336,20 +338,16 @@ class ClusterLook {
     const version = await this.cronJobVersion()
     const cronJob = `logical-backup-${cluster}`
     const [cron, pods, jobs] = await Promise.all([
-      ask<CronJobObject>(
-        this.api,
-        this.group('batch', version, 'cronjobs', cronJob),
-        this.right('get', 'batch', 'cronjobs', cronJob),
-      ),
+      ask<CronJobObject>(this.api, this.group('batch', version, 'cronjobs', cronJob), this.right('cronjobs')),
       ask<ListOf<PodObject>>(
         this.api,
         `${this.core('pods')}?${labelQuery(equal(labels))}`,
-        this.right('list', '', 'pods'),
+        this.podsRight('list'),
       ),
       ask<ListOf<JobObject>>(
         this.api,
         `${this.group('batch', 'v1', 'jobs')}?${labelQuery(equal(labels))}`,
-        this.right('list', 'batch', 'jobs'),
+        this.right('jobs'),
       ),
     ])
     this.readCronJob(cron, cronJob)
@@ -397,21 +395,13 @@ class ClusterLook {
   private async lookAtCloudNativePg(name: string): Promise<void> {
     const group = 'postgresql.cnpg.io'
     const [cluster, scheduled, backups] = await Promise.all([
-      ask<CnpgCluster>(
-        this.api,
-        this.group(group, 'v1', 'clusters', name),
-        this.right('get', group, 'clusters', name),
-      ),
+      ask<CnpgCluster>(this.api, this.group(group, 'v1', 'clusters', name), this.right('clusters')),
       ask<ListOf<CnpgScheduledBackup>>(
         this.api,
         this.group(group, 'v1', 'scheduledbackups'),
-        this.right('list', group, 'scheduledbackups'),
+        this.right('scheduledbackups'),
       ),
-      ask<ListOf<CnpgBackup>>(
-        this.api,
-        this.group(group, 'v1', 'backups'),
-        this.right('list', group, 'backups'),
-      ),
+      ask<ListOf<CnpgBackup>>(this.api, this.group(group, 'v1', 'backups'), this.right('backups')),
     ])
     const { spec, status } = cluster.body ?? {}
     const policy = spec?.backup?.retentionPolicy
@@ -484,7 +474,7 @@ class ClusterLook {
     const cluster = await ask<CrunchyCluster>(
       this.api,
       this.group(group, 'v1beta1', 'postgresclusters', name),
-      this.right('get', group, 'postgresclusters', name),
+      this.right('postgresclusters'),
     )
     const { spec, status } = cluster.body ?? {}
     const { repos = [], global = {} } = spec?.backups?.pgbackrest ?? {}
@@ -558,19 +548,23 @@ class ClusterLook {
     if (answered.unread !== undefined) this.unread[topic].push(answered.unread)
   }
 
-  private right(verb: string, group: string, resource: string, name?: string): OptionalRight {
-    const right: OptionalRight = {
+  /** Returns the optional right by which a resource is read. */
+  private right(resource: string): OptionalRight {
+    const right = this.rights.find((one) => one.resource === resource)
+    if (right === undefined) throw new Error(`the gate has no right for ${resource}`)
+    return right
+  }
+
+  /** The rights on Pods are among those that every run needs. */
+  private podsRight(verb: string): OptionalRight {
+    return {
       namespace: this.namespace,
       verb,
-      group,
-      resource,
-      ...(name !== undefined && { name }),
-      purpose: 'the go-live gate',
+      group: '',
+      resource: 'pods',
+      purpose: gatePurpose,
       asked: false,
     }
-    // Nodes belong to no namespace, and the rights on Pods are among those that every run needs.
-    if (resource !== 'pods' && resource !== 'nodes') this.rights.push(right)
-    return right
   }
 
   private core(resource: string): string {
@@ -581,6 +575,19 @@ class ClusterLook {
     const path = `/apis/${group}/${version}/namespaces/${encodeURIComponent(this.namespace)}/${resource}`
     return name === undefined ? path : `${path}/${encodeURIComponent(name)}`
   }
+}
+
+/** Nodes belong to no namespace, so that no Role can give a right to them. */
+function nodeRight(name: string): OptionalRight {
+  const right = {
+    verb: 'get',
+    group: '',
+    resource: 'nodes',
+    name,
+    purpose: gatePurpose,
+    asked: false,
+  } as const
+  return { namespace: 'the whole cluster', ...right }
 }
 
 /** acid.zalan.do/v1 postgresql. Source: https://postgres-operator.readthedocs.io/en/latest/reference/cluster_manifest/ */

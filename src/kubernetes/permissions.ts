@@ -2,7 +2,8 @@ import { Failure } from '../failure.ts'
 import { count, oneLine, sentence } from '../text.ts'
 import type { Api, Identity } from './api.ts'
 import { roleManifests } from './manifest.ts'
-import { byNamespace, groupRights, type Right, type RightGroup } from './right.ts'
+import { byNamespace, groupRights, isAmong, rightsOfRoles, type Right, type RightGroup } from './right.ts'
+import { roleName } from './role-name.ts'
 
 /** What the inputs say about the rights a run needs. */
 export interface PermissionScope {
@@ -21,15 +22,22 @@ export interface PermissionReport {
   /** All rights of the run, also those not asked about. */
   readonly rights: readonly Right[]
   readonly missing: readonly Right[]
-  /** YAML of a Role and a RoleBinding for each namespace where something is missing; empty if nothing is. */
+  /** YAML of every Role that gives a right that is missing, each with its RoleBinding; empty if nothing is. */
   readonly manifest: string
 }
 
-/** Gives the rights that the inputs name: those of the first round. */
-export function namedRights(scope: PermissionScope): readonly Right[] {
+/** Says that a Role is not limited to the Service, and why. */
+const anyService = 'Every Service, because the one under USER_ACCESS of the access Secret is not known here.'
+
+/**
+ * Returns the rights of a run.
+ *
+ * @param service the one that the access Secret names; while it is not known, the right to it is not asked about
+ */
+export function runRights(scope: PermissionScope, service?: string): readonly Right[] {
   const { accessNamespace, accessSecret, appNamespace, appSecret, dryRun, provision = true } = scope
-  const database = { namespace: accessNamespace, group: '', asked: true }
-  const access = { ...database, resource: 'secrets', name: accessSecret, input: 'access-secret' }
+  const role = roleName(accessSecret, service === undefined ? 'any' : 'access')
+  const database = { namespace: accessNamespace, role, group: '', asked: true }
   const pods = { ...database, resource: 'pods', purpose: 'finding the Pod behind the Service' }
   const forward = {
     ...database,
@@ -37,6 +45,7 @@ export function namedRights(scope: PermissionScope): readonly Right[] {
     subresource: 'portforward',
     purpose: 'reaching PostgreSQL',
   }
+  const writes = provision && !dryRun
   const secrets = { namespace: appNamespace, group: '', resource: 'secrets' }
   const secret = {
     ...secrets,
@@ -44,45 +53,54 @@ export function namedRights(scope: PermissionScope): readonly Right[] {
     input: 'app-secret',
     purpose: 'keeping the application Secret',
   }
+  const writer = writes ? { role: roleName(appSecret, 'write'), asked: true } : { asked: false }
   return [
-    { ...access, verb: 'get', purpose: 'reading the access Secret' },
+    {
+      ...database,
+      verb: 'get',
+      resource: 'secrets',
+      name: accessSecret,
+      input: 'access-secret',
+      purpose: 'reading the access Secret',
+    },
+    serviceRight(scope, service),
     { ...pods, verb: 'get' },
     { ...pods, verb: 'list' },
     // The upgrade is a GET; from Kubernetes 1.35 on it needs create as well.
     { ...forward, verb: 'get' },
     { ...forward, verb: 'create' },
-    { ...secret, verb: 'get', asked: true },
+    { ...secret, verb: 'get', asked: true, role: roleName(appSecret, writes ? 'write' : 'read') },
     ...(provision
       ? [
-          { ...secret, verb: 'patch', asked: !dryRun },
+          { ...secret, verb: 'patch', ...writer },
           // A create has no name yet when RBAC looks at it, so it cannot be limited to one.
-          { ...secrets, verb: 'create', asked: !dryRun, purpose: 'creating the application Secret' },
+          { ...secrets, verb: 'create', ...writer, purpose: 'creating the application Secret' },
         ]
       : []),
   ]
 }
 
-/**
- * Gives the right of the second round. Without the Service's name, because the access Secret could not be read, it is
- * not asked: it is there for the Role alone.
- */
-export function serviceRights(namespace: string, name?: string): readonly Right[] {
-  return [
-    {
-      namespace,
-      verb: 'get',
-      group: '',
-      resource: 'services',
-      ...(name !== undefined && { name }),
-      purpose: 'finding the database',
-      asked: name !== undefined,
-    },
-  ]
+/** Returns the right of the second round. While the Service's name is not known, it is there for the Role alone. */
+export function serviceRight({ accessNamespace, accessSecret }: PermissionScope, service?: string): Right {
+  const right = {
+    namespace: accessNamespace,
+    verb: 'get',
+    group: '',
+    resource: 'services',
+    purpose: 'finding the database',
+  }
+  return service === undefined
+    ? { ...right, role: roleName(accessSecret, 'any'), asked: false, comment: anyService }
+    : { ...right, role: roleName(accessSecret, 'access'), asked: true, name: service }
 }
 
-/** Gives the right that a Service without a selector needs: to list EndpointSlices, or to get its Endpoints. */
-export function endpointRights(namespace: string, service: string): readonly Right[] {
-  const right = { namespace, purpose: 'finding the Pod behind the Service', asked: true }
+/** Returns the right that a Service without a selector needs: to list EndpointSlices, or to get its Endpoints. */
+export function endpointRights(
+  { accessNamespace: namespace, accessSecret }: PermissionScope,
+  service: string,
+): readonly Right[] {
+  const role = roleName(accessSecret, 'endpoints')
+  const right = { namespace, role, purpose: 'finding the Pod behind the Service', asked: true }
   return [
     {
       ...right,
@@ -95,17 +113,12 @@ export function endpointRights(namespace: string, service: string): readonly Rig
 }
 
 /**
- * Asks the API server about all the rights at once. A later round is given what the earlier one found, and reports both.
+ * Returns which of the rights the API server does not give; those that are not to be asked about are left out.
  * Source: https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
  *
- * @param identity may still be on its way, as may `earlier`, since only the report needs them
+ * @throws Failure for an answer that is none, as `Api.refusal` has it
  */
-export async function reviewRights(
-  api: Api,
-  identity: Identity | Promise<Identity>,
-  rights: readonly Right[],
-  earlier?: PermissionReport | Promise<PermissionReport>,
-): Promise<PermissionReport> {
+export async function missingOf(api: Api, rights: readonly Right[]): Promise<readonly Right[]> {
   const asked = rights.filter((right) => right.asked)
   const there = await Promise.all(
     asked.map(async (right) => {
@@ -113,12 +126,7 @@ export async function reviewRights(
       return (await Promise.all(alternatives.map((one) => isAllowed(api, one)))).includes(true)
     }),
   )
-  const before = await earlier
-  return permissionReport(
-    await identity,
-    [...(before?.rights ?? []), ...rights],
-    [...(before?.missing ?? []), ...asked.filter((_, index) => there[index] !== true)],
-  )
+  return asked.filter((_, index) => there[index] !== true)
 }
 
 async function isAllowed(
@@ -138,18 +146,18 @@ async function isAllowed(
   return (answer.body as { status?: { allowed?: boolean } }).status?.allowed === true
 }
 
-/** Puts together what was found and what the administrator has to do about it. */
+/**
+ * Returns what was found together with what the administrator has to do about it.
+ *
+ * @param lacking what is missing of them, perhaps as it was before the Service was known
+ */
 export function permissionReport(
   identity: Identity,
   rights: readonly Right[],
-  missing: readonly Right[],
+  lacking: readonly Right[],
 ): PermissionReport {
-  const lacking = new Set(missing.map(({ namespace }) => namespace))
-  const manifest = roleManifests(
-    identity,
-    rights.filter(({ namespace }) => lacking.has(namespace)),
-  )
-  return { identity, rights, missing, manifest }
+  const missing = rights.filter((right) => isAmong(right, lacking))
+  return { identity, rights, missing, manifest: roleManifests(identity, rightsOfRoles(rights, missing)) }
 }
 
 /** Gives the error for a report that misses something: `permission-missing`. */

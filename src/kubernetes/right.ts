@@ -8,12 +8,16 @@ export interface Right {
   readonly subresource?: string
   /** Absent where the right cannot be, or is not, limited to one object. */
   readonly name?: string
+  /** The Role in which it is asked of the administrator; absent where it is not. */
+  readonly role?: string
   /** What it is for, as in `reaching PostgreSQL`. */
   readonly purpose: string
   /** The input that names the object. */
   readonly input?: string
-  /** Whether the API server is asked: not for writes in a dry run, nor for an object whose name is not known. */
+  /** Whether the API server is asked: not about writes in a dry run, nor about an object whose name is not known. */
   readonly asked: boolean
+  /** What the administrator should know about the rule. */
+  readonly comment?: string
   /** Another right that does as well. */
   readonly or?: Right
 }
@@ -46,9 +50,24 @@ function resourceOf(right: Right | undefined): string {
   return [right?.resource, right?.subresource].filter((part) => part !== undefined).join('/')
 }
 
-/** Gives each right once. */
-export function distinctRights(rights: readonly Right[]): readonly Right[] {
-  return [...new Map(rights.map((right) => [keyOf(right), right])).values()]
+/** Returns the rights of every Role that gives one of those that are missing: a Role is applied as a whole. */
+export function rightsOfRoles(rights: readonly Right[], missing: readonly Right[]): readonly Right[] {
+  const roles = new Set(missing.map(placeOf))
+  return rights.filter((right) => roles.has(placeOf(right)))
+}
+
+/** Returns rights by the Role in which they are asked of the administrator. */
+export function byRole(rights: readonly Right[]): readonly (readonly Right[])[] {
+  return [
+    ...Map.groupBy(
+      rights.filter(({ role }) => role !== undefined),
+      placeOf,
+    ).values(),
+  ]
+}
+
+function placeOf({ namespace, role = '' }: Right): string {
+  return `${namespace}/${role}`
 }
 
 /** Says whether a right is one of these. */

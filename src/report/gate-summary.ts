@@ -41,7 +41,7 @@ export function gateBody(outcome: Outcome, report: GateReport): string {
       : fold(
           'Rights that would make more of it known, for your administrator',
           paragraphs(
-            'It is the whole Role, with what provisioning needs, and safe to apply more than once.',
+            'It only reads, adds to what other applications have, and takes nothing away.',
             block('yaml', manifest),
           ),
         ),

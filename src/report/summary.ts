@@ -1,6 +1,6 @@
 import type { Failure } from '../failure.ts'
 import type { GateReport } from '../go-live/finding.ts'
-import { groupRights, isAmong } from '../kubernetes/right.ts'
+import { groupRights, isAmong, type Right, type RightGroup } from '../kubernetes/right.ts'
 import { nothingChanged, standing, type Change, type Outcome, type Row } from '../outcome.ts'
 import { count, formatSeconds, sentence } from '../text.ts'
 import { documents } from '../version.ts'
@@ -159,13 +159,7 @@ function preflight(outcome: Outcome, permissions: NonNullable<Outcome['permissio
       const [right] = group.rights
       const verbs = group.verbs.map(code).join(', ')
       const name = right?.name === undefined ? '' : ` ${code(right.name)}`
-      const gone = group.rights.filter((one) => isAmong(one, missing))
-      const all = gone.length === group.rights.length
-      const state =
-        gone.length === 0
-          ? 'there'
-          : `**${all ? 'missing' : `${sentence(gone.map(({ verb }) => verb))} missing`}**`
-      return [`${verbs} ${group.resource}${name}`, right?.purpose ?? '', state]
+      return [`${verbs} ${group.resource}${name}`, right?.purpose ?? '', stateOf(group, missing)]
     })
     return paragraphs(
       `${code(identity.name)} needs, in namespace ${code(namespace)}:`,
@@ -178,12 +172,30 @@ function preflight(outcome: Outcome, permissions: NonNullable<Outcome['permissio
     // On one line with the first sentence of the tables.
     `${standing(outcome)} ${tables.join('\n')}`,
     ...whole.map((name) => {
-      const there = rights.filter(({ namespace }) => namespace === name).length
-      return `${there === 1 ? 'The one right' : `All ${there} rights`} in namespace ${code(name)} ${there === 1 ? 'is' : 'are'} there.`
+      const here = rights.filter(({ namespace }) => namespace === name)
+      const there = here.filter(({ asked }) => asked).length
+      const rest =
+        there === here.length
+          ? ''
+          : ` ${here.length - there} more ${here.length - there === 1 ? 'was' : 'were'} not asked about.`
+      return `${there === 1 ? 'The one right' : `All ${there} rights`} in namespace ${code(name)} ${there === 1 ? 'is' : 'are'} there.${rest}`
     }),
-    '**Send this to your administrator.** It is the whole Role, safe to apply more than once.',
+    outcome.dryRun ? 'A dry run does not ask for the rights to write.' : '',
+    '**Send this to your administrator.** It adds to what other applications have, and takes nothing away.',
     block('yaml', manifest),
   )
+}
+
+/** Says of rights on the same objects which are missing, and which nobody asked about; only the others are there. */
+function stateOf({ rights }: RightGroup, missing: readonly Right[]): string {
+  const some = (part: readonly Right[], word: string): readonly string[] =>
+    part.length === 0
+      ? []
+      : [part.length === rights.length ? word : `${sentence(part.map(({ verb }) => verb))} ${word}`]
+  const gone = rights.filter((right) => isAmong(right, missing))
+  const unasked = rights.filter(({ asked }) => !asked)
+  const states = [...some(gone, 'missing').map((text) => `**${text}**`), ...some(unasked, 'not asked')]
+  return states.join(', ') || 'there'
 }
 
 function deployment(secret: string): string {

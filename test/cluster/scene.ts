@@ -4,7 +4,7 @@ import type { Login } from '../../sandbox/postgres.ts'
 import type { Api, Identity } from '../../src/kubernetes/api.ts'
 import type { SecretObject } from '../../src/kubernetes/objects.ts'
 import { roleManifests } from '../../src/kubernetes/manifest.ts'
-import { namedRights, serviceRights } from '../../src/kubernetes/permissions.ts'
+import { runRights } from '../../src/kubernetes/permissions.ts'
 import { openTunnel, type Tunnel } from '../../src/kubernetes/tunnel.ts'
 import type { ParameterName } from '../../src/parameters.ts'
 import { parseAllDocuments } from 'yaml'
@@ -303,13 +303,10 @@ export async function putRoles(
   }
   const scope = { accessSecret, accessNamespace: database, appNamespace: namespace, dryRun: false }
   // The name stands for every application's Secret of this scene: RBAC knows no patterns.
-  const rights = [
-    ...namedRights({ ...scope, appSecret: 'any' }).map(({ name, ...right }) => ({
-      ...right,
-      ...(name !== undefined && name !== 'any' && { name }),
-    })),
-    ...serviceRights(database, accessService),
-  ]
+  const rights = runRights({ ...scope, appSecret: 'any' }, accessService).map(({ name, ...right }) => ({
+    ...right,
+    ...(name !== undefined && name !== 'any' && { name }),
+  }))
   for (const document of parseAllDocuments(roleManifests(identity, rights))) {
     const object = document.toJS() as KubeObject
     const name = `${object.metadata.name}${suffix}`

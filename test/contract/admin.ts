@@ -99,6 +99,18 @@ export class Admin {
     return reply.body as KubeObject
   }
 
+  /** Creates an object, or puts it in the place of the one of its name. */
+  async apply(object: KubeObject): Promise<void> {
+    const { kind, metadata } = object
+    if ((await this.get(kind, metadata.namespace ?? '', metadata.name)) === undefined) {
+      await this.create(object)
+      return
+    }
+    const path = await this.path(kind, metadata.namespace, metadata.name)
+    const { status, body } = await this.call('PUT', path, object)
+    if (status !== 200) throw new Error(JSON.stringify(body))
+  }
+
   /** Gives an object, `undefined` where there is none. */
   async get(kind: string, namespace: string, name: string): Promise<KubeObject | undefined> {
     const { status, body } = await this.call('GET', await this.path(kind, namespace, name))

@@ -17,7 +17,7 @@ import {
 } from '../../src/kubernetes/application-secret.ts'
 import type { SecretObject } from '../../src/kubernetes/objects.ts'
 import { roleManifests } from '../../src/kubernetes/manifest.ts'
-import { endpointRights, namedRights, reviewRights, serviceRights } from '../../src/kubernetes/permissions.ts'
+import { endpointRights, missingOf, runRights } from '../../src/kubernetes/permissions.ts'
 import type { Right } from '../../src/kubernetes/right.ts'
 import { Route } from '../../src/kubernetes/route.ts'
 import { readService, resolvePod, type PodPort } from '../../src/kubernetes/service.ts'
@@ -344,10 +344,7 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
         appNamespace = `${shared}-app`
         await makeNamespace(accessNamespace)
         await makeNamespace(appNamespace)
-        rights = [
-          ...namedRights({ ...scope, accessNamespace, appNamespace }),
-          ...serviceRights(accessNamespace, 'access-service'),
-        ]
+        rights = runRights({ ...scope, accessNamespace, appNamespace }, 'access-service')
       })
 
       async function pipeline(serviceAccount: string): Promise<Api> {
@@ -358,25 +355,20 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
       test('are none for a new account, and all of them once the printed Roles are applied', async () => {
         const limited = await pipeline('ci')
         const identity = await limited.identity()
-        const before = await reviewRights(limited, identity, rights)
-        expect(before.missing).toEqual(rights)
-        for (const document of parseAllDocuments(before.manifest)) {
+        expect(await missingOf(limited, rights)).toEqual(rights)
+        for (const document of parseAllDocuments(roleManifests(identity, rights))) {
           await admin.create(document.toJS() as KubeObject)
         }
         await eventually(async () => {
-          expect((await reviewRights(limited, identity, rights)).missing).toEqual([])
+          expect(await missingOf(limited, rights)).toEqual([])
         })
         const others = [
-          ...namedRights({
-            ...scope,
-            accessSecret: 'another',
-            appSecret: 'other',
-            accessNamespace,
-            appNamespace,
-          }),
-          ...serviceRights(accessNamespace, 'another'),
+          ...runRights(
+            { ...scope, accessSecret: 'another', appSecret: 'other', accessNamespace, appNamespace },
+            'another',
+          ),
         ].filter(({ name }) => name !== undefined)
-        expect((await reviewRights(limited, identity, others)).missing).toEqual(others)
+        expect(await missingOf(limited, others)).toEqual(others)
         limited.close()
       })
 
@@ -388,26 +380,76 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
             (document) => document.toJS() as KubeObject,
           )
           if (role === undefined || binding === undefined) throw new Error('a Role comes with its binding')
-          await admin.remove('RoleBinding', right.namespace, 'pg-app-user')
-          await admin.remove('Role', right.namespace, 'pg-app-user')
+          await admin.remove('Role', right.namespace, role.metadata.name)
           await admin.create(role)
           await admin.create(binding)
           await eventually(async () => {
-            const { missing } = await reviewRights(limited, identity, rights)
+            const missing = await missingOf(limited, rights)
             expect(rights.filter((each) => !missing.includes(each))).toEqual([right])
           })
-          await admin.remove('RoleBinding', right.namespace, 'pg-app-user')
+          await admin.remove('RoleBinding', right.namespace, binding.metadata.name)
         }
         limited.close()
       })
 
+      /** Three applications, in two namespaces, on two databases. */
+      const tenants = [
+        { account: 'shop', access: 'first', home: 0 },
+        { account: 'crm', access: 'first', home: 0 },
+        { account: 'shop', access: 'second', home: 1 },
+      ] as const
+      const orders = tenants.flatMap((first) =>
+        tenants
+          .filter((second) => second !== first)
+          .map((second) => [
+            first,
+            second,
+            ...tenants.filter((third) => third !== first && third !== second),
+          ]),
+      )
+
+      test.each(orders.map((order, index) => ({ order, index })))(
+        'add up, whatever order their tickets are applied in: $index',
+        async ({ order, index }) => {
+          const homes = [appNamespace, `${shared}-app-${index}`]
+          await makeNamespace(homes[1] ?? '')
+          const served: { api: Api; rights: readonly Right[] }[] = []
+          for (const { account, access, home } of order) {
+            const namespace = homes[home] ?? ''
+            const serviceAccount = `${account}-${index}`
+            await admin.serviceAccount(namespace, serviceAccount)
+            const api = await openApi(await admin.kubeconfig({ namespace, serviceAccount }))
+            const rights = runRights(
+              {
+                accessNamespace,
+                accessSecret: `${access}-${index}`,
+                appNamespace: namespace,
+                appSecret: `${account}-${index}`,
+                dryRun: false,
+              },
+              `service-of-${access}`,
+            )
+            expect(await missingOf(api, rights)).toEqual(rights)
+            served.push({ api, rights })
+            const ticket = roleManifests(await api.identity(), rights)
+            for (const document of parseAllDocuments(ticket)) {
+              await admin.apply(document.toJS() as KubeObject)
+            }
+            for (const one of served) {
+              await eventually(async () => {
+                expect(await missingOf(one.api, one.rights)).toEqual([])
+              })
+            }
+          }
+          for (const { api } of served) api.close()
+        },
+      )
+
       test('to EndpointSlices or to Endpoints: either will do', async () => {
         const limited = await pipeline('either')
-        const identity = await limited.identity()
-        const [wanted] = endpointRights(accessNamespace, 'master')
+        const [wanted] = endpointRights({ ...scope, accessNamespace, appNamespace }, 'master')
         if (wanted?.or === undefined) throw new Error('there is an alternative')
-        const missing = async (): Promise<readonly Right[]> =>
-          (await reviewRights(limited, identity, [wanted])).missing
+        const missing = async (): Promise<readonly Right[]> => await missingOf(limited, [wanted])
         for (const [index, right] of [wanted, wanted.or].entries()) {
           const rule = {
             apiGroups: [right.group],

@@ -12,7 +12,7 @@ import { parseApplicationSecret, planSecret } from '../../src/kubernetes/applica
 import { loadCluster } from '../../src/kubernetes/kubeconfig.ts'
 import type { SecretObject } from '../../src/kubernetes/objects.ts'
 import { roleManifests } from '../../src/kubernetes/manifest.ts'
-import { namedRights, serviceRights } from '../../src/kubernetes/permissions.ts'
+import { runRights } from '../../src/kubernetes/permissions.ts'
 import { readService, resolvePod } from '../../src/kubernetes/service.ts'
 import { parameters } from '../../src/parameters.ts'
 import { parseRequest } from '../../src/parse.ts'
@@ -237,7 +237,7 @@ describe('nothing gets out of', () => {
           appSecret: 'app',
           dryRun: false,
         }
-        const rights = [...namedRights(scope), ...serviceRights('db', secret)]
+        const rights = runRights(scope, secret)
         const documents = parseAllDocuments(roleManifests({ name, certain }, rights))
         expect(
           documents.map((document) =>

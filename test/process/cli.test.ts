@@ -248,6 +248,25 @@ describe('rights', () => {
     expect(stdout).toContain('namespace: shop')
   })
 
+  test('asks for what the gate would like to read in Roles of their own, where that is wanted', async () => {
+    const { stdout, code } = await runCommand({
+      sandbox,
+      args: [...args, '--service-account=shop/ci', '--go-live', '--gate-only'],
+    })
+    expect(code).toBe(0)
+    const objects = parseAllDocuments(stdout).map(
+      (document) => document.toJS() as { kind: string; metadata: { name: string } },
+    )
+    expect(objects.filter(({ kind }) => kind === 'Role').map(({ metadata }) => metadata.name)).toEqual([
+      'pg-app-user-access-any',
+      'pg-app-user-app-postgresql-secret-read',
+      'pg-app-user-access-any-go-live',
+      'pg-app-user-app-postgresql-secret-workloads-go-live',
+    ])
+    expect(stdout).toContain('resources: [postgresqls]')
+    expect(stdout).not.toContain('patch')
+  })
+
   test('gives a List as JSON', async () => {
     const { stdout } = await runCommand({ sandbox, args: [...args, '--service=db-service', '--output=json'] })
     expect(JSON.parse(stdout)).toMatchObject({ kind: 'List', items: [{ kind: 'Role' }, {}, {}, {}] })
@@ -292,7 +311,7 @@ describe('go-live', () => {
     expect(stdout).toMatch(
       /^To attest, commit this .*:\nattestations:\n {2}- requirement: backup-schedule\n/m,
     )
-    expect(stdout).toMatch(/^Rights that would make more of it known, .*:\napiVersion: rbac/m)
+    expect(stdout).toMatch(/^Rights that would make more of it known, .*:\n# Adds to what other applications have/m)
     expect(stdout).toContain('A Role for the administrator is above that makes more of it known.')
     expect(files['outputs.env']).toMatch(/^PG_APP_USER_GO_LIVE_VERDICT=held-back$/m)
     expect(files['outputs.env']).toMatch(/^PG_APP_USER_CHANGED=false$/m)

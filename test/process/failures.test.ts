@@ -75,7 +75,8 @@ function withSpec(kind: string, namespace: string, name: string, spec: object): 
 }
 
 function withRules(namespace: string, change: (rules: readonly Rule[]) => readonly Rule[]): Undo {
-  return instead('Role', namespace, 'pg-app-user', (role) => ({
+  const name = namespace === database ? sandbox.accessRole : sandbox.appRole
+  return instead('Role', namespace, name, (role) => ({
     ...role,
     rules: change(role['rules'] as readonly Rule[]),
   }))
@@ -428,9 +429,13 @@ describe('missing rights', () => {
     const first = await runAction({ sandbox, inputs: inputsFor(sandbox, 'applied') })
     const { parseAllDocuments } = await import('yaml')
     const [, yaml = ''] = /```yaml\n([^]*?)```/.exec(first.summary) ?? []
-    for (const document of parseAllDocuments(yaml)) sandbox.api.put(document.toJS() as KubeObject)
+    const applied = parseAllDocuments(yaml).map((document) => document.toJS() as KubeObject)
+    for (const object of applied) sandbox.api.put(object)
     const second = await runAction({ sandbox, inputs: inputsFor(sandbox, 'applied') })
     undo()
+    for (const { kind, metadata } of applied) {
+      sandbox.api.remove(kind, metadata.namespace ?? '', metadata.name)
+    }
     expect(second.code).toBe(0)
   })
 })

@@ -330,11 +330,10 @@ export class Bench {
   }
 
   #furnish(): void {
-    const { api, accessNamespace, appNamespace } = this.sandbox
-    const metadata = { name: 'pg-app-user', namespace: accessNamespace }
+    const { api, accessNamespace, accessRole, appNamespace, appRole } = this.sandbox
     api.put({
       kind: 'Role',
-      metadata,
+      metadata: { name: accessRole, namespace: accessNamespace },
       rules: [
         { apiGroups: [''], resources: ['secrets', 'services'], verbs: ['get'] },
         { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] },
@@ -342,9 +341,12 @@ export class Bench {
       ],
     })
     api.put({ kind: 'Namespace', metadata: { name: this.otherNamespace } })
-    for (const kind of ['Role', 'RoleBinding']) {
-      const object = api.get(kind, appNamespace, 'pg-app-user')
-      api.put({ ...object, kind, metadata: { name: 'pg-app-user', namespace: this.otherNamespace } })
+    for (const [kind, name] of [
+      ['Role', appRole],
+      ['RoleBinding', `${appRole}-${appNamespace}-ci`],
+    ] as const) {
+      const object = api.get(kind, appNamespace, name)
+      api.put({ ...object, kind, metadata: { name, namespace: this.otherNamespace } })
     }
   }
 

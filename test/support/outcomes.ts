@@ -1,5 +1,5 @@
 import { Failure } from '../../src/failure.ts'
-import { namedRights, permissionReport, serviceRights } from '../../src/kubernetes/permissions.ts'
+import { permissionReport, runRights } from '../../src/kubernetes/permissions.ts'
 import type { Outcome } from '../../src/outcome.ts'
 
 /** A run that found everything in place. */
@@ -88,22 +88,23 @@ export function failed(failure: Failure): Outcome {
 }
 
 /** A run that stopped because rights are missing: those on Services and on port-forwards. */
-export function lackingRights(identity: string): Outcome {
-  const rights = [
-    ...namedRights({
+export function lackingRights(identity: string, { dryRun = false } = {}): Outcome {
+  const rights = runRights(
+    {
       accessNamespace: 'postgres-system',
       accessSecret: 'postgresql1-access',
       appNamespace: 'shop',
       appSecret: 'app-postgresql-secret',
-      dryRun: false,
-    }),
-    ...serviceRights('postgres-system', 'postgresql1-user-access'),
-  ]
+      dryRun,
+    },
+    'postgresql1-user-access',
+  )
   const missing = rights.filter(
     ({ resource, subresource }) => resource === 'services' || subresource === 'portforward',
   )
   return {
     ...failed(new Failure('permission-missing', 'some rights are missing', [])),
+    dryRun,
     permissions: permissionReport({ name: identity, certain: true }, rights, missing),
   }
 }

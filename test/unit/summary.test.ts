@@ -191,13 +191,16 @@ Nothing was changed. \`system:serviceaccount:shop:ci\` needs, in namespace \`pos
 
 All 3 rights in namespace \`shop\` are there.
 
-**Send this to your administrator.** It is the whole Role, safe to apply more than once.
+**Send this to your administrator.** It adds to what other applications have, and takes nothing away.
 
 ${yaml}
+# Adds to what other applications have, and takes nothing away. An older Role and RoleBinding called just
+# pg-app-user keep working; they are no longer needed once every pipeline that uses them has its own.
+
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
-  name: pg-app-user
+  name: pg-app-user-postgresql1-access
   namespace: postgres-system
 rules:
   - apiGroups: [""]
@@ -218,12 +221,12 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
-  name: pg-app-user
+  name: pg-app-user-postgresql1-access-shop-ci
   namespace: postgres-system
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: Role
-  name: pg-app-user
+  name: pg-app-user-postgresql1-access
 subjects:
   - kind: ServiceAccount
     name: ci
@@ -241,6 +244,22 @@ ${fence}
     expect(summary).toMatch(/^### ❌ `shop`: 1 of 9 rights is missing\n/)
     expect(summary).toContain(
       '| `get`, `create` pods/portforward | reaching PostgreSQL | **create missing** |',
+    )
+  })
+
+  test('says of a right that nobody asked about that it was not asked, and never that it is there', () => {
+    const outcome = lackingRights('kim', { dryRun: true })
+    const { permissions } = outcome
+    if (permissions === undefined) throw new Error('this outcome has a report')
+    const readable = formatSummary(outcome)
+    expect(readable).toContain(
+      'The one right in namespace `shop` is there. 2 more were not asked about.\n\nA dry run does not ask for the rights to write.',
+    )
+    const lost = permissions.rights.filter(({ namespace }) => namespace === 'shop').slice(0, 1)
+    const summary = formatSummary({ ...outcome, permissions: { ...permissions, missing: lost } })
+    expect(summary).toContain(
+      '| `get`, `patch` secrets `app-postgresql-secret` | keeping the application Secret | **get missing**, patch not asked |\n' +
+        '| `create` secrets | creating the application Secret | not asked |',
     )
   })
 })

@@ -3,12 +3,13 @@ import { parseAllDocuments } from 'yaml'
 import { roleManifests } from '../../../src/kubernetes/manifest.ts'
 import {
   endpointRights,
-  namedRights,
+  missingOf,
   permissionFailure,
-  reviewRights,
-  serviceRights,
+  permissionReport,
+  runRights,
+  type PermissionReport,
 } from '../../../src/kubernetes/permissions.ts'
-import { groupRights } from '../../../src/kubernetes/right.ts'
+import { groupRights, type Right } from '../../../src/kubernetes/right.ts'
 import { json, serve, type TestServer } from './server.ts'
 
 const scope = {
@@ -18,6 +19,7 @@ const scope = {
   appSecret: 'app-postgresql-secret',
   dryRun: false,
 }
+const service = 'postgresql1-user-access'
 const ci = { name: 'system:serviceaccount:shop:ci', certain: true }
 
 let server: TestServer
@@ -25,18 +27,15 @@ afterEach(() => server.close())
 
 async function review(
   allowed: (attributes: Record<string, string>) => boolean,
-  dryRun = false,
-  second = serviceRights('postgres-system', 'postgresql1-user-access'),
-): Promise<Awaited<ReturnType<typeof reviewRights>>> {
+  rights: readonly Right[] = runRights(scope, service),
+): Promise<PermissionReport> {
   server = await serve((_, response) => {
     const { spec } = JSON.parse(server.requests.at(-1)?.body ?? '') as {
       spec: { resourceAttributes: Record<string, string> }
     }
     json(response, 201, { status: { allowed: allowed(spec.resourceAttributes) } })
   })
-  const api = await server.api()
-  const first = await reviewRights(api, ci, namedRights({ ...scope, dryRun }))
-  return await reviewRights(api, ci, second, first)
+  return permissionReport(ci, rights, await missingOf(await server.api(), rights))
 }
 
 test('all nine are there', async () => {
@@ -46,13 +45,18 @@ test('all nine are there', async () => {
   expect(server.requests).toHaveLength(9)
 })
 
-test('a dry run does not ask for writes', async () => {
-  const report = await review(({ verb, resource }) => !(resource === 'secrets' && verb !== 'get'), true)
+test('a dry run does not ask about writes, nor for them', async () => {
+  const dry = runRights({ ...scope, dryRun: true }, service)
+  const report = await review(({ verb, resource }) => !(resource === 'secrets' && verb !== 'get'), dry)
   expect(report.missing).toEqual([])
   expect(server.requests).toHaveLength(7)
+  await server.close()
+  const { manifest } = await review(() => false, dry)
+  expect(manifest).toContain('name: pg-app-user-app-postgresql-secret-read\n')
+  expect(manifest).not.toContain('patch')
 })
 
-test('three are missing: the Role of that namespace, complete', async () => {
+test('three are missing: the Role that gives them, complete', async () => {
   const report = await review(
     ({ resource, subresource }) => resource !== 'services' && subresource !== 'portforward',
   )
@@ -62,10 +66,14 @@ test('three are missing: the Role of that namespace, complete', async () => {
       'system:serviceaccount:shop:ci lacks 3 of 9 rights: ' +
       'get services "postgresql1-user-access", get and create pods/portforward in postgres-system.',
   })
-  expect(report.manifest).toBe(`apiVersion: rbac.authorization.k8s.io/v1
+  expect(report.manifest)
+    .toBe(`# Adds to what other applications have, and takes nothing away. An older Role and RoleBinding called just
+# pg-app-user keep working; they are no longer needed once every pipeline that uses them has its own.
+
+apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
-  name: pg-app-user
+  name: pg-app-user-postgresql1-access
   namespace: postgres-system
 rules:
   - apiGroups: [""]
@@ -86,12 +94,12 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
-  name: pg-app-user
+  name: pg-app-user-postgresql1-access-shop-ci
   namespace: postgres-system
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: Role
-  name: pg-app-user
+  name: pg-app-user-postgresql1-access
 subjects:
   - kind: ServiceAccount
     name: ci
@@ -99,30 +107,28 @@ subjects:
 `)
 })
 
-test('the access Secret cannot be read: the Service is not named, and the Role says so', async () => {
-  const report = await review(
-    ({ name }) => name !== 'postgresql1-access',
-    false,
-    serviceRights('postgres-system'),
-  )
+test('the access Secret cannot be read: every Service, in a Role of its own that says so', async () => {
+  const report = await review(({ name }) => name !== 'postgresql1-access', runRights(scope))
   expect(server.requests).toHaveLength(8)
   expect(permissionFailure(report)).toMatchObject({
     message:
       'system:serviceaccount:shop:ci lacks 1 of 9 rights: get secrets "postgresql1-access" in postgres-system.',
     hint: expect.arrayContaining([expect.stringContaining('Check input "access-secret"')]),
   })
+  expect(report.manifest).toContain('name: pg-app-user-postgresql1-access-any\n')
   expect(report.manifest).toContain(
-    '  # Add resourceNames with the Service under USER_ACCESS: the Secret that names it was not read.\n' +
+    '  # Every Service, because the one under USER_ACCESS of the access Secret is not known here.\n' +
       '  - apiGroups: [""]\n    resources: [services]\n    verbs: [get]\n',
   )
 })
 
 test('either of EndpointSlices and Endpoints will do', async () => {
-  const second = endpointRights('postgres-system', 'pg')
-  expect((await review(({ resource }) => resource !== 'endpointslices', false, second)).missing).toEqual([])
+  const rights = endpointRights(scope, 'pg')
+  expect((await review(({ resource }) => resource !== 'endpointslices', rights)).missing).toEqual([])
   await server.close()
-  const neither = await review(({ resource }) => !resource?.startsWith('endpoint'), false, second)
+  const neither = await review(({ resource }) => !resource?.startsWith('endpoint'), rights)
   expect(neither.missing).toMatchObject([{ resource: 'endpointslices', verb: 'list' }])
+  expect(neither.manifest).toContain('name: pg-app-user-postgresql1-access-endpoints\n')
   expect(neither.manifest).toContain('apiGroups: [discovery.k8s.io]\n    resources: [endpointslices]')
 })
 
@@ -130,10 +136,10 @@ test('users, odd names and one namespace for all', async () => {
   server = await serve((_, response) => {
     json(response, 200, {})
   })
-  const rights = namedRights({ ...scope, appNamespace: 'postgres-system', accessSecret: 'no' })
+  const rights = runRights({ ...scope, appNamespace: 'postgres-system', accessSecret: 'no' }, service)
   const text = roleManifests({ name: 'kim: {x} #y', certain: false }, rights)
   const [role, binding, ...others] = parseAllDocuments(text).map((document) => document.toJS() as unknown)
-  expect(others).toEqual([])
+  expect(others).toMatchObject([{ kind: 'Role' }, { kind: 'RoleBinding' }])
   expect(role).toMatchObject({
     rules: expect.arrayContaining([expect.objectContaining({ resourceNames: ['no'] })]),
   })
@@ -143,6 +149,7 @@ test('users, odd names and one namespace for all', async () => {
     'get secrets',
     'get,patch secrets',
     'create secrets',
+    'get services',
     'get,list pods',
     'get,create pods/portforward',
   ])
