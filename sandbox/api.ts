@@ -7,6 +7,7 @@ import { isAllowed, rulesFor, Tokens, type User } from './access.ts'
 import { createAuthority } from './certificate.ts'
 import { discoveryAnswers, publicAnswers } from './discovery.ts'
 import { listenOnLoopback } from './host.ts'
+import { openApiAnswers } from './openapi.ts'
 import { forward, subprotocol, type Target, type Tunnel } from './portforward.ts'
 import { fromProtobuf, isProtobuf } from './protobuf.ts'
 import { apiVersionOf, builtinResources, endpointSlices, type Resource } from './resources.ts'
@@ -200,7 +201,10 @@ class Api implements StandInApi {
       ...(options.resources ?? []),
     ]
     this.#reviews = [accessReviews, rulesReviews, ...((options.whoAmI ?? true) ? [whoAmIReviews] : [])]
-    this.#discovery = discoveryAnswers(this.#resources, this.#reviews)
+    this.#discovery = new Map([
+      ...discoveryAnswers(this.#resources, this.#reviews),
+      ...openApiAnswers(this.#resources),
+    ])
     server.on('connection', (socket: Duplex) => {
       this.connections += 1
       this.#sockets.add(socket)

@@ -43,7 +43,7 @@ As the pipeline, ServiceAccount ${appNamespace}/ci:
   kubectl -n ${accessNamespace} auth can-i get secrets/${accessSecret}
   kubectl get secrets        denied, as it should be
 
-As the administrator:
+As the administrator (what "npm run --silent cli -- rights" prints goes into "kubectl apply -f -"):
   kubectl --kubeconfig ${administrator} get secrets -A
 `)
 }

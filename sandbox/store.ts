@@ -283,9 +283,15 @@ function nameCauses(resource: Resource, object: KubeObject): Cause[] {
       },
     ]
   }
-  // Names of roles and bindings are free, colons included.
+  // Names of roles and bindings are free, colons included, but for what would end a part of a path.
   const free = resource.group === 'rbac.authorization.k8s.io'
-  const causes: Cause[] = []
+  const causes: Cause[] = ['/', '%']
+    .filter((sign) => free && name.includes(sign))
+    .map((sign) => ({
+      field: 'metadata.name',
+      reason: 'FieldValueInvalid',
+      message: `Invalid value: "${name}": may not contain '${sign}'`,
+    }))
   if (!free && !new RegExp(`^${subdomain}$`).test(name)) {
     causes.push({
       field: 'metadata.name',

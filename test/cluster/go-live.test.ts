@@ -15,7 +15,15 @@ import {
   undefine,
   zalando,
 } from './operators.ts'
-import { accessService, cluster, Scene, secretName, serviceAccount, type Inputs } from './scene.ts'
+import {
+  accessRole,
+  accessService,
+  cluster,
+  Scene,
+  secretName,
+  serviceAccount,
+  type Inputs,
+} from './scene.ts'
 import { mainFlavor, podPhase, pullPolicy, readyPod } from './spilo.ts'
 
 /** A finding as go-live.json has it. */
@@ -529,8 +537,8 @@ test('what CloudNativePG says is read as well, six fields and all', async () => 
     verdict: 'unknown',
     remedy: expect.stringContaining('list scheduledbackups (postgresql.cnpg.io)'),
   })
-  const role = (await admin.get('Role', database, 'pg-app-user')) as unknown as { rules: object[] }
-  await admin.patch('Role', database, 'pg-app-user', { rules: [...role.rules, rule] })
+  const role = (await admin.get('Role', database, accessRole)) as unknown as { rules: object[] }
+  await admin.patch('Role', database, accessRole, { rules: [...role.rules, rule] })
   const hour = new Date().getUTCHours()
   const started = new Date(Date.now() - 600_000)
   await putResource(admin, cnpgCluster, database, cluster, {
@@ -653,9 +661,9 @@ test('what the operator of Crunchy says is read as well, and a host of backups i
       pgbackrest: { scheduledBackups: [{ ...backup, failed: 1 }] },
     },
   })
-  const role = (await admin.get('Role', database, 'pg-app-user')) as unknown as { rules: object[] }
+  const role = (await admin.get('Role', database, accessRole)) as unknown as { rules: object[] }
   const rule = { apiGroups: [crunchy.group], resources: [crunchy.plural], verbs: ['get'] }
-  await admin.patch('Role', database, 'pg-app-user', { rules: [...role.rules, rule] })
+  await admin.patch('Role', database, accessRole, { rules: [...role.rules, rule] })
   await until(
     'the API server acts on the Role',
     async () => (await judge('standard')).of('backup-schedule').verdict === 'not met',

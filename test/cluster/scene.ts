@@ -31,6 +31,8 @@ export const cluster = 'postgresql1'
 export const accessService = `${cluster}-user-access`
 export const accessSecret = `${cluster}-access`
 export const serviceAccount = 'ci'
+/** The Role of the pipeline in the namespace of the database. */
+export const accessRole = `pg-app-user-${accessSecret}`
 const firstPod = `${cluster}-0`
 
 const ring = process.env['CLUSTER_RING'] ?? 'by-hand'
@@ -123,7 +125,7 @@ export class Scene {
     this.#namespaces.push(namespace)
     await makeNamespace(this.admin, namespace)
     await this.admin.serviceAccount(namespace, serviceAccount)
-    await putRoles(this.admin, this.database, namespace, `-${this.#namespaces.length}`)
+    await putRoles(this.admin, this.database, namespace)
     return { namespace, kubeconfig: await this.admin.kubeconfig({ namespace, serviceAccount }) }
   }
 
@@ -291,12 +293,7 @@ async function putServices(admin: Admin, namespace: string): Promise<void> {
 }
 
 /** Applies the Roles that the tool itself prints for its administrator. */
-export async function putRoles(
-  admin: Admin,
-  database: string,
-  namespace: string,
-  suffix = '',
-): Promise<void> {
+export async function putRoles(admin: Admin, database: string, namespace: string): Promise<void> {
   const identity: Identity = {
     name: `system:serviceaccount:${namespace}:${serviceAccount}`,
     certain: true,
@@ -308,13 +305,7 @@ export async function putRoles(
     ...(name !== undefined && name !== 'any' && { name }),
   }))
   for (const document of parseAllDocuments(roleManifests(identity, rights))) {
-    const object = document.toJS() as KubeObject
-    const name = `${object.metadata.name}${suffix}`
-    await admin.create({
-      ...object,
-      metadata: { ...object.metadata, name },
-      ...(object.kind === 'RoleBinding' && { roleRef: { ...(object['roleRef'] as object), name } }),
-    })
+    await admin.apply(document.toJS() as KubeObject)
   }
 }
 

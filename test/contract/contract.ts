@@ -19,6 +19,7 @@ import type { SecretObject } from '../../src/kubernetes/objects.ts'
 import { roleManifests } from '../../src/kubernetes/manifest.ts'
 import { endpointRights, missingOf, runRights } from '../../src/kubernetes/permissions.ts'
 import type { Right } from '../../src/kubernetes/right.ts'
+import { formatRights } from '../../src/rights.ts'
 import { Route } from '../../src/kubernetes/route.ts'
 import { readService, resolvePod, type PodPort } from '../../src/kubernetes/service.ts'
 import { openTunnel, type Tunnel } from '../../src/kubernetes/tunnel.ts'
@@ -444,6 +445,16 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
           for (const { api } of served) api.close()
         },
       )
+
+      test('cannot be given to nobody: a ticket without an account is refused', async () => {
+        const places = { ...scope, accessNamespace, appNamespace }
+        for (const document of parseAllDocuments(formatRights(places, {}))) {
+          const object = document.toJS() as KubeObject
+          if (object.kind === 'RoleBinding') {
+            await expect(admin.create(object)).rejects.toThrow("may not contain '%'")
+          }
+        }
+      })
 
       test('to EndpointSlices or to Endpoints: either will do', async () => {
         const limited = await pipeline('either')

@@ -311,7 +311,9 @@ describe('go-live', () => {
     expect(stdout).toMatch(
       /^To attest, commit this .*:\nattestations:\n {2}- requirement: backup-schedule\n/m,
     )
-    expect(stdout).toMatch(/^Rights that would make more of it known, .*:\n# Adds to what other applications have/m)
+    expect(stdout).toMatch(
+      /^Rights that would make more of it known, .*:\n# Adds to what other applications have/m,
+    )
     expect(stdout).toContain('A Role for the administrator is above that makes more of it known.')
     expect(files['outputs.env']).toMatch(/^PG_APP_USER_GO_LIVE_VERDICT=held-back$/m)
     expect(files['outputs.env']).toMatch(/^PG_APP_USER_CHANGED=false$/m)
