@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -596,6 +596,8 @@ describe('the PostgreSQL', () => {
   test('tells what its log said when it refuses to start, and leaves nothing', async () => {
     // In a process and a folder of its own, because other tests start servers at the same time.
     const folder = await mkdtemp(join(tmpdir(), 'refused-'))
+    // As root, the server runs as somebody else, who has to get through.
+    await chmod(folder, 0o711)
     const script = `const { startPostgres } = await import('./sandbox/postgres.ts')
       await startPostgres({ settings: { wal_level: 'nonsense' } })`
     const started = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
