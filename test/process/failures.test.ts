@@ -424,6 +424,21 @@ describe('missing rights', () => {
     expect(run.log).toContain('    resources: [pods/portforward]')
   })
 
+  test('of which one could not be asked about: nobody says that it is there', async () => {
+    const run = await runAction({
+      sandbox,
+      inputs: { ...inputsFor(sandbox, 'unasked'), 'access-secret': 'another-access' },
+    })
+    expect(run.summary).toMatch(/^### ❌ `unasked`: 1 of 9 rights is missing\n/)
+    expect(run.summary.match(/^\| `.*$/gm)).toEqual([
+      '| `get` secrets `another-access` | reading the access Secret | **missing** |',
+      '| `get` services | finding the database | not asked |',
+      '| `get`, `list` pods | finding the Pod behind the Service | there |',
+      '| `get`, `create` pods/portforward | reaching PostgreSQL | there |',
+    ])
+    expect(run.summary).toContain('name: pg-app-user-another-access-any\n')
+  })
+
   test('are put right by applying what was printed', async () => {
     const undo = together(...[database, 'shop'].map((place) => withRules(place, () => [])))
     const first = await runAction({ sandbox, inputs: inputsFor(sandbox, 'applied') })
