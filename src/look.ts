@@ -136,7 +136,7 @@ export class Looker {
     if (evidence === 'wrong' && (await isAmbiguous(login.password))) throw ambiguous(wanted.secret)
     const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
     const secretNamesAll = PGUSER !== undefined && PGDATABASE !== undefined && PGHOST !== undefined
-    const stranger = server.role !== undefined && server.role.marker === undefined
+    const stranger = server.role?.marker === undefined && server.role?.unreadable === false
     const found: Found = {
       server,
       evidence,

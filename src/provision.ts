@@ -148,7 +148,7 @@ async function agree(look: Look, { cluster, journal, deadline, wanted }: Run): P
 
 /** Says beforehand that a database is about to be made for the role, where no marker does. */
 function prepareRole({ plan, admin, server }: Look, { journal, wanted }: Run): RoleUnderWay {
-  const { note, ...role } = plan.role
+  const { note, kept = {}, ...role } = plan.role
   if (role.action === 'keep' && role.mark === undefined) {
     journal.step('right', 'role', `${wanted.username} is there`)
     journal.row({ subject: `Role ${codeSpan(wanted.username)}`, now: roleNow(server) })
@@ -158,7 +158,7 @@ function prepareRole({ plan, admin, server }: Look, { journal, wanted }: Run): R
       ? Promise.resolve()
       : underWay(
           journal.make([{ object: 'role', name: wanted.username, action: 'noted' }], (decisive) =>
-            writeNote(admin, server.role?.marker, note, wanted, decisive),
+            writeNote(admin, { marker: server.role?.marker, note, kept }, wanted, decisive),
           ),
         )
   return { done, committing: done }

@@ -12,7 +12,7 @@ import {
   type Wanted,
 } from './decide.ts'
 import { isPassing, unlessMade } from './failure.ts'
-import { formatMarker, formatNote, type Marker, type Note } from './marker.ts'
+import { formatComment, type RoleComment } from './marker.ts'
 import { proveWork } from './proof.ts'
 import { scramVerifier } from './scram.ts'
 import { endsSession } from './severity.ts'
@@ -46,23 +46,27 @@ export async function convergeRole(
   const statements = [
     ...(plan.action === 'create' ? [`CREATE ROLE ${role} LOGIN PASSWORD ${literal(verifier)}`] : []),
     ...(plan.action === 'set-password' ? [`ALTER ROLE ${role} PASSWORD ${literal(verifier)}`] : []),
-    ...(plan.mark === undefined ? [] : [`COMMENT ON ROLE ${role} IS ${literal(formatMarker(plan.mark))}`]),
+    ...(plan.mark === undefined
+      ? []
+      : [commentOn(wanted, { marker: plan.mark, note: undefined, kept: plan.kept ?? {} })]),
   ]
   // Committed in a message of its own: a run that is cut off before it knows that nothing stands.
   const changing = session.transaction(statements, () => undefined, decisive)
   await (plan.action === 'create' ? unlessMade('role', changing) : changing)
 }
 
-/** Writes the note into the role's comment, beside the marker that may be there: the role stays whose it is. */
+/** Writes the note into the role's comment, beside what that says already: the role stays whose it is. */
 export async function writeNote(
   session: Session,
-  marker: Marker | undefined,
-  note: Note,
+  comment: RoleComment,
   wanted: Wanted,
   decisive: () => void,
 ): Promise<void> {
-  const comment = literal(formatNote(marker, note))
-  await session.script([`COMMENT ON ROLE ${identifier(wanted.username)} IS ${comment}`], decisive)
+  await session.script([commentOn(wanted, comment)], decisive)
+}
+
+function commentOn(wanted: Wanted, comment: RoleComment): string {
+  return `COMMENT ON ROLE ${identifier(wanted.username)} IS ${literal(formatComment(comment))}`
 }
 
 /** Creates the database, owned by the admin, and gives what is to come: what the server looks like with it. */

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { Failure } from '../failure.ts'
 import { count, sentence } from '../text.ts'
-import type { Marker, Note } from './marker.ts'
+import type { Marker, Note, RoleComment } from './marker.ts'
 import type { Claim, InsideState, RoleState, ServerState } from './state.ts'
 
 /** What a run wants to be true, as far as PostgreSQL is concerned. */
@@ -48,6 +48,8 @@ export interface RolePlan {
   readonly mark?: Marker
   /** The note to write before the database is made, where no marker says yet that it is to be. */
   readonly note?: Note
+  /** What others wrote into the comment, where that is written anew. */
+  readonly kept?: RoleComment['kept']
 }
 
 /** What to do to the grants and the owner of a database that exists. */
@@ -129,6 +131,7 @@ function decideRole(found: Found, wanted: Wanted, notes: string[]): RolePlan {
     if (!admin.createRole) throw adminLacks(server, 'CREATEROLE')
     return { action: 'create' }
   }
+  if (role.unreadable) throw unreadable(wanted)
   const mine = isMine(role, wanted)
   if (role.marker !== undefined && !mine) throw claimed(role.marker, wanted)
 
@@ -252,7 +255,7 @@ function decideMark(
   plan: RolePlan,
   ours: boolean,
   notes: string[],
-): Pick<RolePlan, 'mark' | 'note'> {
+): Pick<RolePlan, 'mark' | 'note' | 'kept'> {
   const { server } = found
   const { role } = server
   const current = role?.marker
@@ -271,7 +274,10 @@ function decideMark(
   if (plan.action === 'set-password' || mayMark) {
     const unsaid = server.database === undefined && !isNoted(role, wanted)
     const { secret, database } = marker
-    return { mark: marker, ...(unsaid && { note: { secret, database } }) }
+    if ('comment' in role.kept && current === undefined) {
+      notes.push(`role ${wanted.username} had a comment, which is kept within the one that says whose it is`)
+    }
+    return { mark: marker, ...(unsaid && { note: { secret, database } }), kept: role.kept }
   }
   if (server.database === undefined) {
     throw role.dangers.length > 0 ? privileged(role, wanted) : notAlterable(server, wanted)
@@ -440,18 +446,41 @@ function claimed(marker: Marker, wanted: Wanted): Failure {
   ])
 }
 
-function databaseClaimed(claims: readonly Claim[], wanted: Wanted): Failure {
-  const roles = claims.map(({ role }) => role)
+function unreadable(wanted: Wanted): Failure {
   return new Failure(
-    'database-claimed',
-    `Database "${wanted.database}" belongs to ${sentence(claims.map(({ secret }) => secret))}.`,
+    'role-claimed',
+    `Role "${wanted.username}" belongs to an application that is not known: its comment cannot be read.`,
     [
-      `The comment of role ${sentence(roles.map(quoted))} says so. No input takes it over: choose another app-database.`,
-      'If it was given up there for good, let the administrator run:',
-      ...roles.map((role) => `  COMMENT ON ROLE ${identifier(role)} IS NULL;`),
-      'and set existing: adopt here.',
+      'It names pg-app-user, and was written by another version or changed by hand. No input takes such a role over.',
+      'Whom it speaks for, it may still show:',
+      lookAtComment(wanted.username),
+      'If that is no other application, let the administrator run:',
+      `  COMMENT ON ROLE ${identifier(wanted.username)} IS NULL;`,
+      'and set existing: adopt here for one run.',
     ],
   )
+}
+
+function lookAtComment(role: string): string {
+  return `  SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = ${pg.escapeLiteral(role)};`
+}
+
+function databaseClaimed(claims: readonly Claim[], wanted: Wanted): Failure {
+  const roles = claims.map(({ role }) => role)
+  const unread = claims.filter(({ secret }) => secret === undefined).map(({ role }) => role)
+  const owners = claims.map(({ role, secret }) => secret ?? `the application of role "${role}"`)
+  return new Failure('database-claimed', `Database "${wanted.database}" belongs to ${sentence(owners)}.`, [
+    `The comment of role ${sentence(roles.map(quoted))} says so. No input takes it over: choose another app-database.`,
+    ...(unread.length === 0
+      ? []
+      : [
+          `That of role ${sentence(unread.map(quoted))} cannot be read: it was written by another version or changed by hand. It says:`,
+          ...unread.map(lookAtComment),
+        ]),
+    'If it was given up there for good, let the administrator run:',
+    ...roles.map((role) => `  COMMENT ON ROLE ${identifier(role)} IS NULL;`),
+    'and set existing: adopt here.',
+  ])
 }
 
 function notOurs(role: RoleState, found: Found, wanted: Wanted): Failure {

@@ -20,46 +20,78 @@ export interface Note {
   readonly database: string
 }
 
-/** How the comment of every role of ours begins, so that the server can look for it. */
-export const markerStart = '{"pg-app-user":1,'
-
-/** Gives the comment that says what the marker says. */
-export function formatMarker(marker: Marker): string {
-  return formatNote(marker, undefined)
+/** Everything that the comment of a role says. */
+export interface RoleComment {
+  readonly marker: Marker | undefined
+  readonly note: Note | undefined
+  /** What others wrote there, under the names that it has beside the marker: it stays. */
+  readonly kept: Readonly<Record<string, unknown>>
 }
 
-/** Gives the comment that says what the marker says, where there is one, and the note beside it. */
-export function formatNote(marker: Marker | undefined, note: Note | undefined): string {
+const key = 'pg-app-user'
+
+/** This tool's name as data has it, in whatever notation: in quotes, or first behind a brace. Prose has it otherwise. */
+const mention = /["'`{\p{Pi}\p{Pf}]\s*pg-app-user/iu
+
+/** Returns the comment that says all this. A comment that was made by hand is the text `comment` in it. */
+export function formatComment({ marker, note, kept }: RoleComment): string {
   const claim = marker && {
     secret: marker.secret,
     database: marker.database,
     createdDatabase: marker.createdDatabase,
   }
   const creating = note && { creating: { secret: note.secret, database: note.database } }
-  return JSON.stringify({ 'pg-app-user': 1, ...claim, ...creating })
+  return JSON.stringify({ [key]: 1, ...claim, ...creating, ...kept })
 }
 
-/** Gives the marker in a role's comment, or nothing where the comment is none of ours. */
-export function parseMarker(comment: string | null): Marker | undefined {
-  const { secret, database, createdDatabase } = parse(comment)
-  if (typeof secret !== 'string' || typeof database !== 'string') return undefined
-  return { secret, database, createdDatabase: createdDatabase === true }
-}
-
-/** Gives the note in a role's comment, or nothing where there is none. */
-export function parseNote(comment: string | null): Note | undefined {
-  const { creating } = parse(comment)
-  if (typeof creating !== 'object' || creating === null) return undefined
-  const { secret, database } = creating as Record<string, unknown>
-  if (typeof secret !== 'string' || typeof database !== 'string') return undefined
-  return { secret, database }
-}
-
-function parse(comment: string | null): Record<string, unknown> {
-  if (comment?.startsWith(markerStart) !== true) return {}
-  try {
-    return JSON.parse(comment) as Record<string, unknown>
-  } catch {
-    return {}
+/**
+ * Returns what the comment of a role says. One that has this tool's name as data has it, and is no marker of this version,
+ * is unreadable: nobody knows whom it speaks for, so it counts as a claim of another application.
+ */
+export function readComment(comment: string | null): RoleComment | 'unreadable' {
+  if (comment === null) return { marker: undefined, note: undefined, kept: {} }
+  const content = parse(comment)
+  if (!isObject(content) || !Object.hasOwn(content, key)) {
+    if (mention.test(plain(comment))) return 'unreadable'
+    return { marker: undefined, note: undefined, kept: { comment } }
   }
+  const { [key]: version, secret, database, createdDatabase, creating, ...kept } = content
+  const named = namesOf(content)
+  const note = namesOf(creating)
+  const whole =
+    version === 1 &&
+    (named !== undefined || (secret === undefined && database === undefined && note !== undefined)) &&
+    (note !== undefined || creating === undefined)
+  if (!whole) return 'unreadable'
+  return { marker: named && { ...named, createdDatabase: createdDatabase === true }, note, kept }
+}
+
+/** Says whether an unreadable comment names a database. */
+export function mayName(comment: string, database: string): boolean {
+  const bare = (text: string): string => text.replaceAll('\\', '').replace(/['`\p{Pi}\p{Pf}]/gu, '"')
+  return bare(plain(comment)).includes(bare(JSON.stringify(database)))
+}
+
+function namesOf(value: unknown): { secret: string; database: string } | undefined {
+  if (!isObject(value)) return undefined
+  const { secret, database } = value
+  return typeof secret === 'string' && typeof database === 'string' ? { secret, database } : undefined
+}
+
+/** Gives JSON without the escapes that it need not have, and any other text as it is. */
+function plain(comment: string): string {
+  const content = parse(comment)
+  return content === undefined ? comment : JSON.stringify(content)
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

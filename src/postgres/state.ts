@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { markerStart, parseMarker, parseNote, type Marker, type Note } from './marker.ts'
+import { mayName, readComment, type RoleComment } from './marker.ts'
 import type { Question } from './session.ts'
 import { oneLine } from '../text.ts'
 
@@ -14,7 +14,7 @@ export interface AdminState {
 }
 
 /** The application role as it was found. */
-export interface RoleState {
+export interface RoleState extends RoleComment {
   readonly canLogin: boolean
   readonly expired: boolean
   /** Why a password must never be set for it, in words such as `CREATEROLE` or `member of pg_monitor`. */
@@ -23,8 +23,8 @@ export interface RoleState {
   readonly alterable: boolean
   /** Whether the admin already has the privileges of the role. */
   readonly held: boolean
-  readonly marker: Marker | undefined
-  readonly note: Note | undefined
+  /** Whether its comment is a claim of this tool that nobody can read. */
+  readonly unreadable: boolean
   readonly sessions: number
 }
 
@@ -46,11 +46,11 @@ export interface DatabaseState {
   readonly shutOut: readonly string[]
 }
 
-/** A role whose marker says that a database is its own. */
+/** A role whose marker says that a database is its own, or may say so. */
 export interface Claim {
   readonly role: string
-  /** The application Secret that it belongs to, as `namespace/name`. */
-  readonly secret: string
+  /** The application Secret that it belongs to, as `namespace/name`; absent where the comment cannot be read. */
+  readonly secret: string | undefined
 }
 
 /** Everything an admin session on database `postgres` sees, from one statement and so from one moment. */
@@ -63,7 +63,7 @@ export interface ServerState {
   readonly admin: AdminState
   readonly role: RoleState | undefined
   readonly database: DatabaseState | undefined
-  /** Other roles whose marker names the database. */
+  /** Other roles whose marker names the database, or whose comment cannot be read and has to do with it. */
   readonly claims: readonly Claim[]
   /** Roles of input `connect-roles` that do not exist. */
   readonly unknownRoles: readonly string[]
@@ -93,6 +93,8 @@ export interface InsideState {
  *
  * From PostgreSQL 16 on, whoever creates a role becomes a member of it with ADMIN OPTION alone, neither to inherit nor to
  * set it (columns that older servers do not have): such a member does not use the role, so it is none that counts.
+ *
+ * Of the comments on other roles it gives all that may be markers, since JSON can be written in many ways.
  *
  * Which extensions there are, the server reads from a file for each: it is asked only where some are wanted.
  */
@@ -192,10 +194,11 @@ select json_build_object(
     ) from db
   ),
   'claims', array(
-    select json_build_object('role', r.rolname, 'comment', c.description)
+    select json_build_object('role', r.rolname, 'comment', c.description, 'holds', r.rolname <> current_user
+      and r.oid in (select grantee from privilege where kind = 'CREATE' union select datdba from db))
     from pg_shdescription c join pg_roles r on r.oid = c.objoid
     where c.classoid = 'pg_authid'::regclass and r.rolname <> ${app}
-      and starts_with(c.description, ${literal(markerStart)}) and strpos(c.description, to_json(${database})::text) > 0
+      and (c.description ~* 'pg-app-user' or strpos(c.description, ${literal('\\u')}) > 0)
     order by r.rolname
   ),
   'unknownRoles', array(
@@ -255,9 +258,10 @@ select json_build_object(
 ) as state`
 
 interface RawServerState extends Omit<ServerState, 'role' | 'database' | 'claims'> {
-  readonly role: (Omit<RoleState, 'marker' | 'note'> & { comment: string | null }) | null
+  readonly role: (Omit<RoleState, keyof RoleComment | 'unreadable'> & { comment: string | null }) | null
   readonly database: DatabaseState | null
-  readonly claims: readonly { role: string; comment: string }[]
+  /** `holds`: whether the role owns the database, or was granted all on it. */
+  readonly claims: readonly { role: string; comment: string; holds: boolean }[]
 }
 
 /** Asks for everything an admin session sees of one application, in one statement and without a lock. */
@@ -275,19 +279,25 @@ export function aboutServer(wanted: {
       return {
         ...state,
         version: oneLine(state.version, 40),
-        role: role === null ? undefined : { ...role, ...ofComment(role.comment) },
+        role: role === null ? undefined : roleOf(role),
         database: found ?? undefined,
-        claims: claims.flatMap(({ role, comment }) => {
-          const marker = parseMarker(comment)
-          return marker?.database === database ? [{ role, secret: marker.secret }] : []
+        claims: claims.flatMap(({ role, comment, holds }): readonly Claim[] => {
+          const said = readComment(comment)
+          if (said === 'unreadable') {
+            return holds || mayName(comment, database) ? [{ role, secret: undefined }] : []
+          }
+          return said.marker?.database === database ? [{ role, secret: said.marker.secret }] : []
         }),
       }
     },
   }
 }
 
-function ofComment(comment: string | null): Pick<RoleState, 'marker' | 'note'> {
-  return { marker: parseMarker(comment), note: parseNote(comment) }
+function roleOf({ comment, ...role }: NonNullable<RawServerState['role']>): RoleState {
+  const said = readComment(comment)
+  return said === 'unreadable'
+    ? { ...role, marker: undefined, note: undefined, kept: {}, unreadable: true }
+    : { ...role, ...said, unreadable: false }
 }
 
 /** Asks for what a session inside the application's database sees; the session may be the admin's or the application's. */

@@ -18,7 +18,7 @@ import { parameters } from '../../src/parameters.ts'
 import { parseRequest } from '../../src/parse.ts'
 import { postgresFailure } from '../../src/postgres/failure.ts'
 import { refusalFailure } from '../../src/postgres/login.ts'
-import { formatMarker, parseMarker } from '../../src/postgres/marker.ts'
+import { formatComment, readComment } from '../../src/postgres/marker.ts'
 import { encryptions, isSslMode, sslModes } from '../../src/postgres/sslmode.ts'
 import { annotationsOf } from '../../src/report/annotations.ts'
 import { gateHtml } from '../../src/report/gate-html.ts'
@@ -191,9 +191,10 @@ describe('anything as', () => {
 
   test('comment of a role', () =>
     check('comments', fc.tuple(text, wellFormed, fc.boolean()), ([comment, name, createdDatabase]) => {
-      parseMarker(comment)
+      readComment(comment)
       const marker = { secret: name, database: name, createdDatabase }
-      expect(parseMarker(formatMarker(marker))).toEqual(marker)
+      const written = { marker, note: undefined, kept: { comment } }
+      expect(readComment(formatComment(written))).toEqual(written)
     }))
 })
 

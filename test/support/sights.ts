@@ -119,6 +119,8 @@ const server: ServerState = {
     held: false,
     marker: undefined,
     note: undefined,
+    kept: {},
+    unreadable: false,
     sessions: 4,
   },
   database: {

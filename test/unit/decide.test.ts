@@ -35,6 +35,8 @@ const role: RoleState = {
   held: false,
   marker: mark,
   note: undefined,
+  kept: {},
+  unreadable: false,
   sessions: 0,
 }
 const strange: RoleState = { ...role, marker: undefined }
@@ -225,13 +227,18 @@ describe('who may set the password of a role', () => {
     expect(decided(given, want)).toBe(words)
   })
 
-  describe('a marker that names another Secret always refuses', () => {
-    const claimed = { ...role, marker: markOfAnother }
+  describe('a marker that names another Secret, or that cannot be read, always refuses', () => {
+    const claimed = [
+      { ...role, marker: markOfAnother },
+      { ...strange, unreadable: true },
+    ]
     test.each(['proven', 'unproven', 'wrong', 'absent'] as const)('evidence %s', (evidence) => {
       for (const existing of ['refuse', 'adopt'] as const) {
         for (const literalLogsIn of [true, false]) {
-          const given = found({ evidence, literalLogsIn, server: { role: claimed } })
-          expect(decided(given, { ...wanted, existing })).toBe('role-claimed')
+          for (const role of claimed) {
+            const given = found({ evidence, literalLogsIn, server: { role } })
+            expect(decided(given, { ...wanted, existing })).toBe('role-claimed')
+          }
         }
       }
     })
@@ -504,6 +511,17 @@ describe('whose database it is', () => {
       expect(hint).toContain('  COMMENT ON ROLE "it""s" IS NULL;')
     })
 
+    test('one that cannot be read is named by its role, with the command that shows it', () => {
+      const claims = [claim, { role: "it's", secret: undefined }]
+      const { message, hint } = thrown(() => decide(found({ server: { claims } }), adopting))
+      expect(message).toBe('Database "shop" belongs to crm/secret and the application of role "it\'s".')
+      const looks = hint.filter((line) => line.includes('SELECT'))
+      expect(looks).toEqual([
+        "  SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'it''s';",
+      ])
+      expect(hint).toContain('  COMMENT ON ROLE "it\'s" IS NULL;')
+    })
+
     test('one of another role of this Secret gives way to adopt alone', () => {
       const given = found({ server: { claims: [{ role: 'former', secret: wanted.secret }] } })
       expect(decided(given, wanted)).toBe('database-not-ours')
@@ -527,6 +545,18 @@ describe('whose database it is', () => {
         )
       }
     })
+  })
+
+  test('what others wrote into a comment is kept wherever it is written anew, and said once', () => {
+    const kept = { comment: 'ask Kim' }
+    const plan = (given: Partial<RoleState>): Plan =>
+      decide(found({ server: { role: { ...strange, kept, ...given } } }), adopting)
+    const said = expect.stringContaining('comment')
+    expect(plan({})).toMatchObject({ role: { kept }, notes: [said] })
+    const elsewhere = { ...mark, database: 'old' }
+    expect(plan({ marker: elsewhere })).toMatchObject({ role: { kept }, notes: [] })
+    expect(plan({ kept: {} }).notes).toEqual([])
+    expect(plan({ marker: mark }).role).toEqual({ action: 'keep' })
   })
 
   test('a database to make is noted at a role that is there, unless something says so already', () => {
