@@ -441,18 +441,21 @@ async function prove({ login, plan }: Look, trying: Promise<Attempt>, run: Run):
   // The server got a verifier of SCRAM in this run: what asks for MD5 then is not the one that holds it.
   const foreign = plan.role.action !== 'keep' && attempt.exchange === 'md5'
   const unchecked = foreign || weigh(attempt, login, true) === 'unproven'
-  if (unchecked && request.unproven === 'refuse') throw unproven(login)
+  if (unchecked && request.unproven === 'refuse') throw unproven(login, foreign ? 'md5' : 'none')
   await proveWork(session, login.database)
   await sessions.end(session)
   const work = 'created a table, inserted, selected, rolled back'
   if (unchecked) {
     journal.loginUnchecked = true
     journal.note(
-      'published without proof: the server asks for no password here, so whoever may port-forward may be any role',
+      foreign
+        ? 'published without proof: the server asked for MD5, although this run set a verifier of SCRAM, so that anything may have answered in its place'
+        : 'published without proof: the server asks for no password here, so whoever may port-forward may be any role',
     )
   }
   journal.step(unchecked ? 'attention' : 'right', 'proof', `logged in as ${login.user}, ${work}`, timer())
-  const proven = unchecked ? 'not proven: the server asks for no password' : 'proven'
+  const seen = foreign ? 'asked for MD5, where this run set SCRAM' : 'asks for no password'
+  const proven = unchecked ? `not proven: the server ${seen}` : 'proven'
   journal.row({ subject: 'Login', now: `${proven}: table created, row written and read, rolled back` })
 }
 

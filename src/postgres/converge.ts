@@ -29,7 +29,7 @@ const duplicates = ['42701', '42723', '42710', '42P06', '42P07']
  * Creates the role with its marker, sets its password, or writes its marker, in one transaction: a role without the
  * marker would be a stranger to the next run.
  *
- * @param mask told about the verifier, which lets nobody in, yet belongs into no log either
+ * @param mask told about the verifier of a password that is set: it lets nobody in, yet belongs into no log either
  * @param decisive called right before the step that makes the change last, here and below
  */
 export async function convergeRole(
@@ -41,11 +41,14 @@ export async function convergeRole(
   decisive: () => void,
 ): Promise<void> {
   const role = identifier(wanted.username)
-  const verifier = await scramVerifier(password)
-  mask(verifier)
+  const setting = async (statement: string): Promise<readonly string[]> => {
+    const verifier = await scramVerifier(password)
+    mask(verifier)
+    return [`${statement} PASSWORD ${literal(verifier)}`]
+  }
   const statements = [
-    ...(plan.action === 'create' ? [`CREATE ROLE ${role} LOGIN PASSWORD ${literal(verifier)}`] : []),
-    ...(plan.action === 'set-password' ? [`ALTER ROLE ${role} PASSWORD ${literal(verifier)}`] : []),
+    ...(plan.action === 'create' ? await setting(`CREATE ROLE ${role} LOGIN`) : []),
+    ...(plan.action === 'set-password' ? await setting(`ALTER ROLE ${role}`) : []),
     ...(plan.mark === undefined
       ? []
       : [commentOn(wanted, { marker: plan.mark, note: undefined, kept: plan.kept ?? {} })]),
@@ -246,7 +249,7 @@ export async function rehearse(session: Session, wanted: Wanted): Promise<void> 
   const setting = `select set_config('transaction_read_only', 'on', true) from (
     select substring(c from '=(.*)') as value
     from pg_db_role_setting s join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) c
-    where r.rolname = ${literal(wanted.username)} and c like 'default\_transaction\_read\_only=%'
+    where r.rolname = ${literal(wanted.username)} and starts_with(c, 'default_transaction_read_only=')
       and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
     order by s.setdatabase desc limit 1
   ) own where value::boolean`

@@ -141,8 +141,22 @@ export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Log
   }
 }
 
-/** Returns the error for a server that asks for no password, where that was not accepted. */
-export function unproven({ user }: Login): Failure {
+/**
+ * Returns the error for a server whose word for a password counts for nothing, where that was not accepted: it asked for
+ * none, or for a response of MD5 where it got a verifier of SCRAM.
+ */
+export function unproven({ user }: Login, exchange: 'none' | 'md5' = 'none'): Failure {
+  if (exchange === 'md5') {
+    return new Failure(
+      'login-unproven',
+      `PostgreSQL asked "${oneLine(user)}" for a response of MD5, although this run set a verifier of SCRAM.`,
+      [
+        'The server that holds that verifier has no use for MD5. A frequent cause is something that answers in its place,',
+        'such as a proxy or a pooler, and that may not be PostgreSQL at all.',
+        'Ask the administrator what stands in between. To go on unproven: set unproven: accept.',
+      ],
+    )
+  }
   return new Failure(
     'login-unproven',
     `PostgreSQL let "${oneLine(user)}" in without proof that it knows its password.`,

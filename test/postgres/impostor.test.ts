@@ -223,6 +223,49 @@ describe('a server that asks for no password may be any server', () => {
       const accessSecret = bench.access({ target: thief, sslMode: 'disable' })
       const { code, outcome } = await application.run({ accessSecret, appSslMode: 'disable' })
       expect([code, outcome.secret.resourceVersion]).toEqual(['login-unproven', undefined])
+      const said = [outcome.failure?.message, ...(outcome.failure?.hint ?? [])].join('\n')
+      expect(said).toContain('MD5')
+      expect(said).not.toMatch(/trust rule|without a password/)
+    } finally {
+      thief.stop()
+    }
+  })
+
+  test('where that is accepted, it is told as what it was', async () => {
+    const application = bench.application({ unproven: 'accept' })
+    let created = false
+    const thief = await startBetween(bench.postgres, (client, upstream) => {
+      client.once('close', () => upstream.destroy())
+      let held: Buffer[] | undefined
+      upstream.on('data', (data) => {
+        if (held === undefined) client.write(data)
+        else held.push(data)
+      })
+      client.on('data', (data) => {
+        created ||= data.includes('CREATE ROLE')
+        if (created && data.includes(`user\0${application.role}\0`)) {
+          held = []
+          upstream.write(data)
+          client.write(moves.md5())
+        } else if (held !== undefined && data[0] === 'p'.charCodeAt(0)) {
+          for (const each of held) client.write(each)
+          held = undefined
+          upstream.write(data.subarray(1 + data.readInt32BE(1)))
+        } else upstream.write(data)
+      })
+    })
+    try {
+      const accessSecret = bench.access({ target: thief, sslMode: 'disable' })
+      const lines = [`host all ${application.role} all trust`]
+      const { code, outcome } = await bench.withHba(lines, spiloHba, () =>
+        application.run({ accessSecret, appSslMode: 'disable' }),
+      )
+      expect(code).toBeUndefined()
+      const login = outcome.rows.find(({ subject }) => subject === 'Login')
+      for (const text of [outcome.notes.join('\n'), login?.now]) {
+        expect(text).toContain('MD5')
+        expect(text).not.toMatch(/no password|without a password/)
+      }
     } finally {
       thief.stop()
     }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import type { FailureCode } from '../../src/failure.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
+import { run } from '../../src/run.ts'
 import { identifier, literal, useBench, type Application } from '../support/bench.ts'
+import { Recorder } from '../support/recorder.ts'
 
 const bench = useBench()
 
@@ -225,6 +227,33 @@ test('a role and a database that a superuser made, where the application works i
   await bench.sql(`GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(role)}`, [], database)
   expect(await application.run()).toMatchObject({ done: ['role password-set', 'secret created'] })
   expect(await application.login()).toBe('in')
+})
+
+test.each([
+  ['default_transaction_read_only', 'grant-ineffective'],
+  // What an application may set for itself, and PostgreSQL gives no meaning.
+  ['default.transaction_read_only', undefined],
+  ['default_transaction.read_only', undefined],
+  ['default_transaction_read.only', undefined],
+])('the setting %s of the role itself', async (setting, code) => {
+  for (const value of ['on', 'neither'].slice(0, code === undefined ? 2 : 1)) {
+    const application = await bench.established()
+    application.removeSecret()
+    const { role } = application
+    const name = setting.split('.').map(identifier).join('.')
+    await alter(`ROLE ${identifier(role)} SET ${name} = ${literal(value)}`)
+    expect((await application.run()).code).toBe(code)
+  }
+})
+
+test('a role that keeps its password gets no verifier', async () => {
+  const application = await bench.established()
+  const { role, request } = application
+  await bench.sql(`COMMENT ON ROLE ${identifier(role)} IS NULL`)
+  const recorder = new Recorder()
+  const outcome = await run(request, recorder, new AbortController().signal)
+  expect(outcome.changes).toEqual([{ object: 'role', name: role, action: 'marked' }])
+  expect([...recorder.masked].filter((credential) => credential.startsWith('SCRAM'))).toEqual([])
 })
 
 /** A role that somebody with the admin's password made. */
