@@ -1,14 +1,21 @@
 import { Failure, type FailureCode } from './failure.ts'
 import type { GateReport } from './go-live/finding.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
-import type { Change, Outcome, Row } from './outcome.ts'
+import type { Effect, Outcome, Row } from './outcome.ts'
 import { endsSession, isFromServer } from './postgres/severity.ts'
+import type { Change } from './provision/change.ts'
 import type { Reporter, Sign } from './reporter.ts'
 import type { ProvisionRequest } from './request.ts'
 
 /** Says neither which credential it is nor which of the two: that would tell it. */
 const unhidden =
   'A credential of this run is shorter than 6 characters, or part of a name or a word that is shown anyway: it is not taken out of what servers say, because the gap would tell it. Set a longer one, made at random.'
+
+/** A change, with what it is in the outputs. */
+export interface Listed {
+  readonly change: Change
+  readonly effect: Effect
+}
 
 /** Gives the seconds since it was made. */
 export type Stopwatch = () => number
@@ -34,8 +41,9 @@ export class Journal {
   readonly mask: (credential: string, beside?: readonly string[]) => void
   readonly reporter: Reporter
   private readonly running = stopwatch()
-  private readonly changes: Change[] = []
-  private doubts: readonly Change[] = []
+  private readonly changes: Effect[] = []
+  private readonly list: Change[] = []
+  private doubts: readonly Effect[] = []
   private readonly rows = new Map<string, Row>()
   private readonly notes: string[] = []
 
@@ -65,20 +73,25 @@ export class Journal {
   }
 
   /** Notes changes that stand: what is still in a transaction does not. */
-  changed(...changes: readonly Change[]): void {
-    this.changes.push(...without(changes, this.changes))
+  changed(changes: readonly Listed[]): void {
+    this.list.push(...changes.map(({ change }) => change))
+    this.stand(changes.map(({ effect }) => effect))
+  }
+
+  private stand(effects: readonly Effect[]): void {
+    this.changes.push(...without(effects, this.changes))
   }
 
   /**
-   * Makes changes and notes them, unless the work gives `false`: then there was nothing to change. It calls `decisive` right
-   * before the step that makes them last: where no answer comes to that one, nobody here can know whether they stand.
+   * Makes changes and notes them. The work calls `decisive` right before the step that makes them last: where no answer comes
+   * to that one, nobody here can know whether they stand.
    */
   async make<Result>(
-    changes: readonly Change[],
+    changes: readonly Listed[],
     work: (decisive: () => void) => Promise<Result>,
   ): Promise<Result> {
     // Doubts of their own, since the same may be in doubt already, from another step that has had no answer.
-    const own = changes.map((change) => ({ ...change }))
+    const own = changes.map(({ effect }) => ({ ...effect }))
     const settled = (): void => void (this.doubts = this.doubts.filter((doubt) => !own.includes(doubt)))
     try {
       const result = await work(() => {
@@ -86,7 +99,7 @@ export class Journal {
         this.doubts = [...this.doubts, ...own]
       })
       settled()
-      if (result !== false) this.changed(...changes)
+      this.changed(changes)
       return result
     } catch (error) {
       if (isAnswer(error)) settled()
@@ -96,12 +109,12 @@ export class Journal {
 
   /** Leaves no doubt once all is as wanted: what had not been made would have been made again. */
   settle(): void {
-    this.changed(...this.doubts)
+    this.stand(this.doubts)
     this.doubts = []
   }
 
   /** Says whether this run changed something of the kind; under `dry-run`, whether it would. */
-  hasChanged(kind: Change['object']): boolean {
+  hasChanged(kind: Effect['object']): boolean {
     return this.changes.some(({ object }) => object === kind)
   }
 
@@ -116,6 +129,7 @@ export class Journal {
       application: request.appUsername,
       seconds: this.running(),
       changes: this.changes,
+      list: this.list,
       doubts: without(this.doubts, this.changes),
       rows: [...this.rows.values()],
       notes: this.notes,
@@ -151,12 +165,12 @@ function isAnswer(error: unknown): boolean {
 }
 
 /** Gives those of the changes that are not known yet, each once. */
-function without(changes: readonly Change[], known: readonly Change[]): readonly Change[] {
+function without(changes: readonly Effect[], known: readonly Effect[]): readonly Effect[] {
   return changes.filter(
     (change, index) => ![...known, ...changes.slice(0, index)].some((other) => isSame(other, change)),
   )
 }
 
-function isSame(one: Change, other: Change): boolean {
+function isSame(one: Effect, other: Effect): boolean {
   return one.object === other.object && one.name === other.name && one.action === other.action
 }

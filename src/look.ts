@@ -2,22 +2,13 @@ import { generate } from 'generate-password'
 import { Failure } from './failure.ts'
 import { stopwatch, type Journal, type Stopwatch } from './journal.ts'
 import {
+  applicationKeys,
   planSecret,
   readApplicationSecret,
   type ApplicationSecret,
   type SecretPlan,
   type WantedSecret,
 } from './kubernetes/application-secret.ts'
-import {
-  decide,
-  decideInside,
-  isEmpty,
-  refuseSchema,
-  type Found,
-  type InsidePlan,
-  type Plan,
-  type Wanted,
-} from './postgres/decide.ts'
 import { poolerFailure } from './postgres/failure.ts'
 import { lockScript, tryLock, type Lock } from './postgres/lock.ts'
 import { unproven, weigh } from './postgres/login.ts'
@@ -26,18 +17,21 @@ import type { Attempt, Login, Session } from './postgres/session.ts'
 import type { Sessions } from './postgres/sessions.ts'
 import { isSslMode, sslModes } from './postgres/sslmode.ts'
 import { aboutInside, aboutServer, type InsideState, type ServerState } from './postgres/state.ts'
+import { literalPassword } from './provision/change.ts'
+import { plan, type Observed, type Plan } from './provision/plan.ts'
+import type { Wanted } from './provision/wanted.ts'
 import type { ProvisionRequest } from './request.ts'
 import type { Cluster } from './target.ts'
 import { oneLine } from './text.ts'
 
-/** What the old manual page told people to type, and psql took for the password itself. It is public. */
-export const literalPassword = ':APP_PASSWORD'
-
 const oldestVersion = 130_000
+/** PostgreSQL 15 took CREATE on schema `public` from PUBLIC. Source: its release notes. */
+const createTakenFrom = 150_000
 
 /** Everything that one look at Secret and server showed, and what follows from it. */
 export interface Look {
   readonly secret: ApplicationSecret | undefined
+  /** What is to be written into the Secret: the one place that holds a new password. */
   readonly secretPlan: SecretPlan
   readonly admin: Session
   readonly server: ServerState
@@ -45,9 +39,8 @@ export interface Look {
   readonly login: Login
   /** What came of that login. */
   readonly attempt: Attempt
-  readonly found: Found
+  readonly observed: Observed
   readonly plan: Plan
-  readonly insidePlan: InsidePlan
   /** There if this look was taken under the lock. */
   readonly lock: Lock<ServerState> | undefined
   /** How long the two logins and what they read took, in seconds. */
@@ -96,12 +89,12 @@ export class Looker {
    */
   async lookAgain(first: Look, lock: Lock<ServerState>): Promise<Look> {
     const { session: admin, seen: server } = lock
-    const found = { ...first.found, server }
+    const same = (first.server.database === undefined) === (server.database === undefined)
     const roleless = first.server.role === undefined && server.role === undefined
-    if (roleless && first.secretPlan.kind !== 'keep') {
-      const plan = decide(found, this.wanted)
+    if (roleless && same && first.secretPlan.kind !== 'keep') {
       this.check(admin, server, first.seconds.admin)
-      if (plan.database === first.plan.database) return { ...first, admin, server, lock, found, plan }
+      const observed = { ...first.observed, server }
+      return { ...first, admin, server, lock, observed, plan: this.plan(observed) }
     }
     return await this.look(lock)
   }
@@ -137,17 +130,20 @@ export class Looker {
     const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
     const secretNamesAll = PGUSER !== undefined && PGDATABASE !== undefined && PGHOST !== undefined
     const stranger = server.role?.marker === undefined && server.role?.unreadable === false
-    const found: Found = {
+    const known: Observed = {
       server,
       evidence,
+      secret: {
+        kind: secretPlan.kind,
+        keys: secretPlan.kind === 'keep' ? [] : applicationKeys.filter((key) => key in secretPlan.values),
+      },
       secretHasPassword: password !== undefined,
       secretNamesAll,
       literalLogsIn: stranger && evidence === 'wrong' && secretNamesAll && (await this.literalLogsIn(login)),
     }
-    const plan = decide(found, wanted)
-    const seen = inside ?? (await this.inside(plan))
-    const insidePlan = decideInside(seen, server, wanted)
-    refuseSchema(plan, insidePlan, seen, wanted)
+    // What forbids the run is found before anybody looks inside.
+    this.plan(known)
+    const observed = { ...known, inside: inside ?? (await this.inside(server)) }
     return {
       secret,
       secretPlan,
@@ -156,11 +152,17 @@ export class Looker {
       lock: both.lock,
       login,
       attempt,
-      found,
-      plan,
-      insidePlan,
+      observed,
+      plan: this.plan(observed),
       seconds,
     }
+  }
+
+  /** @throws Failure what forbids it */
+  private plan(observed: Observed): Plan {
+    const planned = plan(observed, this.wanted)
+    if (planned instanceof Failure) throw planned
+    return planned
   }
 
   /** The first look takes what was read when the run began: it decides about nothing that it does not look at again. */
@@ -264,11 +266,11 @@ export class Looker {
   }
 
   /** A database that is yet to be made will be a copy of template1, extensions included. */
-  private async inside(plan: Plan): Promise<InsideState> {
+  private async inside(server: ServerState): Promise<InsideState> {
     const { sessions, wanted } = this
     const question = aboutInside(wanted)
     const first = [question.sql]
-    if (plan.database === 'keep') {
+    if (server.database !== undefined) {
       const session = await sessions.asAdmin(wanted.database, { first })
       return await session.ask(question)
     }
@@ -280,12 +282,12 @@ export class Looker {
       extensions: [],
       otherOwners: [],
     }
-    if (wanted.extensions.length === 0) return blank
+    if (wanted.extensions.length === 0 && server.versionNumber >= createTakenFrom) return blank
     const template = await sessions.asAdmin('template1', { first })
-    const { extensions } = await template.ask(question)
+    const { extensions, schemaGranted } = await template.ask(question)
     // Left at once: CREATE DATABASE wants template1 for itself.
     await sessions.end(template)
-    return { ...blank, extensions }
+    return { ...blank, extensions, schemaGranted }
   }
 
   private freshPassword(): string {
@@ -346,7 +348,7 @@ export class Looker {
 
 /** Says whether there is nothing to do. */
 export function isInPlace(look: Look): boolean {
-  return look.secretPlan.kind === 'keep' && isEmpty(look.plan, look.insidePlan)
+  return look.plan.changes.length === 0
 }
 
 /** The error for a password that was refused here, and that other drivers may well log in with. */

@@ -2,6 +2,7 @@ import type { Failure } from './failure.ts'
 import { holdingBack, tally, type GateReport } from './go-live/finding.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
 import { outputs, type OutputName } from './parameters.ts'
+import type { Change } from './provision/change.ts'
 import { formatSeconds, sentence } from './text.ts'
 
 /** What a run can change. */
@@ -18,8 +19,8 @@ export const changeActions = [
   'repaired',
 ] as const
 
-/** One thing that was changed, or under `dry-run` would be. */
-export interface Change {
+/** What a change is in the outputs: one thing that was changed, or under `dry-run` would be. */
+export interface Effect {
   readonly object: (typeof changeObjects)[number]
   /** The role, database, extension, or `namespace/name` of the Secret. */
   readonly name: string
@@ -50,9 +51,11 @@ export interface Outcome {
   readonly application: string
   readonly seconds: number
   /** What was changed; under `dry-run`, what would be. */
-  readonly changes: readonly Change[]
+  readonly changes: readonly Effect[]
+  /** The same, change by change with all that belongs to each, in the order in which they are made. */
+  readonly list: readonly Change[]
   /** What may have been changed: no answer came. */
-  readonly doubts: readonly Change[]
+  readonly doubts: readonly Effect[]
   readonly rows: readonly Row[]
   /** Things that need a look and stopped nothing, one line each. */
   readonly notes: readonly string[]
@@ -77,7 +80,7 @@ export function hasChanged(outcome: Outcome): boolean {
 }
 
 /** What the outputs of a run are: whatever reads them may put a text of them into a command. */
-export type Outputs = Record<OutputName, string | boolean | readonly Change[]>
+export type Outputs = Record<OutputName, string | boolean | readonly Effect[]>
 
 /**
  * Gives every output, empty where the run did not get as far as knowing it, or where what a server said does not have
@@ -165,7 +168,7 @@ interface Words {
   readonly passive: string
 }
 
-const words: Record<Change['action'], Words> = {
+const words: Record<Effect['action'], Words> = {
   created: { active: (nouns) => `created ${nouns}`, passive: 'created' },
   'password-set': { active: (nouns) => `set the password of the ${nouns}`, passive: 'given a password' },
   noted: { active: (nouns) => `left a note at the ${nouns}`, passive: 'given a note' },
@@ -179,12 +182,12 @@ const words: Record<Change['action'], Words> = {
 }
 
 /** Gives changes as a sentence part: `created role, database and Secret`. */
-function active(changes: readonly Change[]): string {
+function active(changes: readonly Effect[]): string {
   return sentence(byAction(changes).map(([action, nouns]) => words[action].active(sentence(nouns))))
 }
 
 /** Gives changes as a sentence part: `role, database and Secret were created; grants were put right`. */
-function passive(changes: readonly Change[], auxiliary?: 'would be'): string {
+function passive(changes: readonly Effect[], auxiliary?: 'would be'): string {
   return byAction(changes)
     .map(([action, nouns]) => {
       const plural = nouns.length > 1 || nouns.includes('grants')
@@ -194,9 +197,9 @@ function passive(changes: readonly Change[], auxiliary?: 'would be'): string {
 }
 
 /** Groups the nouns by what was done. Grants on a database that is new were not wrong before: they are created. */
-function byAction(changes: readonly Change[]): readonly (readonly [Change['action'], readonly string[]])[] {
+function byAction(changes: readonly Effect[]): readonly (readonly [Effect['action'], readonly string[]])[] {
   const fresh = changes.some(({ object, action }) => object === 'database' && action === 'created')
-  const groups = new Map<Change['action'], Set<string>>()
+  const groups = new Map<Effect['action'], Set<string>>()
   for (const { object, name, action } of changes) {
     const noun = object === 'secret' ? 'Secret' : object === 'extension' ? `extension ${name}` : object
     const group = fresh && action === 'granted' ? 'created' : action

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
-import type { Evidence } from './decide.ts'
 import { poolerFailure } from './failure.ts'
 import type { Connections } from './connection.ts'
 import { logIn, type Attempt, type Login, type LoginOptions, type Session } from './session.ts'
@@ -52,6 +51,13 @@ export async function logInAhead(
   }
   return ahead?.session === undefined ? await logInPatiently(connections, login) : ahead
 }
+
+/**
+ * What a login as the application role showed about the Secret's password: it completed an exchange, the server let it
+ * in without one, the password is wrong (SQLSTATE 28P01), or there is none in the Secret to try. Any other refusal is a
+ * Failure of its own and never leads to a new password.
+ */
+export type Evidence = 'proven' | 'unproven' | 'wrong' | 'absent' | Failure
 
 /** Says what an attempt to log in as the application role proves about the Secret's password. */
 export function weigh(attempt: Attempt, login: Login, passwordKnown: boolean): Evidence {

@@ -63,6 +63,8 @@ export interface ServerState {
   readonly admin: AdminState
   readonly role: RoleState | undefined
   readonly database: DatabaseState | undefined
+  /** What the database will be like right after it is made; absent where it is there. */
+  readonly newDatabase: DatabaseState | undefined
   /** Other roles whose marker names the database, or whose comment cannot be read and has to do with it. */
   readonly claims: readonly Claim[]
   /** Roles of input `connect-roles` that do not exist. */
@@ -94,6 +96,8 @@ export interface InsideState {
  * From PostgreSQL 16 on, whoever creates a role becomes a member of it with ADMIN OPTION alone, neither to inherit nor to
  * set it (columns that older servers do not have): such a member does not use the role, so it is none that counts.
  *
+ * A database that is not there is shown as CREATE DATABASE by the admin would make it: with the default rights.
+ *
  * Of the comments on other roles it gives all that may be markers, since JSON can be written in many ways.
  *
  * Which extensions there are, the server reads from a file for each: it is asked only where some are wanted.
@@ -102,8 +106,12 @@ const serverSql = (app: string, database: string, connectRoles: string, extensio
 with recursive
   app as (select r.*, r.oid as id from pg_roles r where r.rolname = ${app}),
   db as (
-    select d.*, d.oid as id, o.rolname as owner, coalesce(d.datacl, acldefault('d', d.datdba)) as acl
+    select d.oid as id, d.datdba, o.rolname as owner, coalesce(d.datacl, acldefault('d', d.datdba)) as acl,
+      d.datallowconn and d.datconnlimit <> -2 as open
     from pg_database d join pg_roles o on o.oid = d.datdba where d.datname = ${database}
+    union all
+    select null, oid, rolname, acldefault('d', oid), true from pg_roles
+    where rolname = current_user and not exists (select from pg_database where datname = ${database})
   ),
   privilege as (
     select a.grantee, a.privilege_type as kind from db, aclexplode(db.acl) a
@@ -172,7 +180,8 @@ select json_build_object(
     select json_build_object(
       'owner', owner,
       'adminOwns', pg_has_role(datdba, 'USAGE'),
-      'acceptsConnections', datallowconn and datconnlimit <> -2,
+      'there', id is not null,
+      'acceptsConnections', open,
       'publicConnects', exists (select from privilege where grantee = 0 and kind = 'CONNECT'),
       'publicTemporary', exists (select from privilege where grantee = 0 and kind = 'TEMPORARY'),
       'granted', (
@@ -257,9 +266,9 @@ select json_build_object(
   )
 ) as state`
 
-interface RawServerState extends Omit<ServerState, 'role' | 'database' | 'claims'> {
+interface RawServerState extends Omit<ServerState, 'role' | 'database' | 'newDatabase' | 'claims'> {
   readonly role: (Omit<RoleState, keyof RoleComment | 'unreadable'> & { comment: string | null }) | null
-  readonly database: DatabaseState | null
+  readonly database: DatabaseState & { readonly there: boolean }
   /** `holds`: whether the role owns the database, or was granted all on it. */
   readonly claims: readonly { role: string; comment: string; holds: boolean }[]
 }
@@ -275,12 +284,14 @@ export function aboutServer(wanted: {
   return {
     sql: serverSql(literal(username), literal(database), array(connectRoles), array(extensions)),
     answer(rows) {
-      const { role, database: found, claims, ...state } = stateOf(rows) as RawServerState
+      const { role, database: here, claims, ...state } = stateOf(rows) as RawServerState
+      const { there, ...found } = here
       return {
         ...state,
         version: oneLine(state.version, 40),
         role: role === null ? undefined : roleOf(role),
-        database: found ?? undefined,
+        database: there ? found : undefined,
+        newDatabase: there ? undefined : found,
         claims: claims.flatMap(({ role, comment, holds }): readonly Claim[] => {
           const said = readComment(comment)
           if (said === 'unreadable') {

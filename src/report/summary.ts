@@ -1,7 +1,7 @@
 import type { Failure } from '../failure.ts'
 import type { GateReport } from '../go-live/finding.ts'
 import { groupRights, isAmong, type Right, type RightGroup } from '../kubernetes/right.ts'
-import { nothingChanged, standing, type Change, type Outcome, type Row } from '../outcome.ts'
+import { nothingChanged, standing, type Effect, type Outcome, type Row } from '../outcome.ts'
 import { count, formatSeconds, sentence } from '../text.ts'
 import { documents } from '../version.ts'
 import { gateBody, gateTitle } from './gate-summary.ts'
@@ -102,7 +102,7 @@ function success(outcome: Outcome): Chapter {
       fold('What was looked at', nowTable(rows)),
     )
   }
-  const created = (noun: Change['object']): boolean =>
+  const created = (noun: Effect['object']): boolean =>
     changes.some(({ object, action }) => object === noun && action === 'created')
   if (created('role') && created('database') && created('secret')) {
     const where = `on ${code(outcome.cluster?.server ?? '')}, namespace ${code(outcome.cluster?.namespace ?? '')}`

@@ -12,6 +12,7 @@ export const inPlace: Outcome = {
   application: 'shop',
   seconds: 0.31,
   changes: [],
+  list: [],
   doubts: [],
   rows: [
     { subject: 'PostgreSQL', now: '16.6, primary, TLS 1.3' },

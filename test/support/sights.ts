@@ -134,6 +134,7 @@ const server: ServerState = {
     withoutConnect: [],
     shutOut: [],
   },
+  newDatabase: undefined,
   claims: [],
   unknownRoles: [],
   unavailableExtensions: [],

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import { Failure } from '../../src/failure.ts'
-import { hasChanged, lastLine, standing, type Change } from '../../src/outcome.ts'
+import { hasChanged, lastLine, standing, type Effect } from '../../src/outcome.ts'
 import { inPlace, provisioned } from '../support/outcomes.ts'
 
-const change = (object: Change['object'], action: Change['action'], name = 'shop'): Change => ({
+const change = (object: Effect['object'], action: Effect['action'], name = 'shop'): Effect => ({
   object,
   name,
   action,
@@ -14,7 +14,7 @@ const grants = change('grants', 'granted')
 const secret = change('secret', 'created', 'shop/app-postgresql-secret')
 
 describe('the last line', () => {
-  test.each<[Change[], string]>([
+  test.each<[Effect[], string]>([
     [[role, database, grants, secret], 'Created role, database, grants and Secret for shop. 0.55 s'],
     [[secret], 'Created Secret for shop. 0.55 s'],
     [
@@ -43,7 +43,7 @@ describe('the last line', () => {
     )
   })
 
-  test.each<[Change[], string]>([
+  test.each<[Effect[], string]>([
     [[role, database, grants, secret], 'role, database, grants and Secret would be created'],
     [[grants, secret], 'grants would be put right; Secret would be created'],
     [[change('role', 'password-set')], 'role would be given a password'],
@@ -57,7 +57,7 @@ describe('the last line', () => {
 describe('what stands after a failure', () => {
   const failure = new Failure('tunnel-lost', 'The connection to PostgreSQL was lost.', [])
 
-  test.each<[Change[], RegExp]>([
+  test.each<[Effect[], RegExp]>([
     [[], /^Nothing was changed\.$/],
     [[role], /^Role was created\b.* The next run continues from here\.$/],
     [[role, database], /^Role and database were created\b/],
@@ -70,7 +70,7 @@ describe('what stands after a failure', () => {
     expect(standing({ ...provisioned, failure, changes })).toMatch(says)
   })
 
-  test.each<[Change[], Change[], string]>([
+  test.each<[Effect[], Effect[], string]>([
     [[], [role], 'Whether role was created is not known: no answer came.'],
     [
       [role, database],

@@ -1,23 +1,16 @@
 import pg from 'pg'
 import { Failure } from '../failure.ts'
+import { isPassing, unlessMade } from '../postgres/failure.ts'
+import { proveWork } from '../postgres/proof.ts'
+import { scramVerifier } from '../postgres/scram.ts'
+import { noticeOurEnd, sqlState, type Session } from '../postgres/session.ts'
+import { endsSession } from '../postgres/severity.ts'
+import { aboutInside, aboutServer, type ServerState } from '../postgres/state.ts'
 import { oneLine } from '../text.ts'
-import { underWay } from '../under-way.ts'
-import {
-  decideGrants,
-  ineffective,
-  schemaGrant,
-  schemaRefused,
-  type GrantPlan,
-  type RolePlan,
-  type Wanted,
-} from './decide.ts'
-import { isPassing, unlessMade } from './failure.ts'
-import { formatComment, type RoleComment } from './marker.ts'
-import { proveWork } from './proof.ts'
-import { scramVerifier } from './scram.ts'
-import { endsSession } from './severity.ts'
-import { noticeOurEnd, sqlState, type Session } from './session.ts'
-import { aboutInside, aboutServer, type ServerState } from './state.ts'
+import { changesOf, statementsOf, type ChangeOf } from './change.ts'
+import { decideGrants, type Plan } from './plan.ts'
+import { commandsOf, ineffective, schemaRefused } from './refusals.ts'
+import type { Wanted } from './wanted.ts'
 
 const identifier = pg.escapeIdentifier
 const literal = pg.escapeLiteral
@@ -32,58 +25,40 @@ const duplicates = ['42701', '42723', '42710', '42P06', '42P07']
  * @param mask told about the verifier of a password that is set: it lets nobody in, yet belongs into no log either
  * @param decisive called right before the step that makes the change last, here and below
  */
-export async function convergeRole(
+export async function changeRole(
   session: Session,
-  plan: RolePlan,
+  change: ChangeOf<'create-role' | 'set-password' | 'mark-role'>,
   wanted: Wanted,
   password: string,
   mask: (credential: string) => void,
   decisive: () => void,
 ): Promise<void> {
-  const role = identifier(wanted.username)
-  const setting = async (statement: string): Promise<readonly string[]> => {
-    const verifier = await scramVerifier(password)
-    mask(verifier)
-    return [`${statement} PASSWORD ${literal(verifier)}`]
-  }
-  const statements = [
-    ...(plan.action === 'create' ? await setting(`CREATE ROLE ${role} LOGIN`) : []),
-    ...(plan.action === 'set-password' ? await setting(`ALTER ROLE ${role}`) : []),
-    ...(plan.mark === undefined
-      ? []
-      : [commentOn(wanted, { marker: plan.mark, note: undefined, kept: plan.kept ?? {} })]),
-  ]
+  const verifier = change.kind === 'mark-role' ? '' : await scramVerifier(password)
+  if (verifier !== '') mask(verifier)
   // Committed in a message of its own: a run that is cut off before it knows that nothing stands.
-  const changing = session.transaction(statements, () => undefined, decisive)
-  await (plan.action === 'create' ? unlessMade('role', changing) : changing)
+  const changing = session.transaction(statementsOf(change, wanted, verifier), () => undefined, decisive)
+  await (change.kind === 'create-role' ? unlessMade('role', changing) : changing)
 }
 
 /** Writes the note into the role's comment, beside what that says already: the role stays whose it is. */
 export async function writeNote(
   session: Session,
-  comment: RoleComment,
+  change: ChangeOf<'note-database'>,
   wanted: Wanted,
   decisive: () => void,
 ): Promise<void> {
-  await session.script([commentOn(wanted, comment)], decisive)
+  await session.script(statementsOf(change, wanted), decisive)
 }
 
-function commentOn(wanted: Wanted, comment: RoleComment): string {
-  return `COMMENT ON ROLE ${identifier(wanted.username)} IS ${literal(formatComment(comment))}`
-}
-
-/** Creates the database, owned by the admin, and gives what is to come: what the server looks like with it. */
+/** Creates the database, owned by the admin. */
 export async function createDatabase(
   session: Session,
+  change: ChangeOf<'create-database'>,
   wanted: Wanted,
   decisive: () => void,
-): Promise<{ readonly server: Promise<ServerState> }> {
+): Promise<void> {
   // In a message of its own, because no transaction may hold it.
-  const created = session.script([`CREATE DATABASE ${identifier(wanted.database)}`], decisive)
-  const server = underWay(session.ask(aboutServer(wanted)))
-  // The database stands from here on, also if the look at it fails.
-  await unlessMade('database', created)
-  return { server }
+  await unlessMade('database', session.script(statementsOf(change, wanted), decisive))
 }
 
 /**
@@ -93,52 +68,33 @@ export async function createDatabase(
  * @returns what the server looks like then
  * @throws Failure `grant-ineffective` with the commands for whoever can
  */
-export async function convergeGrants(
+export async function changeGrants(
   session: Session,
-  plan: GrantPlan,
+  { changes, ours }: Plan,
   server: ServerState,
   wanted: Wanted,
-  ours: boolean,
   decisive: () => void,
 ): Promise<ServerState> {
-  const database = identifier(wanted.database)
-  const application = identifier(wanted.username)
-  const throughApplication = plan.owner !== undefined || server.database?.owner === wanted.username
+  const grants = changesOf('grants', changes)
+  const throughApplication =
+    grants.some(({ kind }) => kind === 'set-owner') || server.database?.owner === wanted.username
   const question = aboutServer(wanted)
-  const statements = asOwner(throughApplication, server, wanted, [
-    ...(plan.application ? [`GRANT ALL ON DATABASE ${database} TO ${application}`] : []),
-    ...(plan.connect.length > 0
-      ? [`GRANT CONNECT ON DATABASE ${database} TO ${plan.connect.map(identifier).join(', ')}`]
-      : []),
-    ...(plan.revokePublic ? [`REVOKE CONNECT, TEMPORARY ON DATABASE ${database} FROM PUBLIC`] : []),
-    ...(plan.owner === 'app'
-      ? [
-          `ALTER DATABASE ${database} OWNER TO ${application}`,
-          `GRANT CONNECT ON DATABASE ${database} TO CURRENT_USER`,
-        ]
-      : []),
-    ...(plan.owner === 'admin'
-      ? [
-          `ALTER DATABASE ${database} OWNER TO CURRENT_USER`,
-          `GRANT ALL ON DATABASE ${database} TO ${application}`,
-        ]
-      : []),
-  ])
+  const statements = asOwner(
+    throughApplication,
+    server,
+    wanted,
+    grants.flatMap((change) => statementsOf(change, wanted)),
+  )
   return await session.transaction(
     [...statements, question.sql],
     (rows) => {
       const now = question.answer(rows.at(-1) ?? [])
       const left = decideGrants(now, wanted, ours, [])
-      const commands = [
-        ...(left.application ? [`GRANT ALL ON DATABASE ${database} TO ${application};`] : []),
-        ...left.connect.map((role) => `GRANT CONNECT ON DATABASE ${database} TO ${identifier(role)};`),
-        ...(left.revokePublic ? [`REVOKE CONNECT, TEMPORARY ON DATABASE ${database} FROM PUBLIC;`] : []),
-      ]
-      if (commands.length === 0) return now
+      if (left.length === 0) return now
       throw ineffective(
         `the grants on database "${wanted.database}"`,
         'Its owner or a superuser can run:',
-        commands,
+        commandsOf(left, wanted),
       )
     },
     decisive,
@@ -149,25 +105,23 @@ export async function convergeGrants(
  * Gives the application its rights on schema `public` (PostgreSQL 15 took CREATE away from PUBLIC), in one transaction in
  * a session inside the database, of which nothing stays if they did not come to be.
  *
- * @returns whether anything changed: a template may let everybody create, and nobody give that away
  * @throws Failure `grant-ineffective`
  */
 export async function grantSchema(
   session: Session,
+  change: ChangeOf<'grant-schema'>,
   server: ServerState,
   wanted: Wanted,
   decisive: () => void,
-): Promise<boolean> {
+): Promise<void> {
   const question = aboutInside(wanted)
-  const privileges = `select nspacl::text as privileges from pg_namespace where nspname = 'public'`
   const came = `select 1 / (state ->> 'schemaGranted' = 'true')::int from (${question.sql}) now`
   const owned = server.database?.owner === wanted.username
   try {
-    const rows = await session.script(
-      [privileges, noticeOurEnd, ...asOwner(owned, server, wanted, [schemaGrant(wanted)]), came, privileges],
+    await session.script(
+      [noticeOurEnd, ...asOwner(owned, server, wanted, statementsOf(change, wanted)), came],
       decisive,
     )
-    return rows[0]?.[0]?.['privileges'] !== rows.at(-1)?.[0]?.['privileges']
   } catch (error) {
     // An admin without any right on the schema, a database without it, or one with some of the rights: then GRANT ends
     // with a mere warning, and the last statement divides by zero.
@@ -184,18 +138,18 @@ export async function grantSchema(
  */
 export async function createExtension(
   session: Session,
-  extension: string,
+  change: ChangeOf<'create-extension'>,
   server: ServerState,
   wanted: Wanted,
   decisive: () => void,
 ): Promise<void> {
-  const statement = `CREATE EXTENSION IF NOT EXISTS ${identifier(extension)} SCHEMA public`
+  const { extension } = change
   const owned = server.database?.owner === wanted.username
   try {
     await unlessMade(
       'extension',
       session.transaction(
-        [noticeOurEnd, ...asOwner(owned, server, wanted, [statement])],
+        [noticeOurEnd, ...asOwner(owned, server, wanted, statementsOf(change, wanted))],
         () => undefined,
         decisive,
       ),

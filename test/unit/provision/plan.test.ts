@@ -1,16 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
-import { Failure, type FailureCode } from '../../src/failure.ts'
-import {
-  decide,
-  decideGrants,
-  decideInside,
-  isEmpty,
-  type Found,
-  type Plan,
-  type Wanted,
-} from '../../src/postgres/decide.ts'
-import type { Marker, Note } from '../../src/postgres/marker.ts'
-import type { DatabaseState, InsideState, RoleState, ServerState } from '../../src/postgres/state.ts'
+import { Failure, type FailureCode } from '../../../src/failure.ts'
+import type { Change } from '../../../src/provision/change.ts'
+import { decideGrants, plan, type Observed, type Plan } from '../../../src/provision/plan.ts'
+import type { Wanted } from '../../../src/provision/wanted.ts'
+import type { Marker, Note } from '../../../src/postgres/marker.ts'
+import type { DatabaseState, InsideState, RoleState, ServerState } from '../../../src/postgres/state.ts'
 
 const wanted: Wanted = {
   username: 'shop',
@@ -70,6 +64,7 @@ const server: ServerState = {
   admin: { name: 'admin', superuser: false, createRole: true, createDatabase: true, actsAs: null },
   role,
   database,
+  newDatabase: undefined,
   claims: [],
   unknownRoles: [],
   unavailableExtensions: [],
@@ -84,20 +79,51 @@ const inside: InsideState = {
   otherOwners: [],
 }
 
+/** As CREATE DATABASE makes one. */
+const newDatabase: DatabaseState = {
+  ...database,
+  publicConnects: true,
+  publicTemporary: true,
+  granted: false,
+  grantedOrPublic: false,
+}
+
 /** What a run finds where everything is as wanted, but for what is given. */
-function found(given: Partial<Omit<Found, 'server'>> & { server?: Partial<ServerState> } = {}): Found {
+function found(given: Partial<Omit<Observed, 'server'>> & { server?: Partial<ServerState> } = {}): Observed {
+  const seen = { ...server, ...given.server }
   return {
     evidence: 'proven',
+    secret: { kind: 'keep', keys: [] },
     secretHasPassword: true,
     secretNamesAll: true,
     literalLogsIn: false,
+    inside,
     ...given,
-    server: { ...server, ...given.server },
+    server: {
+      ...seen,
+      newDatabase: seen.database === undefined ? (seen.newDatabase ?? newDatabase) : undefined,
+    },
   }
 }
 
+/** Returns the plan. Throws what forbids it. */
+function decide(given: Observed, want: Wanted): Plan {
+  const planned = plan(given, want)
+  if (planned instanceof Failure) throw planned
+  return planned
+}
+
+function one<Kind extends Change['kind']>(
+  { changes }: Plan,
+  ...kinds: readonly Kind[]
+): Extract<Change, { kind: Kind }> | undefined {
+  return changes.find((change): change is Extract<Change, { kind: Kind }> =>
+    (kinds as readonly string[]).includes(change.kind),
+  )
+}
+
 /** Says in a few words what is decided: `set-password drift`, `role-claimed`. */
-function decided(given: Found, want: Wanted): string {
+function decided(given: Observed, want: Wanted): string {
   try {
     return inWords(decide(given, want))
   } catch (error) {
@@ -106,18 +132,21 @@ function decided(given: Found, want: Wanted): string {
   }
 }
 
-function inWords({ role, database, ours, grants }: Plan): string {
+function inWords(planned: Plan): string {
+  const password = one(planned, 'set-password')
+  const connect = one(planned, 'grant-connect')
+  const owner = one(planned, 'set-owner')
   return [
-    role.action,
-    role.reason,
-    role.note && 'note',
-    role.mark && 'mark',
-    database === 'create' && 'create-database',
-    !ours && 'not-ours',
-    grants?.application === true && 'grant',
-    grants?.revokePublic === true && 'revoke-public',
-    (grants?.connect.length ?? 0) > 0 && `connect ${grants?.connect.join(',') ?? ''}`,
-    grants?.owner && `owner ${grants.owner}`,
+    one(planned, 'create-role') ? 'create' : password ? 'set-password' : 'keep',
+    password?.reason,
+    one(planned, 'note-database') && 'note',
+    one(planned, 'create-role', 'set-password', 'mark-role')?.comment && 'mark',
+    one(planned, 'create-database') && 'create-database',
+    !planned.ours && 'not-ours',
+    one(planned, 'grant-database') && 'grant',
+    one(planned, 'revoke-public') && 'revoke-public',
+    connect && `connect ${connect.roles.join(',')}`,
+    owner && `owner ${owner.to}`,
   ]
     .filter((word) => typeof word === 'string')
     .join(' ')
@@ -126,22 +155,26 @@ function inWords({ role, database, ours, grants }: Plan): string {
 const noSecret = { evidence: 'absent', secretHasPassword: false, secretNamesAll: false } as const
 
 describe('the rows of the convergence table', () => {
-  test.each<[string, Found, string]>([
+  test.each<[string, Observed, string]>([
     [
       'no role, no Secret',
       found({ ...noSecret, server: { role: undefined, database: undefined } }),
-      'create mark create-database',
+      'create mark create-database grant revoke-public',
     ],
     ['role that is ours, no Secret', found(noSecret), 'set-password secret-gone'],
     ['role that is not ours', found({ evidence: 'wrong', server: { role: strange } }), 'role-not-ours'],
     ['Secret, no role', found({ evidence: 'wrong', server: { role: undefined } }), 'create mark not-ours'],
-    ['Secret, no database', found({ server: { database: undefined } }), 'keep create-database'],
+    [
+      'Secret, no database',
+      found({ server: { database: undefined } }),
+      'keep create-database grant revoke-public',
+    ],
     ['Secret and role, login works', found(), 'keep'],
     ['Secret and role, wrong password', found({ evidence: 'wrong' }), 'set-password drift'],
     [
       'a crash between role and database',
       found({ ...noSecret, server: { database: undefined } }),
-      'set-password secret-gone create-database',
+      'set-password secret-gone create-database grant revoke-public',
     ],
     [
       'a crash between database and REVOKE',
@@ -158,11 +191,11 @@ describe('the rows of the convergence table', () => {
   })
 
   test('a plan with nothing to do is empty, and only that', () => {
-    const plan = decide(found(), wanted)
-    const nothing = { grantSchema: false, extensions: [] }
-    expect(isEmpty(plan, nothing)).toBe(true)
-    expect(isEmpty(plan, { ...nothing, grantSchema: true })).toBe(false)
-    expect(isEmpty(plan, { ...nothing, extensions: ['citext'] })).toBe(false)
+    const empty = (given: Observed, want = wanted): boolean => decide(given, want).changes.length === 0
+    expect(empty(found())).toBe(true)
+    expect(empty(found({ inside: { ...inside, schemaGranted: false } }))).toBe(false)
+    expect(empty(found(), { ...wanted, extensions: ['citext'] })).toBe(false)
+    expect(empty(found({ secret: { kind: 'repair', keys: ['PGPORT'] } }))).toBe(false)
     for (const given of [
       found({ evidence: 'wrong' }),
       found({ server: { database: undefined } }),
@@ -175,7 +208,7 @@ describe('the rows of the convergence table', () => {
       found({ server: { database: { ...database, withoutConnect: ['backup'] } } }),
       found({ server: { database: { ...database, owner: 'shop' } } }),
     ]) {
-      expect(isEmpty(decide(given, wanted), nothing)).toBe(false)
+      expect(empty(given)).toBe(false)
     }
   })
 })
@@ -184,7 +217,7 @@ describe('who may set the password of a role', () => {
   const someoneElses = { secretNamesAll: false, evidence: 'wrong' } as const
   const byHand = { ...foreign, granted: true }
 
-  test.each<[string, Found, Wanted, string]>([
+  test.each<[string, Observed, Wanted, string]>([
     ['the marker names this Secret', found({ evidence: 'wrong' }), wanted, 'set-password drift'],
     [
       '(a) the password of the Secret logs in: only the marker is written',
@@ -282,7 +315,7 @@ describe('who may set the password of a role', () => {
 
   describe('where the admin has no ADMIN OPTION (from PostgreSQL 16 on)', () => {
     const beyond = { alterable: false }
-    test.each<[string, Found, Wanted, string]>([
+    test.each<[string, Observed, Wanted, string]>([
       ['nothing to do', found({ server: { role: { ...role, ...beyond } } }), wanted, 'keep'],
       [
         'a login that works, without a marker',
@@ -350,7 +383,7 @@ describe('who may set the password of a role', () => {
   })
 
   test('says how many sessions are open, and what adopting would do', () => {
-    const hint = (sessions: number, given: Partial<Found>): string => {
+    const hint = (sessions: number, given: Partial<Observed>): string => {
       const failure = thrown(() =>
         decide(found({ evidence: 'wrong', ...given, server: { role: { ...strange, sessions } } }), wanted),
       )
@@ -365,7 +398,7 @@ describe('who may set the password of a role', () => {
 })
 
 describe('whose database it is', () => {
-  test.each<[string, Found, Wanted, string]>([
+  test.each<[string, Observed, Wanted, string]>([
     ['ours, owned by the admin', found(), wanted, 'keep'],
     [
       'ours, owned by the application',
@@ -532,7 +565,7 @@ describe('whose database it is', () => {
   describe('where our marker names another database', () => {
     const elsewhere = { ...role, marker: { ...mark, database: 'old' } }
     test.each<[string, DatabaseState | undefined, string]>([
-      ['this one is yet to be made', undefined, 'keep note mark create-database'],
+      ['this one is yet to be made', undefined, 'keep note mark create-database grant revoke-public'],
       ['this one is the admin’s', database, 'keep mark not-ours'],
       ['this one is the application’s', { ...database, owner: 'shop' }, 'keep mark not-ours'],
       ['this one is somebody else’s', foreign, 'keep mark not-ours'],
@@ -549,26 +582,27 @@ describe('whose database it is', () => {
 
   test('what others wrote into a comment is kept wherever it is written anew, and said once', () => {
     const kept = { comment: 'ask Kim' }
-    const plan = (given: Partial<RoleState>): Plan =>
+    const planOf = (given: Partial<RoleState>): Plan =>
       decide(found({ server: { role: { ...strange, kept, ...given } } }), adopting)
     const said = expect.stringContaining('comment')
-    expect(plan({})).toMatchObject({ role: { kept }, notes: [said] })
+    const marked = { kind: 'mark-role', comment: { kept } }
+    expect(planOf({})).toMatchObject({ changes: [marked], notes: [said] })
     const elsewhere = { ...mark, database: 'old' }
-    expect(plan({ marker: elsewhere })).toMatchObject({ role: { kept }, notes: [] })
-    expect(plan({ kept: {} }).notes).toEqual([])
-    expect(plan({ marker: mark }).role).toEqual({ action: 'keep' })
+    expect(planOf({ marker: elsewhere })).toMatchObject({ changes: [marked], notes: [] })
+    expect(planOf({ kept: {} }).notes).toEqual([])
+    expect(planOf({ marker: mark }).changes).toEqual([])
   })
 
   test('a database to make is noted at a role that is there, unless something says so already', () => {
     const gone = { database: undefined }
     const adopted = (given: Partial<RoleState>): string =>
       decided(found({ evidence: 'wrong', server: { ...gone, role: { ...strange, ...given } } }), adopting)
-    expect(adopted({})).toBe('set-password adopted note mark create-database')
-    expect(adopted({ note })).toBe('set-password adopted mark create-database')
-    expect(decided(found({ server: gone }), wanted)).toBe('keep create-database')
+    expect(adopted({})).toBe('set-password adopted note mark create-database grant revoke-public')
+    expect(adopted({ note })).toBe('set-password adopted mark create-database grant revoke-public')
+    expect(decided(found({ server: gone }), wanted)).toBe('keep create-database grant revoke-public')
     const unmade = { ...role, marker: { ...mark, createdDatabase: false } }
     expect(decided(found({ server: { ...gone, role: unmade } }), wanted)).toBe(
-      'keep note mark create-database',
+      'keep note mark create-database grant revoke-public',
     )
   })
 
@@ -576,7 +610,7 @@ describe('whose database it is', () => {
     const given = found({ server: { role: strange, database: foreign } })
     expect(decide(given, adopting).notes).toContainEqual(expect.stringContaining('is open to PUBLIC'))
     const ours = decide(found({ server: { database: { ...database, publicConnects: true } } }), wanted)
-    expect(ours.grants?.revokePublic).toBe(true)
+    expect(ours.changes).toEqual([{ kind: 'revoke-public', privileges: ['CONNECT'] }])
     expect(ours.notes).toEqual([])
   })
 })
@@ -587,25 +621,26 @@ describe('grants', () => {
     ...rest,
     database: { ...database, ...given },
   })
-  const none = { application: false, revokePublic: false, connect: [] }
+  const grant = { kind: 'grant-database' }
+  const connect = (role: string): object => ({ kind: 'grant-connect', roles: [role] })
 
-  test.each<[string, ServerState, boolean, object]>([
-    ['as wanted', state({}), true, none],
+  test.each<[string, ServerState, boolean, readonly object[]]>([
+    ['as wanted', state({}), true, []],
+    ['only PUBLIC has CONNECT: the application gets its own', state({ granted: false }), true, [grant]],
+    ['the same on an adopted one', state({ granted: false }), false, []],
+    ['none at all on an adopted one', state({ grantedOrPublic: false }), false, [grant]],
     [
-      'only PUBLIC has CONNECT: the application gets its own',
-      state({ granted: false }),
+      'PUBLIC may make temporary tables',
+      state({ publicTemporary: true }),
       true,
-      { application: true },
+      [{ kind: 'revoke-public', privileges: ['TEMPORARY'] }],
     ],
-    ['the same on an adopted one', state({ granted: false }), false, none],
-    ['none at all on an adopted one', state({ grantedOrPublic: false }), false, { application: true }],
-    ['PUBLIC may make temporary tables', state({ publicTemporary: true }), true, { revokePublic: true }],
-    ['PUBLIC may connect to an adopted one', state({ publicConnects: true }), false, none],
-    ['who would be shut out', state({ withoutConnect: ['backup'] }), true, { connect: ['backup'] }],
-    ['who is shut out of an adopted one', state({ shutOut: ['pooler'] }), false, { connect: ['pooler'] }],
-    ['who would be shut out of an adopted one stays', state({ withoutConnect: ['backup'] }), false, none],
+    ['PUBLIC may connect to an adopted one', state({ publicConnects: true }), false, []],
+    ['who would be shut out', state({ withoutConnect: ['backup'] }), true, [connect('backup')]],
+    ['who is shut out of an adopted one', state({ shutOut: ['pooler'] }), false, [connect('pooler')]],
+    ['who would be shut out of an adopted one stays', state({ withoutConnect: ['backup'] }), false, []],
   ])('%s', (_, given, ours, expected) => {
-    expect(decideGrants(given, wanted, ours, [])).toEqual({ ...none, ...expected })
+    expect(decideGrants(given, wanted, ours, [])).toEqual(expected)
   })
 
   test.each<[string, string, Wanted['databaseOwner'], boolean, string | undefined]>([
@@ -619,8 +654,11 @@ describe('grants', () => {
     ['changes where it is adopted and somebody asks', 'shop', 'admin', false, 'admin'],
     ['changes where it is adopted and somebody asks', 'admin', 'app', false, 'app'],
   ])('the owner %s (owner %s, input %s, ours %s)', (_, owner, databaseOwner, ours, change) => {
-    const { owner: decision } = decideGrants(state({ owner }), { ...adopting, databaseOwner }, ours, [])
-    expect(decision).toBe(change)
+    const grants = decideGrants(state({ owner }), { ...adopting, databaseOwner }, ours, [])
+    const to = change === 'app' ? 'shop' : 'admin'
+    expect(grants).toEqual(
+      change === undefined ? [] : [{ kind: 'set-owner', from: owner, to, toApplication: change === 'app' }],
+    )
   })
 
   test.each(['admin', 'app'] as const)(
@@ -667,7 +705,7 @@ describe('grants', () => {
 
   test('a foreign owner with nothing to grant is none', () => {
     const given = state({ owner: 'dba', adminOwns: false })
-    expect(decideGrants(given, wanted, false, [])).toEqual(none)
+    expect(decideGrants(given, wanted, false, [])).toEqual([])
   })
 
   test('names are quoted in what the owner is to run', () => {
@@ -683,7 +721,7 @@ describe('what the admin lacks', () => {
   const without = (given: Partial<ServerState['admin']>): Partial<ServerState> => ({
     admin: { ...server.admin, ...given },
   })
-  test.each<[string, Found, string]>([
+  test.each<[string, Observed, string]>([
     [
       'CREATEROLE, with a role to make',
       found({
@@ -716,26 +754,26 @@ describe('what the admin lacks', () => {
 })
 
 describe('inside of the database', () => {
-  test.each<[string, Partial<InsideState>, Partial<ServerState>, readonly string[], object]>([
-    ['nothing', {}, {}, [], { grantSchema: false, extensions: [] }],
-    ['the schema', { schemaGranted: false }, {}, [], { grantSchema: true, extensions: [] }],
+  test.each<[string, Partial<InsideState>, Partial<ServerState>, readonly string[], readonly object[]]>([
+    ['nothing', {}, {}, [], []],
+    ['the schema', { schemaGranted: false }, {}, [], [{ kind: 'grant-schema' }]],
     [
       'extensions that are missing',
       { extensions: ['citext'] },
       {},
       ['citext', 'pgcrypto'],
-      { grantSchema: false, extensions: ['pgcrypto'] },
+      [{ kind: 'create-extension', extension: 'pgcrypto' }],
     ],
     [
       'one that is there, trusted or not',
       { extensions: ['dblink'] },
       { untrustedExtensions: ['dblink'], unavailableExtensions: ['dblink'] },
       ['dblink'],
-      { grantSchema: false, extensions: [] },
+      [],
     ],
-  ])('%s', (_, state, rest, extensions, plan) => {
-    const decision = decideInside({ ...inside, ...state }, { ...server, ...rest }, { ...wanted, extensions })
-    expect(decision).toEqual(plan)
+  ])('%s', (_, state, rest, extensions, changes) => {
+    const given = found({ inside: { ...inside, ...state }, server: rest })
+    expect(decide(given, { ...wanted, extensions }).changes).toEqual(changes)
   })
 
   test.each<[FailureCode, Partial<ServerState>]>([
@@ -743,10 +781,77 @@ describe('inside of the database', () => {
     ['extension-not-trusted', { untrustedExtensions: ['dblink'] }],
   ])('%s', (code, rest) => {
     const want = { ...wanted, extensions: ['citext', 'dblink'] }
-    const failure = thrown(() => decideInside(inside, { ...server, ...rest }, want))
+    const failure = thrown(() => decide(found({ server: rest }), want))
     expect(failure.code).toBe(code)
     expect(failure.message).toContain('"dblink"')
     expect(failure.message).not.toContain('citext')
+  })
+
+  test('a schema that the admin can give nothing on is refused, unless the owner changes first', () => {
+    const given = found({ inside: { ...inside, schemaGranted: false, schemaGrantable: false } })
+    expect(decided(given, wanted)).toBe('grant-ineffective')
+    expect(decided(given, { ...wanted, databaseOwner: 'app' })).toBe('keep owner shop')
+  })
+})
+
+describe('the plan as a whole', () => {
+  const first = found({
+    ...noSecret,
+    secret: { kind: 'create', keys: ['PGHOST', 'PGPASSWORD'] },
+    inside: { ...inside, schemaGranted: false },
+    server: {
+      role: undefined,
+      database: undefined,
+      newDatabase: { ...newDatabase, withoutConnect: ['backup'] },
+    },
+  })
+
+  test('says of a database that is yet to be made all that will be done to it, in order', () => {
+    const planned = decide(first, { ...wanted, extensions: ['citext'], databaseOwner: 'app' })
+    expect(planned.changes.map(({ kind }) => kind)).toEqual([
+      'create-role',
+      'create-database',
+      'create-extension',
+      'grant-database',
+      'grant-connect',
+      'revoke-public',
+      'set-owner',
+      'grant-schema',
+      'create-secret',
+    ])
+  })
+
+  test('can be written and read again, and holds no credential', () => {
+    const planned = decide(first, wanted)
+    expect(JSON.parse(JSON.stringify(planned))).toEqual(planned)
+    expect(JSON.stringify(planned)).not.toMatch(/SCRAM|values/)
+  })
+
+  test('leaves out what depends on what nobody has looked at yet', () => {
+    const { inside: _, ...unseen } = first
+    const kinds = decide(unseen, { ...wanted, extensions: ['citext'] }).changes.map(({ kind }) => kind)
+    expect(kinds).not.toContain('create-extension')
+    expect(kinds).not.toContain('grant-schema')
+  })
+
+  test('changes on a role that is there end with its password, before the Secret', () => {
+    const given = found({
+      evidence: 'wrong',
+      inside: { ...inside, schemaGranted: false },
+      secret: { kind: 'repair', keys: ['PGPORT'] },
+      server: { role: strange, database: undefined },
+    })
+    const kinds = decide(given, { ...adopting, extensions: ['citext'] }).changes.map(({ kind }) => kind)
+    expect(kinds).toEqual([
+      'note-database',
+      'create-database',
+      'create-extension',
+      'grant-database',
+      'revoke-public',
+      'grant-schema',
+      'set-password',
+      'repair-secret',
+    ])
   })
 })
 

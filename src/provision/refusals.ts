@@ -1,0 +1,200 @@
+import pg from 'pg'
+import { Failure } from '../failure.ts'
+import type { Marker } from '../postgres/marker.ts'
+import type { Claim, InsideState, RoleState, ServerState } from '../postgres/state.ts'
+import { count, sentence } from '../text.ts'
+import { statementsOf, type Change } from './change.ts'
+import type { Wanted } from './wanted.ts'
+
+const identifier = pg.escapeIdentifier
+
+/** Returns the error for an application that cannot be given its rights on schema `public`. */
+export function schemaRefused(seen: InsideState, wanted: Wanted, cause?: unknown): Failure {
+  const commands = commandsOf([{ kind: 'grant-schema' }], wanted)
+  return seen.schemaExists
+    ? ineffective(
+        `the rights of "${wanted.username}" on schema public of database "${wanted.database}"`,
+        `Its owner "${seen.schemaOwner ?? ''}" or a superuser can run in that database:`,
+        commands,
+        cause,
+      )
+    : ineffective(
+        `the rights of "${wanted.username}" on schema public, which database "${wanted.database}" does not have`,
+        'Whoever owns the database can run in it:',
+        ['CREATE SCHEMA public;', ...commands],
+        cause,
+      )
+}
+
+/** Returns the statements of changes, for somebody who may make them. */
+export function commandsOf(changes: readonly Change[], wanted: Wanted): readonly string[] {
+  return changes.flatMap((change) => statementsOf(change, wanted)).map((statement) => `${statement};`)
+}
+
+/** Returns the error for grants that the admin may not give, with the commands for whoever may. */
+export function ineffective(
+  what: string,
+  who: string,
+  commands: readonly string[],
+  cause?: unknown,
+): Failure {
+  return new Failure(
+    'grant-ineffective',
+    `The admin may not give ${what}.`,
+    [
+      'PostgreSQL grants nothing then. A frequent cause is a hardened template or another owner.',
+      who,
+      ...commands.map((command) => `  ${command}`),
+    ],
+    { cause },
+  )
+}
+
+/** Returns a name in quotes. */
+export function quoted(name: string): string {
+  return `"${name}"`
+}
+
+/** Returns the error for a role that another application's marker claims. */
+export function claimed(marker: Marker, wanted: Wanted): Failure {
+  return new Failure('role-claimed', `Role "${wanted.username}" belongs to ${marker.secret}.`, [
+    `This run would publish it as ${wanted.secret}, and each of the two would break the other's login.`,
+    'A frequent cause is the same names deployed from a second namespace: choose another app-username and app-database.',
+    `If the application moved, let the administrator run:`,
+    `  COMMENT ON ROLE ${identifier(wanted.username)} IS NULL;`,
+    'and set existing: adopt in the new place.',
+  ])
+}
+
+/** Returns the error for a role whose comment nobody can read. */
+export function unreadable(wanted: Wanted): Failure {
+  return new Failure(
+    'role-claimed',
+    `Role "${wanted.username}" belongs to an application that is not known: its comment cannot be read.`,
+    [
+      'It names pg-app-user, and was written by another version or changed by hand. No input takes such a role over.',
+      'Whom it speaks for, it may still show:',
+      lookAtComment(wanted.username),
+      'If that is no other application, let the administrator run:',
+      `  COMMENT ON ROLE ${identifier(wanted.username)} IS NULL;`,
+      'and set existing: adopt here for one run.',
+    ],
+  )
+}
+
+function lookAtComment(role: string): string {
+  return `  SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = ${pg.escapeLiteral(role)};`
+}
+
+/** Returns the error for a database that markers of others claim. */
+export function databaseClaimed(claims: readonly Claim[], wanted: Wanted): Failure {
+  const roles = claims.map(({ role }) => role)
+  const unread = claims.filter(({ secret }) => secret === undefined).map(({ role }) => role)
+  const owners = claims.map(({ role, secret }) => secret ?? `the application of role "${role}"`)
+  return new Failure('database-claimed', `Database "${wanted.database}" belongs to ${sentence(owners)}.`, [
+    `The comment of role ${sentence(roles.map(quoted))} says so. No input takes it over: choose another app-database.`,
+    ...(unread.length === 0
+      ? []
+      : [
+          `That of role ${sentence(unread.map(quoted))} cannot be read: it was written by another version or changed by hand. It says:`,
+          ...unread.map(lookAtComment),
+        ]),
+    'If it was given up there for good, let the administrator run:',
+    ...roles.map((role) => `  COMMENT ON ROLE ${identifier(role)} IS NULL;`),
+    'and set existing: adopt here.',
+  ])
+}
+
+/** Returns the error for a role of which nothing says whose it is. */
+export function notOurs(role: RoleState, secretHasPassword: boolean, wanted: Wanted): Failure {
+  const secret = secretHasPassword
+    ? 'the password of that Secret does not log in'
+    : 'that Secret holds no password'
+  const open =
+    role.sessions === 1
+      ? '1 session is open'
+      : `${count(role.sessions, 'session').replace(/^0/, 'no')} are open`
+  return new Failure(
+    'role-not-ours',
+    `Role "${wanted.username}" exists, and nothing says that it belongs to ${wanted.secret}.`,
+    [
+      `It has no pg-app-user comment, ${secret}, and ${open} as "${wanted.username}" now.`,
+      `If it is yours, for example made by hand before: set existing: adopt. It gets ${
+        secretHasPassword ? "the Secret's" : 'a new'
+      } password,`,
+      'and whatever still uses the old one stops working.',
+      'If it belongs to another application: choose another app-username.',
+    ],
+  )
+}
+
+/** Returns the error for a role that may not log in. */
+export function cannotLogin(role: RoleState, wanted: Wanted): Failure {
+  return new Failure(
+    'role-cannot-login',
+    role.canLogin
+      ? `The password of role "${wanted.username}" has expired (VALID UNTIL is past).`
+      : `Role "${wanted.username}" may not log in (NOLOGIN).`,
+    [
+      'Somebody locked it, most likely on purpose, so nothing here unlocks it. Ask the administrator, who can run:',
+      role.canLogin
+        ? `  ALTER ROLE ${identifier(wanted.username)} VALID UNTIL 'infinity';`
+        : `  ALTER ROLE ${identifier(wanted.username)} LOGIN;`,
+    ],
+  )
+}
+
+/** Returns the error for a role with more rights than an application has. */
+export function privileged(role: RoleState, wanted: Wanted): Failure {
+  return new Failure(
+    'role-privileged',
+    `Role "${wanted.username}" is more than an application role: ${role.dangers.join(', ')}.`,
+    [
+      'Whoever held its password could do far more than use one database, so this tool never takes such a role over.',
+      'Choose another app-username, or let the administrator take those attributes and memberships away.',
+    ],
+  )
+}
+
+/** Returns the error for a role that the admin may not change. */
+export function notAlterable(server: ServerState, wanted: Wanted): Failure {
+  const { admin } = server
+  if (!admin.createRole) return adminLacks(server, 'CREATEROLE')
+  return new Failure(
+    'admin-option-missing',
+    `The admin "${admin.name}" may not change role "${wanted.username}": it has no ADMIN OPTION on it.`,
+    [
+      'From PostgreSQL 16 on, CREATEROLE reaches only roles that the admin made itself. A superuser can run:',
+      `  GRANT ${identifier(wanted.username)} TO ${identifier(admin.name)} WITH ADMIN OPTION;`,
+    ],
+  )
+}
+
+/** Returns the error for an admin without an attribute. */
+export function adminLacks(server: ServerState, attribute: 'CREATEROLE' | 'CREATEDB'): Failure {
+  const { admin } = server
+  return new Failure(
+    'admin-rights-missing',
+    `The admin "${admin.name}" has no ${attribute}, so it cannot create ${
+      attribute === 'CREATEROLE' ? 'or change a role' : 'a database or change its owner'
+    }.`,
+    [
+      ...(admin.actsAs === null
+        ? []
+        : [
+            `It is set to act as "${admin.actsAs}" (ALTER ROLE … SET role), and is itself here: what it may do through that role does not count.`,
+          ]),
+      'Check that the access Secret is the one of the database admin. If it is, a superuser can run:',
+      `  ALTER ROLE ${identifier(admin.name)} ${attribute};`,
+    ],
+  )
+}
+
+/** Returns the error for a database whose owner is in the way. */
+export function foreignOwner(server: ServerState, wanted: Wanted, ...hint: string[]): Failure {
+  return new Failure(
+    'database-foreign-owner',
+    `Database "${wanted.database}" is owned by "${server.database?.owner ?? ''}", who is neither the admin nor "${wanted.username}".`,
+    hint,
+  )
+}

@@ -1,0 +1,13 @@
+/** What a run wants to be true, as far as PostgreSQL is concerned. */
+export interface Wanted {
+  readonly username: string
+  readonly database: string
+  /** The role of the access Secret. */
+  readonly admin: string
+  /** The application Secret, as `namespace/name`. */
+  readonly secret: string
+  readonly databaseOwner: 'admin' | 'app' | undefined
+  readonly extensions: readonly string[]
+  readonly connectRoles: readonly string[]
+  readonly existing: 'refuse' | 'adopt'
+}
