@@ -7,7 +7,7 @@ import type { Login } from '../../sandbox/postgres.ts'
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 import type { FailureCode } from '../../src/failure.ts'
 import { standing, type Outcome } from '../../src/outcome.ts'
-import type { Step } from '../../src/reporter.ts'
+import type { Question, Step } from '../../src/reporter.ts'
 import type { ProvisionRequest } from '../../src/request.ts'
 import { run } from '../../src/run.ts'
 import { Canaries } from './canary.ts'
@@ -30,6 +30,8 @@ export interface Run {
 export interface RunOptions {
   readonly signal?: AbortSignal
   readonly onStep?: (step: Step) => void
+  /** The answer of a person to the question whether to go on; without, nobody is asked. */
+  readonly answer?: (question: Question) => boolean
 }
 
 /** What an access Secret of a test has instead of the sandbox's. */
@@ -236,9 +238,10 @@ export class Bench {
   }
 
   /** Provisions, and sees to it that neither session nor lock nor tunnel is left when it has ended. */
-  async run(request: ProvisionRequest, { signal, onStep }: RunOptions = {}): Promise<Run> {
+  async run(request: ProvisionRequest, { signal, onStep, answer }: RunOptions = {}): Promise<Run> {
     const recorder = new Recorder(onStep)
     this.#running += 1
+    if (answer !== undefined) recorder.confirm = (question) => Promise.resolve(answer(question))
     const outcome = await run(request, recorder, signal ?? new AbortController().signal)
     this.#running -= 1
     recorder.end(outcome)

@@ -8,6 +8,8 @@ import type { Reporter, Step } from '../../src/reporter.ts'
 export class Recorder implements Reporter {
   readonly masked = new Set<string>()
   readonly steps: Step[] = []
+  /** There where somebody is to be asked. */
+  confirm?: NonNullable<Reporter['confirm']>
   readonly #onStep: (step: Step) => void
   readonly #raw: string[] = []
   readonly #shown: string[] = []

@@ -1,0 +1,73 @@
+import { beforeAll, describe, expect, test } from '@jest/globals'
+import type { Question } from '../../src/reporter.ts'
+import { identifier, useBench, type Application } from '../support/bench.ts'
+
+const bench = useBench()
+const watcher = 'plan_watcher'
+
+beforeAll(async () => {
+  await bench.role(watcher)
+  await bench.sql(`GRANT pg_monitor TO ${watcher}`)
+})
+
+/** Returns what a person is asked, and what a dry run says, before the first change. */
+async function announced(application: Application): Promise<{ asked: string; said: string }> {
+  const questions: Question[] = []
+  await application.run(
+    {},
+    {
+      answer: (question) => {
+        questions.push(question)
+        return false
+      },
+    },
+  )
+  const { log } = await application.run({ dryRun: true })
+  const asked = questions.flatMap(({ steps }) => steps.map(({ subject, text }) => `${subject} ${text}`))
+  return { asked: asked.join('\n'), said: log }
+}
+
+describe('what is announced before the first change', () => {
+  test('a new owner, also of a database that is yet to be made', async () => {
+    const application = bench.application({ databaseOwner: 'app' })
+    const { role } = application
+    for (const text of Object.values(await announced(application))) {
+      expect(text).toContain(`owner ${bench.admin.user}; would be given to ${role}`)
+    }
+    const { done } = await application.run()
+    expect(done).toContain('database owner-changed')
+  })
+
+  test('who gets CONNECT', async () => {
+    const application = await bench.established()
+    await bench.sql(`REVOKE CONNECT ON DATABASE ${identifier(application.database)} FROM ${watcher}`)
+    for (const text of Object.values(await announced(application))) {
+      expect(text).toContain(`CONNECT for ${watcher} is missing; would be granted`)
+    }
+    expect((await application.run()).log).toContain(`${watcher}: CONNECT`)
+  })
+
+  test('that PUBLIC loses what it may do in a new database, and who keeps it', async () => {
+    const application = bench.application()
+    for (const text of Object.values(await announced(application))) {
+      expect(text).toContain('CONNECT and TEMPORARY are open to PUBLIC; would be taken away')
+      expect(text).toContain(`CONNECT for ${watcher} is missing; would be granted`)
+    }
+  })
+})
+
+test('all inputs that change the plan: what the dry run lists is what the run does, and then nothing is left', async () => {
+  const extensions = ['citext']
+  const connectRoles = [watcher]
+  for (const databaseOwner of ['app', 'admin', undefined] as const) {
+    for (const inputs of [{}, { extensions }, { connectRoles }, { extensions, connectRoles }]) {
+      const application = bench.application({ databaseOwner, ...inputs })
+      const dry = await application.run({ dryRun: true })
+      const run = await application.run()
+      expect(run.code).toBeUndefined()
+      expect(dry.outcome.list).toEqual(run.outcome.list)
+      expect(run.outcome.list.length).toBeGreaterThan(4)
+      expect((await application.run()).outcome.list).toEqual([])
+    }
+  }
+})
