@@ -9,7 +9,7 @@ import type { Attempt, Session } from '../postgres/session.ts'
 import type { ServerState } from '../postgres/state.ts'
 import type { Run } from '../run.ts'
 import { codeSpan, count } from '../text.ts'
-import { allOf } from '../under-way.ts'
+import { allOf, underWay } from '../under-way.ts'
 import { changesOf, listed, type Change, type ChangeOf, type Stage } from './change.ts'
 import {
   changeGrants,
@@ -40,10 +40,13 @@ export async function apply(look: Look, lock: Lock<unknown>, run: Run): Promise<
 
   deadline.enter('the database and its grants')
   await makeDatabase(look, run)
-  const inside = await enterDatabase(look, run)
+  // These take nothing but the database: they arrive while the grants are given.
+  const entering = underWay(enterDatabase(look, run))
+  const arriving = isNew(look) ? underWay(sessions.tryAs(look.login)) : undefined
   // Before the application may create anything where the scripts of extensions run.
-  await createExtensions(look, inside, run)
+  await createExtensions(look, entering, run)
   const server = await putGrantsRight(look, run)
+  const inside = await entering
   await putSchemaRight(look, inside, server, run)
 
   // What nothing takes back comes after all that may be refused.
@@ -53,11 +56,17 @@ export async function apply(look: Look, lock: Lock<unknown>, run: Run): Promise<
 
   deadline.enter('the proof')
   // Whether the lock is still held is asked along with the proof, which is the last there is before the Secret.
-  const attempt = await sessions.tryAs(look.login)
+  const attempt = await (arriving ?? sessions.tryAs(look.login))
   await allOf(makeSureOf(lock), prove(look, attempt, run))
 
   deadline.enter('the Secret')
   await publish(look, run)
+}
+
+/** Says whether role and database are both made by this run: then the login depends on nothing that comes later. */
+function isNew({ plan }: Look): boolean {
+  const kinds = plan.changes.map(({ kind }) => kind)
+  return kinds.includes('create-role') && kinds.includes('create-database')
 }
 
 /** Without the lock, another run may have set another password meanwhile. */
@@ -135,10 +144,11 @@ async function enterDatabase({ plan }: Look, { sessions, wanted }: Run): Promise
   return needed ? await sessions.asAdmin(wanted.database) : undefined
 }
 
-async function createExtensions(look: Look, session: Session | undefined, run: Run): Promise<void> {
+async function createExtensions(look: Look, entering: Promise<Session | undefined>, run: Run): Promise<void> {
   const { plan, server } = look
   const { journal, wanted } = run
   for (const change of changesOf('extensions', plan.changes)) {
+    const session = await entering
     if (change.kind !== 'create-extension' || session === undefined) continue
     await make([change], look, run, (decisive) => createExtension(session, change, server, wanted, decisive))
     journal.row(rowDone([change], plan.changes, wanted, 'in schema `public`'))

@@ -362,7 +362,7 @@ describe('on a terminal', () => {
     )
     expect(session.shown()).toContain('\x1b[32m')
     expect(stripVTControlCharacters(session.shown())).toMatch(
-      /^\+ grants +agreed: not there; would be given\r$/m,
+      /^\+ grants +agreed: all on the database for agreed is missing; would be granted\r$/m,
     )
     session.type('y\r')
     const { code, stdout } = await session.ended
