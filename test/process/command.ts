@@ -24,6 +24,8 @@ export interface CommandSetting {
   readonly sandbox: Sandbox
   /** Further credentials that must not show anywhere. */
   readonly secrets?: readonly string[]
+  /** Whether the password of the application cannot be told from other text, so that a search would find it anywhere. */
+  readonly commonplace?: boolean
 }
 
 /** What came of a command. */
@@ -145,8 +147,11 @@ async function filesOf(home: string): Promise<Record<string, string>> {
 }
 
 /** Fails if a credential of the sandbox, or of the application it was called for, shows in what a command left. */
-function checked({ sandbox, args, secrets = [] }: CommandSetting, run: CommandRun): CommandRun {
-  const [, secret] = /--app-secret=(\S+)/.exec(args.join(' ')) ?? []
+function checked(
+  { sandbox, args, secrets = [], commonplace = false }: CommandSetting,
+  run: CommandRun,
+): CommandRun {
+  const [, secret] = commonplace ? [] : (/--app-secret=(\S+)/.exec(args.join(' ')) ?? [])
   const canaries = canariesOf(sandbox, secret === undefined ? [] : [secret])
   for (const each of secrets) canaries.plant(each)
   const leaks = canaries.leaks({ stdout: run.stdout, stderr: run.stderr, ...run.files })
