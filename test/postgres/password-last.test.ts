@@ -65,27 +65,29 @@ const inside =
     for (const statement of statements) await bench.sql(statement, [], database)
   }
 
+/** Leaves schema public to a superuser alone. */
+async function closeSchema(application: Application): Promise<void> {
+  await inside(
+    'ALTER SCHEMA public OWNER TO postgres',
+    `REVOKE ALL ON SCHEMA public FROM PUBLIC, ${identifier(application.role)}`,
+  )(application)
+}
+
 const refusals: readonly Refusal[] = [
   {
     what: 'the grant on schema public',
     code: 'grant-ineffective',
-    given: async (application) => {
-      await inside(
-        'ALTER SCHEMA public OWNER TO postgres',
-        `REVOKE ALL ON SCHEMA public FROM PUBLIC, ${identifier(application.role)}`,
-      )(application)
-    },
+    given: closeSchema,
     foreseen: true,
   },
   {
     what: 'a part of the grant on schema public',
     code: 'grant-ineffective',
     given: async (application) => {
-      await inside(
-        'ALTER SCHEMA public OWNER TO postgres',
-        `REVOKE ALL ON SCHEMA public FROM PUBLIC, ${identifier(application.role)}`,
-        `GRANT USAGE ON SCHEMA public TO ${identifier(bench.admin.user)} WITH GRANT OPTION`,
-      )(application)
+      await closeSchema(application)
+      await inside(`GRANT USAGE ON SCHEMA public TO ${identifier(bench.admin.user)} WITH GRANT OPTION`)(
+        application,
+      )
     },
     foreseen: true,
   },

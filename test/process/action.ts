@@ -60,9 +60,7 @@ export async function startAction(setting: ActionSetting): Promise<StartedAction
   const { main, env } = await prepareStep(paths, setting.inputs ?? {})
   const mark = (await sandbox?.postgres.logSize()) ?? 0
   const start = performance.now()
-  const { script } = setting
-  const first = script === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(script)}`]
-  const child = spawn(process.execPath, [...first, main], {
+  const child = spawn(process.execPath, [...importing(setting.script), main], {
     cwd: paths.work,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...env, ...setting.env },
@@ -117,6 +115,11 @@ export async function startAction(setting: ActionSetting): Promise<StartedAction
     }
   }
   return { child, stdout: () => written.stdout, ended: end() }
+}
+
+/** Gives the words that make Node.js run a module before all else. */
+export function importing(script: string | undefined): readonly string[] {
+  return script === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(script)}`]
 }
 
 /** Gives the inputs that provision an application of this name in the sandbox. */

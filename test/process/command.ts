@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 import { spawn as spawnOnTerminal } from '@lydell/node-pty'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { Canaries } from '../support/canary.ts'
-import { tokenOf } from './action.ts'
+import { importing, tokenOf } from './action.ts'
 
 /** How the built command line is started. */
 export interface CommandSetting {
@@ -18,8 +18,14 @@ export interface CommandSetting {
   readonly input?: string
   /** What nobody reads to its end: the reader goes away, as `head` does, before anything is written. */
   readonly unread?: 'stdout' | 'stderr'
+  /** A module that Node.js runs first. */
+  readonly script?: string
   /** Whose credentials must not show anywhere. */
   readonly sandbox: Sandbox
+  /** Further credentials that must not show anywhere. */
+  readonly secrets?: readonly string[]
+  /** Whether the password of the application cannot be told from other text, so that a search would find it anywhere. */
+  readonly commonplace?: boolean
 }
 
 /** What came of a command. */
@@ -28,7 +34,7 @@ export interface CommandRun {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
-  /** The files of its folder, by name. */
+  /** The files of its folder, by their paths in it. */
   readonly files: Readonly<Record<string, string>>
 }
 
@@ -59,7 +65,7 @@ export function optionsFor(sandbox: Sandbox, name: string): string[] {
 /** Runs the built command line in a pipe, and fails if a credential shows. */
 export async function runCommand(setting: CommandSetting): Promise<CommandRun> {
   return await inFolder(async (home) => {
-    const child = spawn(process.execPath, [program, ...setting.args], {
+    const child = spawn(process.execPath, [...importing(setting.script), program, ...setting.args], {
       cwd: home,
       env: { PATH: process.env['PATH'], HOME: home, ...setting.env },
     })
@@ -132,16 +138,22 @@ async function inFolder<Result>(work: (home: string) => Promise<Result>): Promis
 }
 
 async function filesOf(home: string): Promise<Record<string, string>> {
-  const entries = await readdir(home, { withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile())
-  const contents = files.map(async ({ name }) => [name, await readFile(join(home, name), 'utf8')] as const)
+  const entries = await readdir(home, { withFileTypes: true, recursive: true })
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+  const contents = files.map(async (file) => [relative(home, file), await readFile(file, 'utf8')] as const)
   return Object.fromEntries(await Promise.all(contents))
 }
 
 /** Fails if a credential of the sandbox, or of the application it was called for, shows in what a command left. */
-function checked({ sandbox, args }: CommandSetting, run: CommandRun): CommandRun {
-  const [, secret] = /--app-secret=(\S+)/.exec(args.join(' ')) ?? []
+function checked(
+  { sandbox, args, secrets = [], commonplace = false }: CommandSetting,
+  run: CommandRun,
+): CommandRun {
+  const [, secret] = commonplace ? [] : (/--app-secret=(\S+)/.exec(args.join(' ')) ?? [])
   const canaries = canariesOf(sandbox, secret === undefined ? [] : [secret])
+  for (const each of secrets) canaries.plant(each)
   const leaks = canaries.leaks({ stdout: run.stdout, stderr: run.stderr, ...run.files })
   if (leaks.length > 0) throw new Error(`${leaks.join('\n')}\n\n${run.stdout}${run.stderr}`)
   return run

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Client, escapeIdentifier, escapeLiteral } from 'pg'
+import { parse } from 'yaml'
 import type { Interception } from '../../sandbox/api.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { changed, inputsFor, runAction, tokenOf, type ActionRun, type ActionSetting } from './action.ts'
+import { optionsFor, runCommand, startOnTerminal } from './command.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {
@@ -187,6 +189,103 @@ describe('foreign text starts no workflow command', () => {
     expect(run.outputs.database).toBe(oneLine)
     expectNoForgery(run)
     expect(outsideFences(run.summary)).not.toMatch(/^(# x|##\[|::)|<img>/m)
+  })
+})
+
+describe('a name of a user with signs that nobody sees is shown without them', () => {
+  /** Marks of direction, of no width, ends of a line, and a colour. */
+  const hidden = [
+    '\u202e',
+    '\u2066',
+    '\u200b',
+    '\u061c',
+    '\ufeff',
+    '\u2028',
+    '\u2029',
+    '\u0085',
+    '\r\n',
+    '\x1b[31m',
+  ]
+  const username = `kim${hidden.join('x')}end`
+  /** As it may be shown: what a colour was made of is text. */
+  const shown = `kim ${'x '.repeat(hidden.length - 1)}[31mend`
+
+  beforeAll(() => {
+    undo = sandbox.api.intercept(({ path }) =>
+      path.endsWith('/selfsubjectreviews')
+        ? { status: 201, body: { status: { userInfo: { username } } } }
+        : undefined,
+    )
+  })
+  afterAll(() => {
+    undo()
+  })
+  let undo: () => void
+
+  /** Signs that nobody sees, as they are and as formats write them; line ends and what a face itself sends aside. */
+  function hiddenIn(face: string): readonly string[] {
+    const own = /\x1b\[0Ksection_(?:start|end):\d+:\w+(?:\[collapsed=true\])?\r\x1b\[0K/g
+    const written = face
+      .replace(own, '')
+      .replace(/&#x([\da-f]+);|\\u([\da-f]{4})/gi, (_, one?: string, other?: string) =>
+        String.fromCodePoint(Number.parseInt(one ?? other ?? '', 16)),
+      )
+      .replace(/&#(\d+);/g, (_, point: string) => String.fromCodePoint(Number(point)))
+    return written.match(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu) ?? []
+  }
+
+  /** The subjects of all RoleBindings in a text, which stands alone or is indented. */
+  function subjectsIn(text: string): readonly string[] {
+    return [...text.matchAll(/kind: User\n +name: (.*)$/gm)].map(([, name = '']) => String(parse(name)))
+  }
+
+  const lacking = { 'access-secret': 'misspelt' }
+  const gate = { 'go-live': 'warn', 'go-live-profile': 'premium', 'dry-run': 'true' }
+
+  test.each([lacking, gate])('by the action: %j', async (inputs) => {
+    const given = { ...inputsFor(sandbox, 'hidden'), ...inputs }
+    const run = await runAction({ sandbox, inputs: given, env: { RUNNER_DEBUG: '1' } })
+    expect(run.log).toContain(`as ${shown} · kubeconfig from`)
+    const roles = inputs === lacking ? [run.log, run.summary] : [run.summary]
+    for (const role of roles) expect(new Set(subjectsIn(role))).toEqual(new Set([shown]))
+    if (inputs === lacking) {
+      const [error] = run.commands.filter(({ name }) => name === 'error')
+      expect(error?.data).toContain(`${shown} lacks`)
+    }
+    const commands = run.commands.filter(({ name }) => name !== 'add-mask')
+    for (const face of [run.stdout, run.summary, JSON.stringify(commands), ...Object.values(run.reports)]) {
+      expect(hiddenIn(face)).toEqual([])
+    }
+  })
+
+  test.each([lacking, gate])('in a job of GitLab: %j', async (inputs) => {
+    const env = { KUBECONFIG: sandbox.kubeconfig, CI: 'true', GITLAB_CI: 'true' }
+    const options = Object.entries(inputs).map(([name, value]) => `--${name}=${value}`)
+    const args = [...optionsFor(sandbox, 'hidden'), '--report-directory=report', '--output=json', ...options]
+    const run = await runCommand({ sandbox, args: ['provision', ...args, '--verbose'], env })
+    expect(run.stderr).toContain(`as ${shown} · kubeconfig from`)
+    const sections = [...run.stderr.matchAll(/section_start:[^]*?section_end:/g)].join('\n')
+    expect(new Set(subjectsIn(sections))).toEqual(new Set([shown]))
+    if (inputs === lacking) {
+      expect(JSON.parse(run.stdout)).toMatchObject({
+        failure: { message: expect.stringContaining(`${shown} lacks`) as unknown },
+      })
+    }
+    for (const face of [run.stdout, run.stderr, ...Object.values(run.files)]) {
+      expect(hiddenIn(face)).toEqual([])
+    }
+  })
+
+  test.each([lacking, gate])('on a terminal: %j', async (inputs) => {
+    const options = Object.entries(inputs).map(([name, value]) => `--${name}=${value}`)
+    const args = ['provision', ...optionsFor(sandbox, 'hidden'), ...options, '--verbose']
+    // A terminal that takes no control sequences is sent none but colours.
+    const env = { KUBECONFIG: sandbox.kubeconfig, TERM: 'dumb', NO_COLOR: '1' }
+    const session = startOnTerminal({ sandbox, args, env })
+    const run = await session.ended
+    expect(run.stdout).toContain(`as ${shown} · kubeconfig from`)
+    expect(new Set(subjectsIn(run.stdout))).toEqual(new Set([shown]))
+    expect(hiddenIn(session.shown().replaceAll('\r\n', '\n'))).toEqual([])
   })
 })
 
