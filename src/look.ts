@@ -11,7 +11,7 @@ import {
 } from './kubernetes/application-secret.ts'
 import { poolerFailure } from './postgres/failure.ts'
 import { lockScript, tryLock, type Lock } from './postgres/lock.ts'
-import { unproven, weigh } from './postgres/login.ts'
+import { doubtAbout, unproven, weigh } from './postgres/login.ts'
 import { isAmbiguous } from './postgres/scram.ts'
 import type { Attempt, Login, Session } from './postgres/session.ts'
 import type { Sessions } from './postgres/sessions.ts'
@@ -239,16 +239,8 @@ export class Looker {
         'If it stays, ask the administrator to let the Service select the primary (with Spilo: spilo-role=master).',
       ])
     }
-    if (session.exchange === 'none') {
-      journal.note(
-        `unproven: PostgreSQL let the admin "${server.admin.name}" in without a password, so that anything may have answered in its place`,
-      )
-    }
-    if (session.exchange === 'md5') {
-      journal.note(
-        `the admin "${server.admin.name}" logs in with MD5, which does not prove the server: ask the administrator for scram-sha-256`,
-      )
-    }
+    const doubt = doubtAbout(session, server.admin.name)
+    if (doubt !== undefined) journal.note(doubt)
     if (journal.serverVersion !== undefined) return
     journal.serverVersion = server.version
     const encryption = session.encryption ?? 'no TLS'

@@ -66,7 +66,7 @@ export const parameters = [
     name: 'expect-ca',
     kind: 'fingerprints',
     description:
-      'SHA-256 fingerprint of the certificate authority that the kubeconfig must name, in hex; it stops if the kubeconfig names another beside it, or none. Several, as during a renewal: one per line or comma-separated.',
+      'SHA-256 fingerprint of the certificate authority that the kubeconfig must name, in hex; it stops if the kubeconfig names another beside it, or none. Several, as during a renewal: one per line or comma-separated. With `expect-server`, the kubeconfig may name no other `tls-server-name` than the host of its server.',
   },
   {
     name: 'access-secret',

@@ -73,7 +73,7 @@ export async function run(
   }
   const failure = await endedBy(tell(), deadline)
   deadline.stop()
-  await inTime(sessions?.endAll(), deadline.signal.aborted ? graceMs.goodbye : goodbyeMs)
+  await awaitAtMost(sessions?.endAll(), deadline.signal.aborted ? graceMs.goodbye : goodbyeMs)
   api?.close()
   return journal.outcome(request, failure)
 }
@@ -94,8 +94,8 @@ async function endedBy(
   })
 }
 
-/** Waits for an end that may never come. */
-async function inTime(end: Promise<void> | undefined, ms: number): Promise<void> {
+/** Waits so long at most for an end that may never come. */
+async function awaitAtMost(end: Promise<void> | undefined, ms: number): Promise<void> {
   const ended = new AbortController()
   const overdue = sleep(ms, undefined, { signal: ended.signal })
   await Promise.race([end, underWay(overdue)]).finally(() => {

@@ -5,20 +5,37 @@ import { formatFailure } from './report/log.ts'
 import { sentence } from './text.ts'
 
 /**
- * What Node.js and its OpenSSL read before the first line of a program: it may print or write down what is sent, turn off
- * what a certificate is checked for, or load code. NODE_EXTRA_CA_CERTS stays: it adds to the authorities that are trusted
- * where none is given, and counts nowhere else.
+ * What Node.js and its OpenSSL read before the first line of a program, and what could print or write down what is sent, turn
+ * off what a certificate is checked for, lead elsewhere, or load code. The image unsets the same names. What adds to the
+ * authorities that are trusted where none is given (NODE_EXTRA_CA_CERTS, NODE_USE_SYSTEM_CA) counts nowhere else, and stays.
  * Source: https://nodejs.org/api/cli.html#environment-variables_1
  */
-const readAtStart =
-  /^(NODE_(?!(ENV|VERSION|EXTRA_CA_CERTS|NO_WARNINGS)$)|OPENSSL_(CONF|MODULES|ENGINES)$|SSLKEYLOGFILE$)/i
+export const readAtStart: readonly string[] = [
+  'NODE_COMPILE_CACHE',
+  'NODE_DEBUG',
+  'NODE_DEBUG_NATIVE',
+  'NODE_ICU_DATA',
+  'NODE_OPTIONS',
+  'NODE_PATH',
+  'NODE_PRESERVE_SYMLINKS',
+  'NODE_PRESERVE_SYMLINKS_MAIN',
+  'NODE_REDIRECT_WARNINGS',
+  'NODE_TLS_REJECT_UNAUTHORIZED',
+  'NODE_USE_ENV_PROXY',
+  'NODE_V8_COVERAGE',
+  'OPENSSL_CONF',
+  'OPENSSL_CONF_INCLUDE',
+  'OPENSSL_ENGINES',
+  'OPENSSL_MODULES',
+  'SSLKEYLOGFILE',
+]
 
 /** What node-postgres reads in place of what it is not told. Source: its connection-parameters.js, and pgpass. */
 const readByPostgres = /^PG(?!_)/i
 
-/** Gives the variables that have their say before a program does, and are not to have it. */
+/** Gives the variables that have their say before a program does, and are not to have it. Windows has names in any case. */
 export function meddling(variables: NodeJS.ProcessEnv): readonly string[] {
-  return Object.keys(variables).filter((name) => readAtStart.test(name))
+  return Object.keys(variables).filter((name) => readAtStart.includes(name.toUpperCase()))
 }
 
 /**

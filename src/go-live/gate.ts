@@ -4,6 +4,7 @@ import { stopwatch } from '../journal.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../kubernetes/application-secret.ts'
 import { roleManifests } from '../kubernetes/manifest.ts'
 import { rightsOfRoles } from '../kubernetes/right.ts'
+import { doubtAbout } from '../postgres/login.ts'
 import type { Login, Session } from '../postgres/session.ts'
 import type { Exchange } from '../postgres/authentication.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
@@ -89,6 +90,8 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
     observeCluster(api, request, cluster.pod, cluster.selector),
     observeApplication(api, namespace, request.appSecret),
   ])
+  const doubt = doubtAbout(admin, server.admin.name)
+  if (doubt !== undefined) journal.note(doubt)
   journal.serverVersion ??= server.version
   journal.secretVersion ??= secret?.resourceVersion
   const at = new Date()

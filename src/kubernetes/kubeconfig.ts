@@ -82,6 +82,7 @@ export function loadCluster(request: ClusterRequest, mask: Mask): ClusterAccess 
 
   const found = clusterOf(clusterEntry, clusterName, server, source)
   const cluster = expectAuthority(found, request.expectCa, name)
+  if (request.expectServer !== undefined && request.expectCa !== undefined) expectName(found, server, name)
   for (const password of urlPasswords(cluster.proxyUrl)) mask(password)
   const user = userOf(userEntry, userName, cluster, source, mask)
   const tokenFile = text(userEntry.fields, 'tokenFile')
@@ -435,6 +436,22 @@ function expectAuthority(
     throw refused(`trusts the authority with the SHA-256 fingerprint ${other.fingerprint256}`)
   const compared = authorities.map((authority) => authority.toString()).join('')
   return { ...cluster, caData: Buffer.from(compared).toString('base64') }
+}
+
+/**
+ * An authority may vouch for many servers. Where the address is expected as well, what it has to vouch for is the host of
+ * that address: under another name the same authority could lead to another cluster.
+ */
+function expectName({ tlsServerName }: Cluster, server: URL, context: string): void {
+  if (tlsServerName === undefined || tlsServerName.toLowerCase() === server.hostname) return
+  throw new Failure(
+    'server-unexpected',
+    `Context "${oneLine(context)}" takes the certificate of "${oneLine(tlsServerName)}" for that of ${server.hostname} (tls-server-name), and expect-server and expect-ca are set.`,
+    [
+      'With a proxy on the way, that leads to any server which the expected authority vouches for.',
+      'Use that name as the server in the kubeconfig, and as expect-server. Or take tls-server-name out.',
+    ],
+  )
 }
 
 /** Gives the certificates of a bundle; what is none, or cannot be read, is left out. */

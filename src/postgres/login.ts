@@ -175,6 +175,17 @@ export function unproven({ user }: Login, exchange: 'none' | 'md5' = 'none'): Fa
   )
 }
 
+/** Returns what is to be said about the login of an admin that proves less than SCRAM does; nothing about any other. */
+export function doubtAbout({ exchange }: Session, admin: string): string | undefined {
+  if (exchange === 'none') {
+    return `unproven: PostgreSQL let the admin "${admin}" in without a password, so that anything may have answered in its place`
+  }
+  if (exchange === 'md5') {
+    return `the admin "${admin}" logs in with MD5, which does not prove the server: ask the administrator for scram-sha-256`
+  }
+  return undefined
+}
+
 /** As `refusalFailure`, with what a wrong password means for the admin of the access Secret. */
 export function adminRefusalFailure(
   refusal: pg.DatabaseError | undefined,

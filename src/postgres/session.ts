@@ -80,7 +80,8 @@ export function sqlState(error: unknown): string | undefined {
  * Logs in on a connection of its own, in the ways the sslmode allows.
  *
  * @throws Failure of the tunnel, `tls-failed`, `cleartext-password-demanded`, `channel-binding-failed`,
- *   `login-unsupported`, `tunnel-lost`, or the deadline's. What the server itself says against the login is no error here but the attempt's `refusal`.
+ *   `login-unsupported`, `tunnel-lost`, or the deadline's. What the server itself says against the login is no error here
+ *   but the attempt's `refusal`.
  */
 export async function logIn(
   connections: Connections,

@@ -204,6 +204,31 @@ describe('a server that asks for no password may be any server', () => {
     })
   })
 
+  test.each(['trust', 'md5'] as const)('the gate alone says how the admin was let in: %s', async (method) => {
+    const name = bench.name('admin')
+    const admin = { user: name, password: bench.password(`md5 or not, of ${name}`) }
+    await bench.inDatabase('postgres', async (client) => {
+      await client.query("SET password_encryption = 'md5'")
+      await client.query(
+        `CREATE ROLE ${identifier(name)} LOGIN CREATEDB CREATEROLE PASSWORD ${literal(admin.password)}`,
+      )
+    })
+    const application = bench.application({ unproven: 'accept', accessSecret: bench.access({ admin }) })
+    const goLive = {
+      enforcement: { enforced: false, why: 'go-live is "warn"' },
+      profile: 'standard',
+      file: 'go-live.yaml',
+      fileNamed: false,
+    } as const
+    const lines = [`host all ${name} all ${method}`]
+    const { outcome } = await bench.withHba(lines, spiloHba, () =>
+      application.run({ provision: false, goLive }),
+    )
+    expect(outcome.notes).toContainEqual(
+      expect.stringContaining(method === 'trust' ? 'without a password' : 'logs in with MD5'),
+    )
+  })
+
   test('a server that asks for MD5 where this run set a verifier of SCRAM is another one', async () => {
     const application = bench.application()
     let created = false

@@ -246,6 +246,32 @@ describe('the expected authority', () => {
     )
   })
 
+  describe('with the name that its certificate is checked for', () => {
+    const both = { expectCa: [print ?? ''], expectServer: 'https://api.example.com:6443' }
+    test.each<[string, object, string, Partial<typeof both>, boolean]>([
+      ['the one of the address', {}, 'api.example.com', both, true],
+      ['the same, in capitals', {}, 'API.Example.com', both, true],
+      ['another one', {}, 'staging.example.com', both, false],
+      ['another one of the same domain', {}, 'example.com', both, false],
+      ['another one, through a proxy', { 'proxy-url': 'http://p' }, 'staging.example.com', both, false],
+      ['another one, of a bare host', {}, 'kubernetes', { ...both, expectServer: 'api.example.com' }, false],
+      ['another one, of any address', {}, 'kubernetes', { expectCa: both.expectCa }, true],
+      ['another one, of any authority', {}, 'kubernetes', { expectServer: both.expectServer }, true],
+    ])('%s', async (_, more, name, expected, same) => {
+      const cluster = { ...trusting(own), ...more, 'tls-server-name': name }
+      const outcome = await load({ input: kubeconfig({ cluster }) }, expected).catch(
+        (error: unknown) => error,
+      )
+      if (same) expect(outcome).toMatchObject({ compared: expect.any(Array) })
+      else {
+        expect(outcome).toMatchObject({
+          code: 'server-unexpected',
+          message: expect.stringContaining(`"${name}"`),
+        })
+      }
+    })
+  })
+
   test('is told along with the proxy, without its credential', async () => {
     const cluster = { ...trusting(own), 'proxy-url': 'http://kim:secret@proxy.example.com:3128' }
     expect(await load({ input: kubeconfig({ cluster }) })).toMatchObject({
