@@ -1,42 +1,14 @@
 import type { PermissionScope } from '../kubernetes/permissions.ts'
 import { roleName } from '../kubernetes/role-name.ts'
+import type { Reading } from '../providers/provider.ts'
+import { providers, type Keeper } from '../providers/providers.ts'
 import type { OptionalRight } from './finding.ts'
 
 /** Where the access Secret is. */
 export type AccessScope = Pick<PermissionScope, 'accessNamespace' | 'accessSecret'>
 
-/** The operators whose resources the gate reads. */
-export type Operator = 'zalando' | 'cloudnativepg' | 'crunchy'
-
-interface Reading {
-  readonly verb: 'get' | 'list'
-  readonly group: string
-  readonly resource: string
-  /** The name of the one object, from that of the cluster. */
-  readonly object?: (cluster: string) => string
-}
-
 /** What an optional right is for, in a table of rights. */
 export const gatePurpose = 'the go-live gate'
-
-const itself = (cluster: string): string => cluster
-
-/** What the gate reads of the database beside its Pods. */
-const ofOperator: Readonly<Record<Operator, readonly Reading[]>> = {
-  zalando: [
-    { verb: 'get', group: 'acid.zalan.do', resource: 'postgresqls', object: itself },
-    { verb: 'get', group: 'batch', resource: 'cronjobs', object: (cluster) => `logical-backup-${cluster}` },
-    { verb: 'list', group: 'batch', resource: 'jobs' },
-  ],
-  cloudnativepg: [
-    { verb: 'get', group: 'postgresql.cnpg.io', resource: 'clusters', object: itself },
-    { verb: 'list', group: 'postgresql.cnpg.io', resource: 'scheduledbackups' },
-    { verb: 'list', group: 'postgresql.cnpg.io', resource: 'backups' },
-  ],
-  crunchy: [
-    { verb: 'get', group: 'postgres-operator.crunchydata.com', resource: 'postgresclusters', object: itself },
-  ],
-}
 
 /** What the gate reads of the application: which of these use the Secret, and where their Pods are. */
 const ofApplication: readonly Reading[] = [
@@ -48,19 +20,21 @@ const ofApplication: readonly Reading[] = [
 /**
  * Returns what the gate would like to read of the database, and can do without.
  *
- * @param keeper the operator, and its name for the database cluster; while it is not known, the rights for every operator, on every cluster of the namespace
+ * @param keeper absent while it is not known: then the rights for every operator, on every cluster of the namespace
  */
 export function databaseGateRights(
   { accessNamespace, accessSecret }: AccessScope,
-  keeper?: { readonly operator: Operator; readonly name: string },
+  keeper?: Keeper,
 ): readonly OptionalRight[] {
   const role = roleName(accessSecret, keeper === undefined ? 'any-go-live' : 'go-live')
-  const readings = keeper === undefined ? Object.values(ofOperator).flat() : ofOperator[keeper.operator]
-  return readings.map((reading) => ({
-    ...optional(accessNamespace, role, reading),
-    ...(reading.object &&
-      (keeper === undefined ? { comment: anyCluster } : { name: reading.object(keeper.name) })),
-  }))
+  const keepers = keeper === undefined ? providers : [keeper.provider]
+  return keepers
+    .flatMap(({ readings }) => readings)
+    .map((reading) => ({
+      ...optional(accessNamespace, role, reading),
+      ...(reading.object &&
+        (keeper === undefined ? { comment: anyCluster } : { name: reading.object(keeper.cluster) })),
+    }))
 }
 
 /** Says that a Role is not limited to one database. */

@@ -3,7 +3,7 @@ import type { Container, Metadata, PodObject, PodSpec } from '../kubernetes/obje
 import { oneLine } from '../text.ts'
 import type { Evidence, OptionalRight, Unread } from './finding.ts'
 import { applicationGateRights } from './gate-rights.ts'
-import { ask, evidenceOf, labelQuery } from './observe-cluster.ts'
+import { ask, evidenceOf, labelQuery, rightTo, type ListOf } from './ask.ts'
 
 /** A Deployment or StatefulSet that uses the application Secret. */
 export interface Workload {
@@ -56,10 +56,6 @@ interface LabelSelector {
   }[]
 }
 
-interface ListOf<Item> {
-  readonly items?: readonly Item[]
-}
-
 const kinds = [
   ['Deployment', 'deployments'],
   ['StatefulSet', 'statefulsets'],
@@ -78,15 +74,10 @@ export async function observeApplication(
   const unread: Unread[] = []
   const encoded = encodeURIComponent(namespace)
   const rights = applicationGateRights({ appNamespace: namespace, appSecret: secret })
-  const right = (resource: string): OptionalRight => {
-    const one = rights.find((each) => each.resource === resource)
-    if (one === undefined) throw new Error(`the gate has no right for ${resource}`)
-    return one
-  }
   const lists = await Promise.all(
     kinds.map(async ([kind, resource]) => {
       const path = `/apis/apps/v1/namespaces/${encoded}/${resource}`
-      const answered = await ask<ListOf<WorkloadObject>>(api, path, right(resource))
+      const answered = await ask<ListOf<WorkloadObject>>(api, path, rightTo(resource, rights))
       const using = answered.body?.items?.filter(({ spec }) => uses(spec?.template?.spec, secret))
       const names = using?.map(({ metadata }) => metadata?.name ?? '').join(', ') ?? ''
       const total = answered.body?.items?.length ?? 0
@@ -103,7 +94,7 @@ export async function observeApplication(
         const answered = await ask<ListOf<PodObject>>(
           api,
           `/api/v1/namespaces/${encoded}/pods?${query}`,
-          right('pods'),
+          rightTo('pods', rights),
         )
         const pods = answered.body?.items?.filter(isAlive).map(workloadPod)
         evidence.push(evidenceOf(answered, () => pods?.map(podWords).join('; ') || 'no Pod'))

@@ -1,4 +1,5 @@
 import { Failure } from '../failure.ts'
+import { isMarkedPrimary, providers } from '../providers/providers.ts'
 import { count, oneLine, sentence } from '../text.ts'
 import { corePath, type Api } from './api.ts'
 import type {
@@ -92,12 +93,12 @@ export async function resolvePod(
 }
 
 /**
- * Gives the Ready Pods that Spilo marks as primaries, whatever Service leads to them: that can be asked for before the
- * Service is known.
+ * Returns the Ready Pods that the first of the known operators marks as primaries, whatever Service leads to them: that
+ * can be asked for before the Service is known.
  */
 export async function readPrimaries(api: Api, namespace: string): Promise<readonly PodObject[]> {
-  const [[label, values]] = primaryLabels
-  const pods = await listPods(api, namespace, `${label} in (${values.join(',')})`)
+  const [{ role }] = providers
+  const pods = await listPods(api, namespace, `${role.label} in (${role.primary.join(',')})`)
   return pods.filter(isReady)
 }
 
@@ -132,21 +133,12 @@ export function choosePort(service: Service, port: number): ServicePort {
   )
 }
 
-type PrimaryLabel = readonly [label: string, values: readonly string[]]
-
-/** Labels by which operators mark the Pod that takes writes: Spilo and Patroni, CloudNativePG, Crunchy. */
-const primaryLabels: readonly [PrimaryLabel, ...PrimaryLabel[]] = [
-  ['spilo-role', ['master', 'primary']],
-  ['cnpg.io/instanceRole', ['primary']],
-  ['postgres-operator.crunchydata.com/role', ['master', 'primary']],
-]
-
 /** Gives the Pod to forward to: a Ready one, rather a primary, rather an old one. */
 export function choosePod(service: Service, pods: readonly PodObject[]): PodObject {
   const name = `svc/${service.name} in ${service.namespace}`
   const age = ({ metadata }: PodObject): string => metadata?.creationTimestamp ?? ''
   const ready = pods.filter(isReady).sort((one, other) => age(one).localeCompare(age(other)))
-  const chosen = ready.find(isPrimary) ?? ready[0]
+  const chosen = ready.find(({ metadata }) => isMarkedPrimary(metadata?.labels ?? {})) ?? ready[0]
   if (chosen !== undefined) return chosen
   if (pods.length === 0) {
     throw new Failure('pod-not-ready', `No Pod is behind ${name}.`, [
@@ -169,10 +161,6 @@ export function choosePod(service: Service, pods: readonly PodObject[]): PodObje
 function isReady({ metadata, status }: PodObject): boolean {
   const ready = status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
   return ready && status?.phase === 'Running' && metadata?.deletionTimestamp === undefined
-}
-
-function isPrimary({ metadata }: PodObject): boolean {
-  return primaryLabels.some(([label, values]) => values.includes(metadata?.labels?.[label] ?? ''))
 }
 
 /** Says in a few words why a Pod is not Ready. */

@@ -5,6 +5,8 @@ import { applicationGateRights, databaseGateRights } from '../../src/go-live/gat
 import { roleManifests } from '../../src/kubernetes/manifest.ts'
 import { endpointRights, runRights } from '../../src/kubernetes/permissions.ts'
 import { bindingName, roleName, type RoleKind } from '../../src/kubernetes/role-name.ts'
+import { cloudnativepg } from '../../src/providers/cloudnativepg.ts'
+import { zalando } from '../../src/providers/zalando.ts'
 import { formatRights } from '../../src/rights.ts'
 
 interface RbacObject {
@@ -93,7 +95,7 @@ const ticket = fc
   })
   .map(({ scope, name, known, selector, goLive }) => {
     const service = known ? `${scope.accessSecret}-service` : undefined
-    const keeper = known ? ({ operator: 'zalando', name: scope.accessSecret } as const) : undefined
+    const keeper = known ? { provider: zalando, cluster: scope.accessSecret } : undefined
     const manifest = roleManifests({ name, certain: true }, [
       ...runRights(scope, service),
       ...(selector ? [] : endpointRights(scope, service ?? '')),
@@ -160,7 +162,7 @@ describe('tickets', () => {
     ]) {
       expect(whole).toContain(`"${resource}"`)
     }
-    const [one, ...others] = databaseGateRights(scope, { operator: 'cloudnativepg', name: 'main' })
+    const [one, ...others] = databaseGateRights(scope, { provider: cloudnativepg, cluster: 'main' })
     expect(one).toMatchObject({
       verb: 'get',
       resource: 'clusters',

@@ -1,8 +1,8 @@
+import { daysOf } from '../../providers/backup-run.ts'
 import { count, oneLine, sentence, utc } from '../../text.ts'
 import { dayMs } from '../../units.ts'
 import type { BackupRun, Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
-import { daysOf } from '../observe-cluster.ts'
 import { queries } from '../observe-sql.ts'
 import {
   fitYear,

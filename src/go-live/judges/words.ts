@@ -2,7 +2,7 @@ import { count, oneLine, sentence, utc } from '../../text.ts'
 import { hourMs, minuteMs } from '../../units.ts'
 import type { Evidence, OptionalRight, Unread } from '../finding.ts'
 import type { Observations } from '../observations.ts'
-import { placeWords } from '../observe-cluster.ts'
+import { placeWords } from '../ask.ts'
 
 /** Gives what a statement showed as evidence. */
 export function sqlEvidence(observed: Observations, query: string, answer: string): Evidence {

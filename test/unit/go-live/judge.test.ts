@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { holdingBack, type OptionalRight } from '../../../src/go-live/finding.ts'
 import { judge } from '../../../src/go-live/judge.ts'
-import { familyOf, isInstance } from '../../../src/go-live/observe-cluster.ts'
 import { requirements, type RequirementId } from '../../../src/go-live/requirement.ts'
 import { isAtOrAfter, segmentNumber } from '../../../src/go-live/wal.ts'
 import { parseWindow } from '../../../src/go-live/window.ts'
@@ -1215,48 +1214,4 @@ test('what may not be read is named in the same order, whichever answer came fir
       'the right to list deployments and list statefulsets (batch) in postgres-system, or an attestation',
     ),
   )
-})
-
-describe('what carries the labels of a cluster and is no instance', () => {
-  const selector = {}
-  test.each([
-    ['zalando', { application: 'spilo', 'job-name': 'a' }, false],
-    ['zalando', { application: 'spilo' }, true],
-    ['cloudnativepg', { 'cnpg.io/cluster': 'a', 'cnpg.io/poolerName': 'a-rw' }, false],
-    ['cloudnativepg', { 'cnpg.io/cluster': 'a' }, true],
-    ['crunchy', { 'postgres-operator.crunchydata.com/cluster': 'a' }, false],
-    ['crunchy', { 'postgres-operator.crunchydata.com/instance': 'a-1' }, true],
-  ] as const)('%s, %j: %s', (operator, labels, expected) => {
-    expect(isInstance({ operator, name: 'a', selector }, labels)).toBe(expected)
-  })
-})
-
-describe('which cluster a Pod belongs to', () => {
-  test.each([
-    [
-      { application: 'spilo', 'cluster-name': 'pg1', 'spilo-role': 'master' },
-      undefined,
-      'zalando',
-      { application: 'spilo', 'cluster-name': 'pg1' },
-    ],
-    [
-      { 'cnpg.io/cluster': 'pg1', 'cnpg.io/instanceRole': 'primary' },
-      undefined,
-      'cloudnativepg',
-      { 'cnpg.io/cluster': 'pg1' },
-    ],
-    [
-      { 'postgres-operator.crunchydata.com/cluster': 'pg1' },
-      undefined,
-      'crunchy',
-      { 'postgres-operator.crunchydata.com/cluster': 'pg1' },
-    ],
-    [{ app: 'db' }, { app: 'db', role: 'master' }, 'none', { app: 'db' }],
-  ])('%j', (labels, selector, operator, wanted) => {
-    expect(familyOf(labels, selector)).toMatchObject({ operator, selector: wanted })
-  })
-
-  test('is not guessed', () => {
-    expect(familyOf({ app: 'db' }, undefined)).toBeUndefined()
-  })
 })

@@ -1,0 +1,152 @@
+import type { BackupRun } from '../go-live/finding.ts'
+import type { Metadata } from '../kubernetes/objects.ts'
+import { oneLine } from '../text.ts'
+import { backupRun, dateOf, daysOf, runsWords } from './backup-run.ts'
+import type { Look, OperatorSight, Provider, ProviderSight } from './provider.ts'
+
+const group = 'postgresql.cnpg.io'
+const clusterName = 'cnpg.io/cluster'
+
+/** CloudNativePG. Source: https://cloudnative-pg.io/documentation/current/ */
+export const cloudnativepg: Provider = {
+  id: 'cloudnativepg',
+  role: { label: 'cnpg.io/instanceRole', primary: ['primary'] },
+  readings: [
+    { verb: 'get', group, resource: 'clusters', object: (cluster) => cluster },
+    { verb: 'list', group, resource: 'scheduledbackups' },
+    { verb: 'list', group, resource: 'backups' },
+  ],
+  clusterOf: ({ [clusterName]: name }) =>
+    name === undefined ? undefined : { name, selector: { [clusterName]: name } },
+  isInstance: (labels) => labels['cnpg.io/poolerName'] === undefined,
+  observe,
+}
+
+async function observe(look: Look, name: string): Promise<ProviderSight> {
+  const [cluster, scheduled, backups] = await Promise.all([
+    look.get<ClusterObject>(group, 'v1', 'clusters', name),
+    look.list<ScheduledBackupObject>(group, 'v1', 'scheduledbackups'),
+    look.list<BackupObject>(group, 'v1', 'backups'),
+  ])
+  const { spec, status } = cluster.body ?? {}
+  const [archiving, backup] = [
+    conditionOf(status, 'ContinuousArchiving'),
+    conditionOf(status, 'LastBackupSucceeded'),
+  ]
+  look.note(
+    'operator',
+    cluster,
+    () =>
+      `instances ${spec?.instances ?? '?'}, ready ${status?.readyInstances ?? '?'}, retentionPolicy ${spec?.backup?.retentionPolicy ?? 'none'}, ContinuousArchiving ${conditionWords(archiving)}`,
+  )
+  look.note(
+    'backups',
+    cluster,
+    () =>
+      `lastSuccessfulBackup ${status?.lastSuccessfulBackup ?? 'not said'}, LastBackupSucceeded ${conditionWords(backup)}`,
+  )
+  const plans = ofCluster(name, scheduled.body?.items)
+  look.note(
+    'schedule',
+    scheduled,
+    () =>
+      plans
+        .map(({ metadata, spec: plan }) => `${metadata?.name ?? ''}: ${plan?.schedule ?? ''}`)
+        .join('; ') || 'none for this cluster',
+  )
+  const runs = ofCluster(name, backups.body?.items).map(runOf)
+  look.note('backups', backups, () => runsWords(runs))
+  const last = dateOf(status?.lastSuccessfulBackup)
+  return {
+    operator: cluster.body && operatorSight(name, cluster.body),
+    schedules: plans.map(({ metadata, spec: plan }) => ({
+      what: `ScheduledBackup ${metadata?.name ?? ''}`,
+      cron: plan?.schedule ?? '',
+      zone: 'UTC',
+      ...(plan?.suspend === true && { off: 'it is suspended' }),
+    })),
+    backups: [
+      ...(last === undefined ? [] : [{ what: `status of cluster ${name}`, finished: last, succeeded: true }]),
+      ...runs,
+    ],
+  }
+}
+
+function operatorSight(name: string, { spec, status }: ClusterObject): OperatorSight {
+  const days = daysOf(spec?.backup?.retentionPolicy)
+  const archiving = conditionOf(status, 'ContinuousArchiving')?.status
+  const backup = conditionOf(status, 'LastBackupSucceeded')
+  return {
+    what: `clusters.${group} ${name}`,
+    wantedInstances: spec?.instances,
+    readyInstances: status?.readyInstances,
+    status: oneLine(status?.phase ?? 'no status', 80),
+    ...(days !== undefined && { retention: { days, setting: 'retentionPolicy' } }),
+    ...(archiving === 'True' && { archives: true }),
+    ...(archiving === 'False' && { archives: false }),
+    ...(backup?.status === 'False' && {
+      backupFailure: {
+        at: dateOf(backup.lastTransitionTime),
+        message: oneLine(backup.message ?? backup.reason ?? 'no reason given', 120),
+      },
+    }),
+  }
+}
+
+function conditionOf(status: ClusterObject['status'], wanted: string): Condition | undefined {
+  return status?.conditions?.find(({ type }) => type === wanted)
+}
+
+function conditionWords(condition: Condition | undefined): string {
+  if (condition?.status === undefined) return 'not said'
+  return condition.status === 'False' ? `False: ${condition.message ?? ''}` : condition.status
+}
+
+function ofCluster<Item extends { readonly spec?: { readonly cluster?: { readonly name?: string } } }>(
+  name: string,
+  items: readonly Item[] = [],
+): readonly Item[] {
+  return items.filter(({ spec }) => spec?.cluster?.name === name)
+}
+
+function runOf({ metadata, status }: BackupObject): BackupRun {
+  // One that failed before it came to an end has no end.
+  const failed = status?.phase === 'failed' ? (status.startedAt ?? metadata?.creationTimestamp) : undefined
+  const times = { started: dateOf(status?.startedAt), finished: dateOf(status?.stoppedAt ?? failed) }
+  return backupRun('Backup', metadata?.name, times, status?.phase === 'completed')
+}
+
+/** postgresql.cnpg.io/v1. Source: https://cloudnative-pg.io/documentation/current/cloudnative-pg.v1/ */
+interface ClusterObject {
+  readonly spec?: { readonly instances?: number; readonly backup?: { readonly retentionPolicy?: string } }
+  readonly status?: {
+    readonly readyInstances?: number
+    readonly phase?: string
+    readonly lastSuccessfulBackup?: string
+    readonly conditions?: readonly Condition[]
+  }
+}
+
+/** As in meta/v1; the operator has ContinuousArchiving, LastBackupSucceeded and Ready. */
+interface Condition {
+  readonly type?: string
+  readonly status?: string
+  readonly reason?: string
+  readonly message?: string
+  readonly lastTransitionTime?: string
+}
+
+interface ScheduledBackupObject {
+  readonly metadata?: Metadata
+  readonly spec?: {
+    readonly schedule?: string
+    readonly suspend?: boolean
+    readonly cluster?: { readonly name?: string }
+  }
+}
+
+interface BackupObject {
+  readonly metadata?: Metadata
+  readonly spec?: { readonly cluster?: { readonly name?: string } }
+  readonly status?: { readonly phase?: string; readonly startedAt?: string; readonly stoppedAt?: string }
+}
