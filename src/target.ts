@@ -3,8 +3,9 @@ import { Failure } from './failure.ts'
 import type { Journal } from './journal.ts'
 import { stopwatch } from './journal.ts'
 import { readAccessSecret, type AccessSecret } from './kubernetes/access-secret.ts'
-import type { Api, Identity } from './kubernetes/api.ts'
+import type { Api } from './kubernetes/api.ts'
 import { readApplicationSecret, type ApplicationSecret } from './kubernetes/application-secret.ts'
+import type { Identity } from './kubernetes/identity.ts'
 import { loadCluster } from './kubernetes/kubeconfig.ts'
 import {
   endpointRights,

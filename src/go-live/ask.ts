@@ -1,5 +1,6 @@
 import { Failure } from '../failure.ts'
-import { statusMessage, type Api } from '../kubernetes/api.ts'
+import { statusMessage } from '../kubernetes/api-failure.ts'
+import type { Api } from '../kubernetes/api.ts'
 import { oneLine } from '../text.ts'
 import type { Evidence, OptionalRight, Unread } from './finding.ts'
 

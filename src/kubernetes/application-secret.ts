@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { Failure } from '../failure.ts'
 import { oneLine, sentence } from '../text.ts'
-import { corePath, statusMessage, type Answer, type Api } from './api.ts'
+import { statusMessage } from './api-failure.ts'
+import type { Api } from './api.ts'
+import { corePath, type Answer } from './call.ts'
 import type { Metadata, SecretObject } from './objects.ts'
 import { decodeData } from './secret-data.ts'
 

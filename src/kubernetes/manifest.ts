@@ -1,5 +1,5 @@
 import { Document, isSeq, YAMLMap, visit } from 'yaml'
-import type { Identity } from './api.ts'
+import type { Identity } from './identity.ts'
 import { byRole, groupRights, type Right } from './right.ts'
 import { bindingName, type Subject } from './role-name.ts'
 

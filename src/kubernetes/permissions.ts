@@ -1,6 +1,7 @@
 import { Failure } from '../failure.ts'
 import { count, oneLine, sentence } from '../text.ts'
-import type { Api, Identity } from './api.ts'
+import type { Api } from './api.ts'
+import type { Identity } from './identity.ts'
 import { roleManifests } from './manifest.ts'
 import { byNamespace, groupRights, isAmong, rightsOfRoles, type Right, type RightGroup } from './right.ts'
 import { roleName } from './role-name.ts'

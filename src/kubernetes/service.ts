@@ -1,7 +1,8 @@
 import { Failure } from '../failure.ts'
 import { isMarkedPrimary, providers } from '../providers/providers.ts'
 import { count, oneLine, sentence } from '../text.ts'
-import { corePath, type Api } from './api.ts'
+import type { Api } from './api.ts'
+import { corePath } from './call.ts'
 import type {
   EndpointsObject,
   EndpointSliceObject,

@@ -3,7 +3,10 @@ import type { IncomingMessage } from 'node:http'
 import type WebSocket from 'ws'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
-import { answerWithinMs, corePath, errorCode, statusMessage, type Api } from './api.ts'
+import { errorCode, statusMessage } from './api-failure.ts'
+import type { Api } from './api.ts'
+import { corePath } from './call.ts'
+import { answerWithinMs } from './endpoint.ts'
 
 /** Where a tunnel leads. */
 export interface TunnelTarget {

@@ -6,7 +6,8 @@ import pg from 'pg'
 import { parseAllDocuments } from 'yaml'
 import { Failure } from '../../src/failure.ts'
 import { parseAccessSecret, readAccessSecret } from '../../src/kubernetes/access-secret.ts'
-import { corePath, type Api } from '../../src/kubernetes/api.ts'
+import type { Api } from '../../src/kubernetes/api.ts'
+import { corePath } from '../../src/kubernetes/call.ts'
 import {
   createApplicationSecret,
   planSecret,

@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { Failure } from '../../../src/failure.ts'
-import { Api, corePath, statusMessage } from '../../../src/kubernetes/api.ts'
+import { statusMessage } from '../../../src/kubernetes/api-failure.ts'
+import { Api } from '../../../src/kubernetes/api.ts'
+import { corePath } from '../../../src/kubernetes/call.ts'
 import { createAuthority } from '../../../sandbox/certificate.ts'
 import { failureOf, json, serve, type TestServer } from './server.ts'
 
@@ -16,7 +18,7 @@ afterEach(async () => {
   server = undefined
 })
 
-const jwt = (claims: object): string =>
+const jwt = (claims: unknown): string =>
   `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2lnbmF0dXJl`
 
 describe('answers', () => {
@@ -168,6 +170,17 @@ describe('credentials', () => {
     const opaque = await server.api({ headers: { Authorization: 'Bearer opaque' } })
     expect(await failureOf(opaque.get('/x'))).toMatchObject({ code: 'token-rejected' })
   })
+
+  test.each([null, [], 7, 'text', { exp: -1e300 }, { exp: '1' }, { exp: null }])(
+    'a token with the claims %j is refused like any other',
+    async (claims) => {
+      server = await serve((_, response) => {
+        json(response, 401, { message: 'Unauthorized' })
+      })
+      const api = await server.api({ headers: { Authorization: `Bearer ${jwt(claims)}` } })
+      expect(await failureOf(api.get('/x'))).toMatchObject({ code: 'token-rejected' })
+    },
+  )
 
   test('a credential that can be renewed is, once', async () => {
     server = await serve((request, response) => {

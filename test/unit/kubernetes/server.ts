@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { Api, type Credentials } from '../../../src/kubernetes/api.ts'
+import { Api } from '../../../src/kubernetes/api.ts'
+import type { Credentials } from '../../../src/kubernetes/endpoint.ts'
 
 /** A small server that answers as a test wants it to, and an Api that speaks to it. */
 export interface TestServer {

@@ -1,0 +1,234 @@
+import { Failure } from '../failure.ts'
+import { oneLine, utc } from '../text.ts'
+import type { Answer, Call, Reply } from './call.ts'
+import { answerWithinMs, serverName, type Credentials, type Endpoint } from './endpoint.ts'
+import { expiryOf } from './identity.ts'
+
+/**
+ * Does what reads objects of an API server. That they are built as objects.ts says is the server's promise; where
+ * something else answers in its place, it shows here.
+ *
+ * @throws Failure `api-server-error` where an object turns out to be built in another way
+ */
+export async function trusting<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    // Of another type than promised, or a text that is no text (half a character, which no URL can hold).
+    if (!(error instanceof TypeError || error instanceof URIError)) throw error
+    throw new Failure(
+      'api-server-error',
+      'The API server answered with an object that is not built as Kubernetes builds it.',
+      [
+        'A frequent cause is something else at this address than an API server: check the server in the kubeconfig.',
+        'If it is one, run this again with debug logging and report what it shows: it holds no credential.',
+      ],
+      { cause: error },
+    )
+  }
+}
+
+/** Returns what a Status object says, as one line fit to be quoted. Other bodies say nothing. */
+export function statusMessage(body: unknown): string {
+  const message = (body as { message?: unknown } | null)?.message
+  return typeof message === 'string' ? oneLine(message) : ''
+}
+
+/** Returns the error for an answer that nothing can be done with. */
+export function refusal(endpoint: Endpoint, answer: Answer): Failure {
+  const said = statusMessage(answer.body)
+  if (answer.status === 403) {
+    return new Failure('permission-missing', `${serverName(endpoint.server)} denied a request: "${said}".`, [
+      'Send this to the administrator: the right was there when it was asked for, or it cannot be asked for.',
+    ])
+  }
+  return new Failure(
+    'api-server-error',
+    `${serverName(endpoint.server)} answered ${answer.status}: "${said}".`,
+    ['The API server did not take a request that pg-app-user expects any of them to take.'],
+  )
+}
+
+/** Returns the error for a 401. */
+export function unauthorized({ user, server }: Endpoint, credentials: Credentials): Failure {
+  const message = `${serverName(server)} does not accept the credential of user "${oneLine(user)}" (401).`
+  const expiry = expiryOf(credentials)
+  if (expiry !== undefined && expiry.getTime() < Date.now()) {
+    return new Failure('token-rejected', message, [
+      `Its token expired ${utc(expiry)}.`,
+      'Make a new token for the same ServiceAccount or user, and store the new kubeconfig.',
+    ])
+  }
+  return new Failure('token-rejected', message, [
+    'A frequent cause is a ServiceAccount or token that was deleted or made anew since the kubeconfig was stored.',
+    'Store a kubeconfig with a fresh credential, and check that it is for this cluster.',
+  ])
+}
+
+/** Returns the answer where it is an API server's own: 2xx, and 4xx other than 401 and 429; else the error for it. */
+export function answerOf(
+  endpoint: Endpoint,
+  credentials: Credentials,
+  call: Call,
+  { status, headers, text }: Reply,
+): Answer | Failure {
+  if (status === 401) return unauthorized(endpoint, credentials)
+  const server = serverName(endpoint.server)
+  const body = parsed(text)
+  if (body === undefined || status < 200 || (status >= 300 && status < 400)) {
+    const what = /^\s*</.test(text)
+      ? 'a web page'
+      : status >= 300 && status < 400
+        ? 'a redirect'
+        : 'other text'
+    return new Failure(
+      'api-server-error',
+      `${server} answered ${call.method} with ${status} and ${what} instead of JSON.`,
+      [
+        'A frequent cause is a proxy or a login page in front of the API server, or an address that is not its own.',
+        'Check the server address in the kubeconfig, and proxy-url or HTTPS_PROXY where there is a proxy.',
+      ],
+    )
+  }
+  if (status === 429 || status >= 500) {
+    const wait = headers['retry-after'] === undefined ? '' : ' It kept asking for more time.'
+    return new Failure('api-server-error', `${server} answered ${status}: "${statusMessage(body)}".${wait}`, [
+      'The API server, or something that it asks in turn, is overloaded or out of order.',
+      'Run this again later; if it stays, send this line to the administrator.',
+    ])
+  }
+  return { status, body }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+/** Returns the code that Node.js gives an error, empty where there is none. */
+export function errorCode(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' ? code : ''
+}
+
+function way(endpoint: Endpoint): string {
+  return endpoint.proxy === undefined ? '' : ` through the proxy ${endpoint.proxy}`
+}
+
+/** Returns the error for a request that nobody answered in time. */
+export function silence(endpoint: Endpoint, connected: boolean): Failure {
+  const name = serverName(endpoint.server) + way(endpoint)
+  const seconds = answerWithinMs / 1000
+  if (connected) {
+    return new Failure(
+      'api-server-unreachable',
+      `${name} accepted the connection and did not answer within ${seconds} s.`,
+      [
+        'A frequent cause is an API server under load, or a proxy in front of it that waits for something else.',
+      ],
+    )
+  }
+  return new Failure('api-server-unreachable', `${name} did not answer within ${seconds} s.`, [
+    "A frequent cause is an IP allowlist in front of the API server: this runner's address is not on it.",
+    'Use a runner with an allowed address, or ask the administrator to allow this one.',
+    'If the server sits behind a proxy, set proxy-url in the kubeconfig or HTTPS_PROXY.',
+  ])
+}
+
+// Source: https://nodejs.org/api/tls.html#x509-certificate-error-codes
+const distrust =
+  /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH)/
+
+/** Returns the error for a connection that did not come to an answer. */
+export function connectionFailure(endpoint: Endpoint, error: unknown): Failure {
+  const code = errorCode(error)
+  const name = serverName(endpoint.server)
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const names = oneLine(
+      (error as { cert?: { subjectaltname?: string } }).cert?.subjectaltname ?? 'no name at all',
+    )
+    return new Failure(
+      'api-server-untrusted',
+      `${name} is not trusted: its certificate is for another name.`,
+      [
+        `The certificate is for ${names}.`,
+        'Use one of these names as the server in the kubeconfig, or name one of them as its tls-server-name.',
+      ],
+      { cause: error },
+    )
+  }
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+    const state = code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'
+    return new Failure(
+      'api-server-untrusted',
+      `${name} is not trusted: its certificate ${state}.`,
+      [
+        `This machine's clock says ${utc(new Date())}. If that is right, the administrator has to renew the certificate.`,
+      ],
+      { cause: error },
+    )
+  }
+  if (distrust.test(code)) {
+    return new Failure(
+      'api-server-untrusted',
+      `${name} is not trusted: no authority that the kubeconfig names has signed its certificate (${code}).`,
+      [
+        'A frequent cause is a kubeconfig from before the cluster was made anew, or a proxy that opens TLS connections.',
+        'Ask the administrator for the current kubeconfig; certificate-authority-data must hold the authority of this server.',
+      ],
+      { cause: error },
+    )
+  }
+  const proxied = /^Bad response: (\d+)$/.exec((error as Error).message)?.[1]
+  const [seen, ...hint] = connectionProblem(code, proxied)
+  return new Failure('api-server-unreachable', `${name}${way(endpoint)} ${seen}.`, hint, { cause: error })
+}
+
+/** What was seen, as the end of a sentence, and what to do. */
+function connectionProblem(code: string, proxied: string | undefined): [string, ...string[]] {
+  const proxyHint = 'If the server sits behind a proxy, set proxy-url in the kubeconfig or HTTPS_PROXY.'
+  if (proxied !== undefined) {
+    return [
+      `cannot be reached: the proxy answered ${proxied}`,
+      'The proxy has to allow CONNECT to the API server; 407 asks for a user and password in the proxy address.',
+    ]
+  }
+  switch (code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return [
+        `cannot be reached: its name does not resolve (${code})`,
+        'A frequent cause is a name that only resolves inside a private network, or a misspelt server in the kubeconfig.',
+        proxyHint,
+      ]
+    case 'ECONNREFUSED':
+      return [
+        'refused the connection (ECONNREFUSED)',
+        'A frequent cause is a kubeconfig for a cluster on another machine: nothing listens at this address here.',
+        'Check the server address and port in the kubeconfig.',
+      ]
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return [
+        `closed the connection before it answered (${code})`,
+        "A frequent cause is an IP allowlist or a firewall that does not know this runner's address.",
+        proxyHint,
+      ]
+    case 'EPROTO':
+      return [
+        'does not complete a TLS handshake (EPROTO)',
+        'A frequent cause is a port that speaks no TLS, or a client certificate that the server does not accept.',
+        'Check the server address and port in the kubeconfig.',
+      ]
+    default:
+      return [
+        `cannot be reached${code === '' ? '' : ` (${code})`}`,
+        "A frequent cause is an IP allowlist in front of the API server: this runner's address is not on it.",
+        'Use a runner with an allowed address, or ask the administrator to allow this one.',
+        proxyHint,
+      ]
+  }
+}
