@@ -3,12 +3,10 @@ import { Failure } from './failure.ts'
 import { stopwatch, type Journal, type Stopwatch } from './journal.ts'
 import {
   applicationKeys,
-  planSecret,
   readApplicationSecret,
   type ApplicationSecret,
-  type SecretPlan,
-  type WantedSecret,
 } from './kubernetes/application-secret.ts'
+import { planSecret, type SecretPlan, type WantedSecret } from './kubernetes/plan-secret.ts'
 import { poolerFailure } from './postgres/failure.ts'
 import { lockScript, tryLock, type Lock } from './postgres/lock.ts'
 import { doubtAbout, unproven, weigh } from './postgres/login.ts'

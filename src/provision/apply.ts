@@ -1,5 +1,5 @@
 import { stopwatch } from '../journal.ts'
-import { createApplicationSecret, repairApplicationSecret } from '../kubernetes/application-secret.ts'
+import { createApplicationSecret, repairApplicationSecret } from '../kubernetes/write-secret.ts'
 import type { Look } from '../look.ts'
 import { StartAgain } from '../postgres/failure.ts'
 import type { Lock } from '../postgres/lock.ts'

@@ -9,13 +9,12 @@ import { parseAccessSecret, readAccessSecret } from '../../src/kubernetes/access
 import type { Api } from '../../src/kubernetes/api.ts'
 import { corePath } from '../../src/kubernetes/call.ts'
 import {
-  createApplicationSecret,
-  planSecret,
   readApplicationSecret,
-  repairApplicationSecret,
   type ApplicationSecret,
   type ApplicationValues,
 } from '../../src/kubernetes/application-secret.ts'
+import { planSecret } from '../../src/kubernetes/plan-secret.ts'
+import { createApplicationSecret, repairApplicationSecret } from '../../src/kubernetes/write-secret.ts'
 import type { SecretObject } from '../../src/kubernetes/objects.ts'
 import { roleManifests } from '../../src/kubernetes/manifest.ts'
 import { endpointRights, missingOf, runRights } from '../../src/kubernetes/permissions.ts'

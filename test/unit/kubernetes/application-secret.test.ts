@@ -1,14 +1,13 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { Failure } from '../../../src/failure.ts'
 import {
-  createApplicationSecret,
   parseApplicationSecret,
-  planSecret,
-  repairApplicationSecret,
   type ApplicationKey,
   type ApplicationSecret,
   type ApplicationValues,
 } from '../../../src/kubernetes/application-secret.ts'
+import { planSecret } from '../../../src/kubernetes/plan-secret.ts'
+import { createApplicationSecret, repairApplicationSecret } from '../../../src/kubernetes/write-secret.ts'
 import type { Metadata } from '../../../src/kubernetes/objects.ts'
 import { json, serve, type TestServer } from './server.ts'
 
