@@ -1,5 +1,13 @@
 import { Failure } from './failure.ts'
 
+/** What a run waits for. */
+export interface Obstacle {
+  /** What is in the way, without a full stop. */
+  readonly what: string
+  /** What to do about it, one thought a line. */
+  readonly hint: readonly string[]
+}
+
 /** The time a run has. Its signal ends the run when the time is over or when somebody cancels it. */
 export interface Deadline {
   /** Aborted with a Failure, `timeout` or `cancelled` or what the phase says, as its reason. */
@@ -13,6 +21,8 @@ export interface Deadline {
    * @param overdue gives a better error than `timeout` for this phase
    */
   enter(phase: string, overdue?: () => Failure): void
+  /** Notes what the run waits for from now on, for the error when its time is over: of several, the last one. */
+  waitFor(obstacle: Obstacle): void
   /** Forgets the timer, so that it does not keep the process alive. */
   stop(): void
 }
@@ -29,13 +39,20 @@ export function startDeadline(
   const over = new AbortController()
   let phase = 'the start'
   let reason: (() => Failure) | undefined
+  let obstacle: Obstacle | undefined
   const end = performance.now() + timeoutMs
   const timer = setTimeout(() => {
+    const last = obstacle === undefined ? '' : ` What it waited for last: ${obstacle.what}.`
     over.abort(
       reason?.() ??
-        new Failure('timeout', `The run did not end within its ${timeoutMs / 1000} s; it was at: ${phase}.`, [
-          'Where a slow network or server is to be expected, give it more time: input "timeout".',
-        ]),
+        new Failure(
+          'timeout',
+          `The run did not end within its ${timeoutMs / 1000} s; it was at: ${phase}.${last}`,
+          [
+            ...(obstacle?.hint ?? []),
+            'Where a slow network or server is to be expected, give it more time: input "timeout".',
+          ],
+        ),
     )
   }, timeoutMs)
   const cancel = (): void => {
@@ -55,10 +72,18 @@ export function startDeadline(
       reason = overdue
       entered?.(name)
     },
+    waitFor: (next) => {
+      obstacle = next
+    },
     remainingMs: () => Math.max(0, end - performance.now()),
     stop: () => {
       clearTimeout(timer)
       cancelled.removeEventListener('abort', cancel)
     },
   }
+}
+
+/** Returns the words for how long a run waits. */
+export function waitsUntil({ endsAt }: Deadline): string {
+  return `this run waits until ${endsAt.toISOString().slice(11, 19)} UTC (input "timeout")`
 }

@@ -18,6 +18,7 @@ import {
   type PermissionScope,
 } from './kubernetes/permissions.ts'
 import { Route } from './kubernetes/route.ts'
+import { passingFailure, Patience, type Passing } from './patience.ts'
 import type { Server } from './postgres/connection.ts'
 import type { ProvisionRequest } from './request.ts'
 import { count, oneLine, sentence } from './text.ts'
@@ -32,9 +33,13 @@ export interface Cluster {
   /** The application Secret as it was when the run began. */
   readonly secret: ApplicationSecret | undefined
   readonly server: Server
-  /** What is forwarded to, and the selector of the Service that led there, if it has one. */
-  readonly pod: string
-  readonly selector: Readonly<Record<string, string>> | undefined
+  /** For looks at what is behind the Service: each finds afresh where that leads. */
+  readonly patience: Patience
+  /** Returns what is forwarded to now, and the selector of the Service that leads there, if it has one. */
+  readonly whereTo: () => Promise<{
+    readonly pod: string
+    readonly selector: Readonly<Record<string, string>> | undefined
+  }>
 }
 
 /**
@@ -104,21 +109,36 @@ export async function connect(
   journal.step('right', 'access Secret', `${ref} · ${count(keyCount, 'key')}, well formed`, await read)
 
   deadline.enter('the tunnel')
-  const looked = stopwatch()
-  const { service, pod, port } = await route.target
-  let said = false
+  let looked = stopwatch()
+  const patience = new Patience(deadline, journal, () => {
+    route.renew()
+    looked = stopwatch()
+  })
+  await patience.insist(() => route.target, { passing: switching })
+  let told: string | undefined
   const server: Server = {
     deadline,
     applicationName: request.runName,
     dial: async () => {
       const tunnel = await route.dial()
-      if (!said) journal.step('right', 'tunnel', `svc/${service} → Pod ${pod} port ${port}`, looked())
-      said = true
+      const { service, pod, port } = await route.target
+      const text = `svc/${service} → Pod ${pod} port ${port}`
+      if (told !== text) journal.step('right', 'tunnel', text, looked())
+      told = text
       return tunnel
     },
   }
-  const { selector } = await route.service
-  return { api, namespace, access: await access, secret: await secret, server, pod, selector }
+  const whereTo = async () => ({
+    pod: (await route.target).pod,
+    selector: (await route.service).selector,
+  })
+  return { api, namespace, access: await access, secret: await secret, server, patience, whereTo }
+}
+
+/** No Pod that takes writes: one more look may find the new primary. */
+function switching(error: unknown): Passing | undefined {
+  if (!(error instanceof Failure && error.code === 'pod-not-ready')) return undefined
+  return passingFailure('switch', error)
 }
 
 /**

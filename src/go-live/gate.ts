@@ -83,11 +83,12 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
   const { request, cluster, sessions, journal, wanted } = run
   const { api, namespace } = cluster
   const admin = earlier ?? (await sessions.asAdmin('postgres'))
+  const { pod, selector } = await cluster.whereTo()
   const [secret, server, sql, database, application] = await Promise.all([
     readApplicationSecret(api, namespace, request.appSecret, journal.mask),
     admin.ask(aboutServer(wanted)),
     observeSql(admin, wanted.username),
-    observeCluster(api, request, cluster.pod, cluster.selector),
+    observeCluster(api, request, pod, selector),
     observeApplication(api, namespace, request.appSecret),
   ])
   const doubt = doubtAbout(admin, server.admin.name)

@@ -73,7 +73,8 @@ export async function readService(api: Api, namespace: string, name: string): Pr
  *
  * @param port what PGPORT says
  * @param primaries what `readPrimaries` gave: where the Service selects one of them, it is the Pod
- * @throws Failure `service-port-unknown` or `pod-not-ready`
+ * @throws Failure `service-port-unknown`, `pod-not-ready`, `service-not-found` where what is behind it is no Pod, or
+ *   `target-is-standby` where it selects standbys alone
  */
 export async function resolvePod(
   api: Api,
@@ -83,6 +84,7 @@ export async function resolvePod(
 ): Promise<PodPort> {
   const servicePort = choosePort(service, port)
   if (service.selector === undefined) return await resolveEndpoint(api, service, servicePort)
+  refuseStandbys(service, service.selector)
   const labels = Object.entries(service.selector)
   const known = primaries.filter(({ metadata }) =>
     labels.every(([key, value]) => metadata?.labels?.[key] === value),
@@ -159,6 +161,22 @@ export function choosePod(service: Service, pods: readonly PodObject[]): PodObje
   )
 }
 
+/** No switch of the primary makes a Service right that selects the others. */
+function refuseStandbys({ namespace, name }: Service, selector: Readonly<Record<string, string>>): void {
+  for (const [label, values] of primaryLabels) {
+    const selected = selector[label]
+    if (selected === undefined || values.includes(selected)) continue
+    throw new Failure(
+      'target-is-standby',
+      `Service ${namespace}/${name} selects the Pods with ${label}=${oneLine(selected)}, which take no changes.`,
+      [
+        'The access Secret names it under USER_ACCESS.',
+        `Ask the administrator for a Service that selects the primary: ${label}=${values[0] ?? ''}.`,
+      ],
+    )
+  }
+}
+
 function isReady({ metadata, status }: PodObject): boolean {
   const ready = status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
   return ready && status?.phase === 'Running' && metadata?.deletionTimestamp === undefined
@@ -217,7 +235,7 @@ async function resolveEndpoint(api: Api, service: Service, servicePort: ServiceP
     ])
   }
   throw new Failure(
-    'pod-not-ready',
+    'service-not-found',
     `No ready address behind ${name} is a Pod of that namespace with the port (looked at: ${addresses}).`,
     [
       'It has no selector, and only a Pod can be forwarded to: the database may be outside the cluster.',

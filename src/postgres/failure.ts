@@ -1,15 +1,10 @@
 import pg from 'pg'
-import { asFailure, Failure } from '../failure.ts'
+import { asFailure, Failure, type FailureCode } from '../failure.ts'
+import { passingFailure, type Passing } from '../patience.ts'
 import { oneLine } from '../text.ts'
 
 /** Thrown where somebody else was faster, so that everything has to be looked at again. */
 export class StartAgain extends Error {}
-
-/**
- * SQLSTATEs after which it is worth to look and decide again, whatever the statement: serialization failure, deadlock,
- * object in use, lock not available, a session that was ended on the server.
- */
-const passing = ['40001', '40P01', '55006', '55P03', '57P01']
 
 /**
  * The unique indexes that two sessions meet at which make the same role, database or extension at the same moment. Where the
@@ -17,12 +12,66 @@ const passing = ['40001', '40P01', '55006', '55P03', '57P01']
  */
 const names = ['pg_authid_rolname_index', 'pg_database_datname_index', 'pg_extension_name_index']
 
+/** Failures that a switch of the primary looks like from outside: Patroni takes up to 30 s to notice a dead one. */
+const switches: readonly FailureCode[] = [
+  'pod-not-ready',
+  'port-closed',
+  'tunnel-lost',
+  'target-is-standby',
+  'server-not-ready',
+]
+
+/** Returns what may be gone at another look, whatever the statement; nothing for an error that stays one. */
+export function passingOf(error: unknown): Passing | undefined {
+  if (error instanceof StartAgain) return { kind: 'race', code: 'timeout', what: error.message, hint: others }
+  if (error instanceof Failure) {
+    if (switches.includes(error.code)) return passingFailure('switch', error)
+    return error.code === 'connection-limit' ? passingFailure('shortage', error) : undefined
+  }
+  if (!(error instanceof pg.DatabaseError)) return undefined
+  switch (error.code) {
+    // The primary became a standby.
+    case '25006':
+      return passingFailure('switch', postgresFailure(error))
+    // The session was ended on the server, with all others or alone, or the server crashed.
+    case '57P01':
+    case '57P02':
+      return {
+        kind: 'switch',
+        code: 'server-not-ready',
+        what: `PostgreSQL ended the session (${error.code})`,
+        hint: ['A frequent cause is a restart or a switch of the primary. The next run starts afresh.'],
+      }
+    case '55006':
+      return blocked('another session uses what this run needs for itself (55006)')
+    case '55P03':
+      return blocked('another session holds a lock that this run needs (55P03)')
+    // Serialization failure, deadlock.
+    case '40001':
+    case '40P01':
+      return collision(error.code)
+    case 'XX000':
+      // Two sessions that write the same row of a catalogue: an internal error without a SQLSTATE of its own.
+      return error.message.includes('tuple concurrently updated') ? collision(error.code) : undefined
+    default:
+      return undefined
+  }
+}
+
 /** Says whether a server's error may be gone after another look. */
 export function isPassing(error: unknown): boolean {
-  if (!(error instanceof pg.DatabaseError)) return false
-  // Two sessions that write the same row of a catalogue: an internal error without a SQLSTATE of its own.
-  const collided = error.code === 'XX000' && error.message.includes('tuple concurrently updated')
-  return collided || passing.includes(error.code ?? '')
+  return passingOf(error) !== undefined
+}
+
+const others = ['Somebody else keeps changing the same role, database or Secret.']
+
+function collision(code: string): Passing {
+  const what = `another session changed the same at the same time (${code})`
+  return { kind: 'race', code: 'timeout', what, hint: others }
+}
+
+function blocked(what: string): Passing {
+  return { kind: 'blocked', code: 'timeout', what, hint: ['Wait until that session ends, or end it.'] }
 }
 
 /**

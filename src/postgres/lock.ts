@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { Failure } from '../failure.ts'
-import type { Deadline } from '../deadline.ts'
+import { waitsUntil, type Deadline } from '../deadline.ts'
 import type { Reporter } from '../reporter.ts'
 import { oneLine } from '../text.ts'
 import { allOf, underWay } from '../under-way.ts'
@@ -85,12 +85,8 @@ export async function takeLock<Seen>(
     if (lock !== undefined) return lock
     deadline.enter('the wait for the lock', () => lockHeld(obstacle))
     if (pauseMs === shortestPauseMs) {
-      const until = `${deadline.endsAt.toISOString().slice(11, 19)} UTC`
-      reporter.step({
-        sign: 'attention',
-        subject: 'waiting',
-        text: `${inWords(obstacle)};\nthis run waits until ${until} (input "timeout")`,
-      })
+      const text = `${inWords(obstacle)};\n${waitsUntil(deadline)}`
+      reporter.step({ sign: 'attention', subject: 'waiting', text })
     }
     await sessions.endAll()
     // At random, so that runs which began together do not stay together.

@@ -7,12 +7,14 @@ import type { Connections } from './connection.ts'
 import { logIn, type Attempt, type Login, type LoginOptions, type Session } from './session.ts'
 
 const retryMs = 500
-const shortageMs = 2_000
+const momentMs = 2_000
+/** The server ends every session, crashed, or is not up yet. */
+const notUp = ['57P01', '57P02', '57P03'] as const
 
 /**
- * Logs in, and tries again while the server is starting up (57P03), as long as there is time, or has no connection left
- * (53300). That one only for a moment: others may be waiting for a connection that this run holds. Gives the last
- * attempt in the end.
+ * Logs in, and tries again for a moment while the server is not up or has no connection left (53300). No longer: the primary
+ * may be another Pod meanwhile, and others may be waiting for a connection that this run holds. Gives the last attempt in the
+ * end.
  */
 export async function logInPatiently(
   connections: Connections,
@@ -23,9 +25,8 @@ export async function logInPatiently(
   const start = performance.now()
   for (;;) {
     const attempt = await logIn(connections, login, options)
-    const state = attempt.refusal?.code
-    const patient = state === '57P03' || (state === '53300' && performance.now() - start < shortageMs)
-    if (!patient) return attempt
+    const patient = ['53300', ...notUp].includes(attempt.refusal?.code ?? '')
+    if (!patient || performance.now() - start > momentMs) return attempt
     if (deadline.remainingMs() < 4 * retryMs) return attempt
     await sleep(retryMs, undefined, { signal: deadline.signal }).catch(() => undefined)
   }
@@ -130,10 +131,12 @@ export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Log
         [said, 'Somebody closed it, most likely on purpose. Ask the administrator.'],
         cause,
       )
+    case '57P01':
+    case '57P02':
     case '57P03':
       return new Failure(
         'server-not-ready',
-        'PostgreSQL is not ready to accept connections (57P03).',
+        `PostgreSQL is not ready to accept connections (${refusal.code}).`,
         [said, 'It is starting up, shutting down or recovering. Run again when it is ready.'],
         cause,
       )

@@ -234,6 +234,8 @@ export class Session {
     this.cut = setTimeout(() => this.tunnel.destroy(this.deadline.signal.reason as Error), graceMs)
   }
   private cut: NodeJS.Timeout | undefined
+  /** How many answers are yet to come, and since when none came. */
+  private readonly owed = { answers: 0, since: 0 }
   /** How the server was satisfied. */
   readonly exchange: Exchange
   /** `TLS 1.3`, `TLS 1.3, not bound` where the login was not bound to it; nothing for clear text. */
@@ -260,6 +262,11 @@ export class Session {
   /** The process the server says it serves us with; a pooler in between makes this one up. */
   get announcedPid(): number | null {
     return announcedPid(this.client)
+  }
+
+  /** How long an answer has been waited for, in milliseconds. */
+  get silentMs(): number {
+    return this.owed.answers === 0 ? 0 : performance.now() - this.owed.since
   }
 
   /**
@@ -320,10 +327,12 @@ export class Session {
   ): Promise<pg.QueryResult[]> {
     this.deadline.signal.throwIfAborted()
     decisive?.()
-    const { begun, goodbye, tunnel } = this
+    const { begun, goodbye, owed, tunnel } = this
     this.begun = undefined
     if (begun?.results !== undefined && begun.sql !== sql)
       throw new Error(`Something else came first: ${begun.sql}`)
+    if (owed.answers === 0) owed.since = performance.now()
+    owed.answers += 1
     try {
       const result: pg.QueryResult | pg.QueryResult[] = await (begun?.results ??
         this.client.query(sql, values && [...values]))
@@ -343,6 +352,9 @@ export class Session {
         ['A frequent cause is a Pod that is restarting or a primary that moved. The next run starts afresh.'],
         { cause: tunnel.errored ?? error },
       )
+    } finally {
+      owed.answers -= 1
+      owed.since = performance.now()
     }
   }
 

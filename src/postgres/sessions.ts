@@ -64,6 +64,14 @@ export class Sessions {
     for (const peer of peers) this.connections.prepare(peer === 'admin' ? this.admin : peer)
   }
 
+  /** Returns the server processes that have not answered a statement for some time: each may be waiting for a lock. */
+  silentFor(ms: number): number[] {
+    return [...this.open]
+      .filter((session) => session.silentMs > ms)
+      .map(({ announcedPid }) => announcedPid)
+      .filter((pid) => pid !== null)
+  }
+
   /** Ends one session now. */
   async end(session: Session | undefined): Promise<void> {
     if (session === undefined || !this.open.delete(session)) return

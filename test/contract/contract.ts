@@ -603,25 +603,27 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
         expect(await resolve('kept')).toEqual({ pod: 'postgresql1-1', port: 5432 })
       })
 
-      test.each<[string, readonly object[] | undefined, string]>([
-        ['nobody keeps them', undefined, 'No ready address is behind'],
-        ['there are none', [], 'No ready address is behind'],
+      test.each<[string, readonly object[] | undefined, string, string]>([
+        ['nobody keeps them', undefined, 'pod-not-ready', 'No ready address is behind'],
+        ['there are none', [], 'pod-not-ready', 'No ready address is behind'],
         [
           'none is ready',
           [{ notReadyAddresses: [{ ip: '10.9.0.1' }], ports: [postgresql] }],
+          'pod-not-ready',
           'No ready address is behind',
         ],
         [
           'they lead out of the cluster',
           [{ addresses: [{ ip: '10.9.0.1' }], ports: [postgresql] }],
+          'service-not-found',
           'is a Pod of that namespace with the port',
         ],
-      ])('says so where %s', async (title, subsets, message) => {
+      ])('says so where %s', async (title, subsets, code, message) => {
         const name = `ep-${createHash('sha256').update(title).digest('hex').slice(0, 8)}`
         await service(name, { ports: [postgresql] })
         if (subsets !== undefined) await endpoints(name, subsets)
         await expect(resolve(name)).rejects.toMatchObject({
-          code: 'pod-not-ready',
+          code,
           message: expect.stringContaining(message),
         })
       })

@@ -99,11 +99,16 @@ describe('what goes along with a login', () => {
     const strict = await startStrict(bench.postgres, 'falls silent')
     try {
       const accessSecret = bench.access({ target: strict, sslMode: 'disable' })
+      let refused = 0
+      const onStep = ({ subject }: { subject: string }): void => {
+        if (subject === 'waiting') refused = strict.refused()
+      }
       const { outcome } = await bench
         .application()
-        .refused('tunnel-lost', { accessSecret, timeoutMs: 15_000 })
+        .refused('timeout', { accessSecret, timeoutMs: 15_000 }, { onStep })
       expect(outcome.failure?.message).toContain('did not answer through the tunnel within 10 s')
-      expect(strict.refused()).toBe(2)
+      // The admin and the application, once each.
+      expect(refused).toBe(2)
     } finally {
       strict.stop()
     }

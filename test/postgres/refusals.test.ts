@@ -81,7 +81,7 @@ const obstacles: readonly Obstacle[] = [
   },
   {
     title: 'the Service leads to a standby',
-    inputs: () => ({ accessSecret: bench.access({ target: standby }) }),
+    inputs: () => ({ accessSecret: bench.access({ target: standby }), timeoutMs: 3_000 }),
     code: 'target-is-standby',
     says: /^svc\/access\d+ leads to a standby/,
     hints: /spilo-role=master/,
@@ -372,7 +372,7 @@ test('a primary that becomes read-only in the middle of a run', async () => {
   const { user } = bench.admin
   const application = bench.application()
   await bench.sql(`ALTER ROLE ${user} SET default_transaction_read_only = on`)
-  const run = await application.run()
+  const run = await application.run({ timeoutMs: 3_000 })
   await bench.sql(`ALTER ROLE ${user} RESET default_transaction_read_only`)
   expect(run).toMatchObject({ code: 'target-is-standby', done: [] })
   expect(run.outcome.failure?.hint).not.toEqual([])

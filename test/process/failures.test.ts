@@ -293,6 +293,7 @@ const cases: readonly Case[] = [
   {
     code: 'pod-not-ready',
     when: 'there is one, and it is starting',
+    inputs: () => ({ timeout: '3s' }),
     arrange: () =>
       instead('Pod', database, pod, (object) => ({
         ...object,
@@ -304,6 +305,7 @@ const cases: readonly Case[] = [
   {
     code: 'pod-not-ready',
     when: 'there is none',
+    inputs: () => ({ timeout: '3s' }),
     arrange: () => gone('Pod', database, pod),
     says: 'No Pod is behind svc/postgresql1-user-access in postgres-system.',
     hints: /Ask the administrator whether the database is running\./,
@@ -331,6 +333,7 @@ const cases: readonly Case[] = [
   {
     code: 'port-closed',
     when: 'nothing listens in the Pod',
+    inputs: () => ({ timeout: '3s' }),
     arrange: () => {
       sandbox.api.route(database, pod, 5432, undefined)
       return () => {

@@ -4,12 +4,13 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { inputsFor, leadingTo, runAction, watchChanges, type ActionRun } from './action.ts'
 
-// These runs wait for ten seconds each, so they wait together.
+// These runs wait for ten seconds or more each, so they wait together.
 
 let sandbox: Sandbox
 let silence: { server: Server; port: number; sockets: Set<Socket> }
 let apiServer: ActionRun
 let postgres: ActionRun
+let closed: ActionRun
 let changes: readonly string[]
 
 beforeAll(async () => {
@@ -20,9 +21,10 @@ beforeAll(async () => {
   sandbox.api.route('postgres-system', 'postgresql1-0', 5432, { host: '127.0.0.1', port })
   const watched = await watchChanges(sandbox)
   const inputs = inputsFor(sandbox, 'patience')
-  ;[apiServer, postgres] = await Promise.all([
+  ;[apiServer, postgres, closed] = await Promise.all([
     runAction({ sandbox, inputs: { ...inputs, kubeconfig: toSilence } }),
-    runAction({ sandbox, inputs }),
+    runAction({ sandbox, inputs: { ...inputs, timeout: '20s' } }),
+    runAction({ sandbox, inputs: { ...inputs, 'access-secret': withoutServer('shut') } }),
   ])
   changes = await watched()
 })
@@ -44,6 +46,36 @@ async function startSilence(): Promise<typeof silence> {
   return { server, sockets, port: (server.address() as AddressInfo).port }
 }
 
+/** Puts an access Secret for a Service whose Pod is Ready, and where nothing listens; gives its name. */
+function withoutServer(name: string): string {
+  const { api, accessNamespace: namespace, accessSecret, accessRole } = sandbox
+  const labels = { app: name }
+  const known = api.get('Secret', namespace, accessSecret)?.['data'] as object
+  api.put({
+    kind: 'Secret',
+    metadata: { name, namespace },
+    data: { ...known, USER_ACCESS: Buffer.from(name).toString('base64') },
+  })
+  api.put({
+    kind: 'Service',
+    metadata: { name, namespace },
+    spec: { selector: labels, ports: [{ port: 5432 }] },
+  })
+  api.put({
+    kind: 'Pod',
+    metadata: { name, namespace, labels },
+    spec: { nodeName: 'node-1', containers: [] },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+  })
+  const role = api.get('Role', namespace, accessRole)
+  const rules = [
+    ...((role?.['rules'] ?? []) as object[]),
+    { apiGroups: [''], resources: ['secrets', 'services'], resourceNames: [name], verbs: ['get'] },
+  ]
+  api.put({ kind: 'Role', metadata: { name: accessRole, namespace }, rules })
+  return name
+}
+
 test('an API server that accepts the connection and never answers', () => {
   expect(apiServer.code).toBe(1)
   expect(apiServer.seconds).toBeLessThan(14)
@@ -55,14 +87,26 @@ test('an API server that accepts the connection and never answers', () => {
 })
 
 test('a PostgreSQL that accepts the connection and never answers', () => {
+  const said = 'PostgreSQL did not answer through the tunnel within 10 s'
   expect(postgres.code).toBe(1)
-  expect(postgres.seconds).toBeLessThan(14)
-  expect(postgres.log).toContain(
-    '✗ PostgreSQL did not answer through the tunnel within 10 s.  [tunnel-lost]\n',
+  expect(postgres.log).toMatch(new RegExp(`^! waiting +${said};\\n +this run waits until `, 'm'))
+  expect(postgres.log).toMatch(
+    new RegExp(`^✗ The run .*; it was at: .*\\. What it waited for last: ${said}\\. {2}\\[timeout\\]$`, 'm'),
   )
   expect(postgres.log).toContain('\n  Nothing was changed.\n')
 })
 
-test('neither changes anything', () => {
+test('a port that is closed from the start ends long before the time is over', () => {
+  const said = 'Nothing listens on port 5432 of Pod shut, behind svc/shut'
+  expect(closed.code).toBe(1)
+  expect(closed.seconds).toBeGreaterThan(15)
+  expect(closed.seconds).toBeLessThan(60)
+  expect(closed.log).toMatch(new RegExp(`^! waiting +${said};\\n +this run tries for 15 s$`, 'm'))
+  expect(closed.log).toContain(`✗ ${said}.  [port-closed]\n`)
+  expect(closed.log).toContain('\n  The run tried for 15 s, and saw no sign of a switch of the primary.\n')
+  expect(closed.log).toContain('\n  Nothing was changed.\n')
+})
+
+test('none of them changes anything', () => {
   expect(changes).toEqual([])
 })

@@ -228,12 +228,12 @@ describe('against a server', () => {
     [
       'an address outside',
       { '/apis/discovery.k8s.io': discovery('v1'), [slices('v1')]: slice(undefined) },
-      { code: 'pod-not-ready', hint: expect.arrayContaining([expect.stringContaining('only a Pod')]) },
+      { code: 'service-not-found', hint: expect.arrayContaining([expect.stringContaining('only a Pod')]) },
     ],
     [
       'a Pod of another namespace',
       { '/apis/discovery.k8s.io': discovery('v1'), [slices('v1')]: slice({ ...target, namespace: 'x' }) },
-      { code: 'pod-not-ready' },
+      { code: 'service-not-found' },
     ],
   ])('without a selector: %s', async (_, paths, expected) => {
     const api = await (await answers(paths)).api()
