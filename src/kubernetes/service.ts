@@ -163,15 +163,16 @@ export function choosePod(service: Service, pods: readonly PodObject[]): PodObje
 
 /** No switch of the primary makes a Service right that selects the others. */
 function refuseStandbys({ namespace, name }: Service, selector: Readonly<Record<string, string>>): void {
-  for (const [label, values] of primaryLabels) {
+  for (const { role } of providers) {
+    const { label, primary } = role
     const selected = selector[label]
-    if (selected === undefined || values.includes(selected)) continue
+    if (selected === undefined || primary.includes(selected)) continue
     throw new Failure(
       'target-is-standby',
       `Service ${namespace}/${name} selects the Pods with ${label}=${oneLine(selected)}, which take no changes.`,
       [
         'The access Secret names it under USER_ACCESS.',
-        `Ask the administrator for a Service that selects the primary: ${label}=${values[0] ?? ''}.`,
+        `Ask the administrator for a Service that selects the primary: ${label}=${primary[0] ?? ''}.`,
       ],
     )
   }
