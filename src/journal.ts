@@ -83,8 +83,8 @@ export class Journal {
   }
 
   /**
-   * Makes changes and notes them. The work calls `decisive` right before the step that makes them last: where no answer comes
-   * to that one, nobody here can know whether they stand.
+   * Makes changes and notes them, unless the work gives `false`: then there was nothing to change. It calls `decisive` right
+   * before the step that makes them last: where no answer comes to that one, nobody here can know whether they stand.
    */
   async make<Result>(
     changes: readonly Listed[],
@@ -99,7 +99,7 @@ export class Journal {
         this.doubts = [...this.doubts, ...own]
       })
       settled()
-      this.changed(changes)
+      if (result !== false) this.changed(changes)
       return result
     } catch (error) {
       if (isAnswer(error)) settled()

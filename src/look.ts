@@ -272,7 +272,9 @@ export class Looker {
       extensions: [],
       otherOwners: [],
     }
-    if (wanted.extensions.length === 0 && server.versionNumber >= createTakenFrom) return blank
+    // Without extensions the GRANT itself tells whether anything is missing; a dry run has to look.
+    const told = server.versionNumber >= createTakenFrom && !this.request.dryRun
+    if (wanted.extensions.length === 0 && told) return blank
     const template = await sessions.asAdmin('template1', { first })
     const { extensions, schemaGranted } = await template.ask(question)
     // Left at once: CREATE DATABASE wants template1 for itself.

@@ -3,6 +3,7 @@ import pg from 'pg'
 import { Failure } from '../failure.ts'
 import { oneLine } from '../text.ts'
 import { isPassing } from './failure.ts'
+import { isSetReadOnly } from './read-only.ts'
 import type { Session } from './session.ts'
 import { endsSession } from './severity.ts'
 
@@ -30,7 +31,8 @@ export async function proveWork(
   } catch (error) {
     // A transaction that failed would be in the way of whatever comes next in this session.
     await session.query('ROLLBACK').catch(() => undefined)
-    if (!(error instanceof pg.DatabaseError) || isPassing(error) || endsSession(error)) throw error
+    if (!(error instanceof pg.DatabaseError) || endsSession(error)) throw error
+    if (isPassing(error) && !(await isSetReadOnly(session, error))) throw error
     throw new Failure(
       'grant-ineffective',
       `The application ${before.length === 0 ? 'logs in, yet cannot' : 'could not'} work in schema public of database "${database}" (${error.code ?? 'no SQLSTATE'}).`,

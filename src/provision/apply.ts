@@ -74,7 +74,7 @@ async function makeSureOf(lock: Lock<unknown>): Promise<void> {
   if (!(await lock.isHeld())) throw new StartAgain('the lock was lost')
 }
 
-/** Makes changes, notes them, and tells about them in one step. */
+/** Makes changes, notes them, and tells about them in one step; does neither where the work gives `false`: nothing changed. */
 async function make<Result>(
   changes: readonly Change[],
   { plan }: Look,
@@ -83,6 +83,7 @@ async function make<Result>(
 ): Promise<Result> {
   const timer = stopwatch()
   const result = await journal.make(listed(changes, wanted), work)
+  if (result === false) return result
   const { sign, subject, text } = stepDone(changes, plan.changes, wanted)
   journal.step(sign, subject, text, timer())
   return result
@@ -183,7 +184,10 @@ async function putSchemaRight(
   const { journal, wanted } = run
   const change = only(look, 'grant-schema')
   if (change === undefined || session === undefined) return
-  await make([change], look, run, (decisive) => grantSchema(session, change, server, wanted, decisive))
+  const changed = await make([change], look, run, (decisive) =>
+    grantSchema(session, change, server, wanted, decisive),
+  )
+  if (!changed) return
   const grants = [...changesOf('grants', plan.changes).filter(({ kind }) => kind !== 'set-owner'), change]
   journal.row(rowDone(grants, plan.changes, wanted, grantsNow(plan.ours)))
 }

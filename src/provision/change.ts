@@ -286,7 +286,7 @@ const definitions: { readonly [Kind in Change['kind']]: Definition<Kind> } = {
 }
 
 function definitionOf<Kind extends Change['kind']>(change: ChangeOf<Kind>): Definition<Kind> {
-  return definitions[change.kind as Kind]
+  return definitions[change.kind]
 }
 
 /** Returns the step in which a change is made. */

@@ -2,6 +2,7 @@ import pg from 'pg'
 import { Failure } from '../failure.ts'
 import { isPassing, unlessMade } from '../postgres/failure.ts'
 import { proveWork } from '../postgres/proof.ts'
+import { isSetReadOnly } from '../postgres/read-only.ts'
 import { scramVerifier } from '../postgres/scram.ts'
 import { noticeOurEnd, sqlState, type Session } from '../postgres/session.ts'
 import { endsSession } from '../postgres/severity.ts'
@@ -105,6 +106,7 @@ export async function changeGrants(
  * Gives the application its rights on schema `public` (PostgreSQL 15 took CREATE away from PUBLIC), in one transaction in
  * a session inside the database, of which nothing stays if they did not come to be.
  *
+ * @returns whether anything changed: a template may let everybody create, and nobody give that away
  * @throws Failure `grant-ineffective`
  */
 export async function grantSchema(
@@ -113,15 +115,15 @@ export async function grantSchema(
   server: ServerState,
   wanted: Wanted,
   decisive: () => void,
-): Promise<void> {
+): Promise<boolean> {
   const question = aboutInside(wanted)
+  const privileges = `select nspacl::text as privileges from pg_namespace where nspname = 'public'`
   const came = `select 1 / (state ->> 'schemaGranted' = 'true')::int from (${question.sql}) now`
   const owned = server.database?.owner === wanted.username
   try {
-    await session.script(
-      [noticeOurEnd, ...asOwner(owned, server, wanted, statementsOf(change, wanted)), came],
-      decisive,
-    )
+    const statements = asOwner(owned, server, wanted, statementsOf(change, wanted))
+    const rows = await session.script([privileges, noticeOurEnd, ...statements, came, privileges], decisive)
+    return rows[0]?.[0]?.['privileges'] !== rows.at(-1)?.[0]?.['privileges']
   } catch (error) {
     // An admin without any right on the schema, a database without it, or one with some of the rights: then GRANT ends
     // with a mere warning, and the last statement divides by zero.
@@ -155,7 +157,8 @@ export async function createExtension(
       ),
     )
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError) || isPassing(error) || endsSession(error)) throw error
+    if (!(error instanceof pg.DatabaseError) || endsSession(error)) throw error
+    if (isPassing(error) && !(await isSetReadOnly(session, error))) throw error
     const command = `  CREATE EXTENSION ${identifier(extension)};`
     const said = `The server said "${oneLine(error.message)}".`
     if (error.code === '42501') {
