@@ -21,11 +21,12 @@ import {
   unknownPath,
   type Attempt,
 } from './status.ts'
-import { Store, type KubeObject, type Metadata } from './store.ts'
+import type { KubeObject, Metadata } from './object.ts'
+import { Store } from './store.ts'
 
 export type { Target, Tunnel } from './portforward.ts'
 export type { Resource } from './resources.ts'
-export type { KubeObject } from './store.ts'
+export type { KubeObject } from './object.ts'
 
 /** How the stand-in may differ from a current API server. */
 export interface ApiOptions {

@@ -1,9 +1,8 @@
 import pg from 'pg'
 import type { ApplicationKey } from '../kubernetes/application-secret.ts'
-import type { Listed } from '../journal.ts'
-import type { Effect } from '../outcome.ts'
 import { formatComment, type RoleComment } from '../postgres/marker.ts'
 import { count, sentence } from '../text.ts'
+import type { Effect } from './effect.ts'
 import type { Wanted } from './wanted.ts'
 
 const identifier = pg.escapeIdentifier
@@ -45,6 +44,12 @@ export type Change =
   | { readonly kind: 'mark-role'; readonly comment: RoleComment }
   | { readonly kind: 'create-secret'; readonly keys: readonly ApplicationKey[] }
   | { readonly kind: 'repair-secret'; readonly keys: readonly ApplicationKey[] }
+
+/** A change, with what it is in the outputs. */
+export interface Listed {
+  readonly change: Change
+  readonly effect: Effect
+}
 
 /** A change of one kind. */
 export type ChangeOf<Kind extends Change['kind']> = Extract<Change, { kind: Kind }>
