@@ -59,17 +59,7 @@ export type ChangeOf<Kind extends Change['kind']> = Extract<Change, { kind: Kind
  * taken back comes last: the password of a role that is there, on which others may live. Extensions come before the
  * application may create anything where their scripts run.
  */
-export const stages = [
-  'role',
-  'note',
-  'database',
-  'extensions',
-  'grants',
-  'schema',
-  'password',
-  'secret',
-] as const
-export type Stage = (typeof stages)[number]
+export type Stage = 'role' | 'note' | 'database' | 'extensions' | 'grants' | 'schema' | 'password' | 'secret'
 
 /** How a change reads. */
 export interface Words {
@@ -291,11 +281,11 @@ const definitions: { readonly [Kind in Change['kind']]: Definition<Kind> } = {
 }
 
 function definitionOf<Kind extends Change['kind']>(change: ChangeOf<Kind>): Definition<Kind> {
-  return definitions[change.kind as Kind]
+  return definitions[change.kind]
 }
 
 /** Returns the step in which a change is made. */
-export function stageOf(change: Change): Stage {
+function stageOf(change: Change): Stage {
   return definitionOf(change).stage
 }
 
