@@ -21,11 +21,11 @@ import {
   unknownPath,
   type Attempt,
 } from './status.ts'
-import { Store, type KubeObject, type Metadata } from './store.ts'
+import type { KubeObject, Metadata } from './object.ts'
+import { Store } from './store.ts'
 
-export type { Target, Tunnel } from './portforward.ts'
-export type { Resource } from './resources.ts'
-export type { KubeObject } from './store.ts'
+export type { Target } from './portforward.ts'
+export type { KubeObject } from './object.ts'
 
 /** How the stand-in may differ from a current API server. */
 export interface ApiOptions {
@@ -60,7 +60,7 @@ export type Interception =
 export type Interceptor = (request: ApiRequest) => Interception | Promise<Interception>
 
 /** One line of the audit log. */
-export interface AuditEntry {
+interface AuditEntry {
   readonly method: string
   /** Without the query. */
   readonly path: string
@@ -72,7 +72,7 @@ export interface AuditEntry {
 }
 
 /** An object to be stored as an administrator would; `apiVersion` may be left out of builtin kinds. */
-export interface ObjectInput {
+interface ObjectInput {
   readonly apiVersion?: string
   readonly kind: string
   readonly metadata: Readonly<Partial<Metadata>> & { readonly name: string }
@@ -114,7 +114,7 @@ export interface StandInApi {
 }
 
 /** Whose kubeconfig to write. */
-export interface KubeconfigOptions {
+interface KubeconfigOptions {
   readonly namespace: string
   readonly serviceAccount: string
   /** The namespace of the context. Default: the ServiceAccount's; null for none. */

@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } fr
 import { isIPv4 } from 'node:net'
 
 /** A server's certificate and its private key, both PEM. */
-export interface ServerCertificate {
+interface ServerCertificate {
   readonly certificate: string
   readonly key: string
 }

@@ -40,7 +40,7 @@ export interface PostgresOptions {
 }
 
 /** How a server is told to shut down: roll back and say goodbye, or drop everything as in a crash. */
-export type Shutdown = 'fast' | 'immediate'
+type Shutdown = 'fast' | 'immediate'
 
 /** A PostgreSQL that listens on 127.0.0.1 and leaves nothing behind. */
 export interface PostgresServer {
@@ -86,7 +86,7 @@ export const spiloHba: readonly string[] = [
 ]
 
 /** Names under which a certificate of the sandbox is valid: those of the in-cluster Services, and this machine. */
-export const defaultServerNames: readonly string[] = [
+const defaultServerNames: readonly string[] = [
   'postgresql1.postgres-system.svc.cluster.local',
   'postgresql1-repl.postgres-system.svc.cluster.local',
   'localhost',

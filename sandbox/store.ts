@@ -1,30 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import type { KubeObject } from './object.ts'
 import { apiVersionOf, namespaces, type Resource } from './resources.ts'
 import { matchesFields, matchesLabels } from './selectors.ts'
 import { alreadyExists, badRequest, conflict, invalid, notFound, StatusError, type Cause } from './status.ts'
-
-/** What every object carries about itself. */
-export interface Metadata {
-  name: string
-  namespace?: string
-  generateName?: string
-  uid?: string
-  resourceVersion?: string
-  creationTimestamp?: string
-  labels?: Record<string, string>
-  annotations?: Record<string, string>
-  ownerReferences?: Record<string, unknown>[]
-  managedFields?: unknown[]
-}
-
-/** An object as it travels; beyond its metadata any content is kept as it came. */
-export interface KubeObject {
-  apiVersion: string
-  kind: string
-  metadata: Metadata
-  [field: string]: unknown
-}
 
 /** Which objects a list gives: queries in the syntax of `kubectl get -l` and `--field-selector`. */
 export interface Selection {

@@ -1,21 +1,16 @@
 import { Failure, type FailureCode } from './failure.ts'
 import type { GateReport } from './go-live/finding.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
-import type { Effect, Outcome, Row } from './outcome.ts'
+import type { Outcome, Row } from './outcome.ts'
 import { endsSession, isFromServer } from './postgres/severity.ts'
-import type { Change } from './provision/change.ts'
+import type { Change, Listed } from './provision/change.ts'
+import type { Effect } from './provision/effect.ts'
 import type { Reporter, Sign } from './reporter.ts'
 import type { ProvisionRequest } from './request.ts'
 
 /** Says neither which credential it is nor which of the two: that would tell it. */
 const unhidden =
   'A credential of this run is shorter than 6 characters, or part of a name or a word that is shown anyway: it is not taken out of what servers say, because the gap would tell it. Set a longer one, made at random.'
-
-/** A change, with what it is in the outputs. */
-export interface Listed {
-  readonly change: Change
-  readonly effect: Effect
-}
 
 /** Gives the seconds since it was made. */
 export type Stopwatch = () => number

@@ -1,8 +1,8 @@
 import { Command, CommanderError, Option } from 'commander'
 import { withoutSummary } from './edge.ts'
-import { exitCodes, type ExitKind } from './exit-code.ts'
 import { Failure } from './failure.ts'
 import { goLiveModes } from './go-live/ref.ts'
+import { goLiveHelp, programHelp, provisionHelp, rightsHelp } from './help.ts'
 import {
   meaning,
   parametersOf,
@@ -40,7 +40,7 @@ export interface Invocation {
   readonly service?: string
 }
 
-/** Gives the variable that stands for an option. */
+/** Returns the variable that stands for an option. */
 export function variableOf(name: string): string {
   return `PG_APP_USER_${name.toUpperCase().replaceAll('-', '_')}`
 }
@@ -80,7 +80,7 @@ const tables: Record<
   },
 }
 
-/** Gives the parameters of a command: those of the table, as the command has them. */
+/** Returns the parameters of a command: those of the table, as the command has them. */
 export function parametersOfCommand(command: CommandName): readonly NamedParameter[] {
   const { has, fixes } = tables[command]
   return parametersOf('cli')
@@ -88,12 +88,12 @@ export function parametersOfCommand(command: CommandName): readonly NamedParamet
     .map((parameter) => ({ ...parameter, ...fixes[parameter.name] }))
 }
 
-/** Whether a variable that switches something on does. */
+/** Says whether a variable that switches something on does. */
 export function isSet(value: string | undefined): boolean {
   return value !== undefined && !['', '0', 'false'].includes(value)
 }
 
-/** How a command line wants to be answered. Found without reading the rest, whose errors are answered as well. */
+/** Returns how a command line wants to be answered. Found without reading the rest, whose errors are answered as well. */
 export function answerOf(
   args: readonly string[],
   variables: NodeJS.ProcessEnv = {},
@@ -106,7 +106,7 @@ export function answerOf(
 }
 
 /**
- * Reads a command line. Gives nothing where help or the version was asked for, and shown.
+ * Returns what a command line asks for; nothing where help or the version was asked for, and shown.
  *
  * @throws Failure `input-invalid`
  */
@@ -126,7 +126,7 @@ export function parseCommandLine(args: readonly string[]): Invocation | undefine
   return invocation
 }
 
-/** Gives the whole command line, with every option and its help; `found` is told what was asked for. */
+/** Returns the whole command line, with every option and its help; `found` is told what was asked for. */
 export function createProgram(found: (invocation: Invocation) => void): Command {
   const program = new Command('pg-app-user')
     .description('Gives an application its PostgreSQL user, database and Secret on Kubernetes.')
@@ -296,7 +296,7 @@ function usageFailure(error: CommanderError, args: readonly string[]): Failure {
 }
 
 /**
- * Gives a text of the core in the words of the command line: what it calls an input is an option here, and there is no
+ * Returns a text of the core in the words of the command line: what it calls an input is an option here, and there is no
  * job summary.
  */
 export function inOptions(text: string): string {
@@ -310,79 +310,3 @@ export function inOptions(text: string): string {
     .replace('is in the job summary and in the report', 'goes into the report: option --report-directory')
     .replace('with debug logging', 'with --verbose')
 }
-
-function codesOf(...kinds: ExitKind[]): string {
-  return kinds
-    .map((kind) => `  ${String(exitCodes[kind].code).padEnd(4)} ${exitCodes[kind].meaning}`)
-    .join('\n')
-}
-
-const codes = codesOf(...(Object.keys(exitCodes) as ExitKind[]))
-
-const precedence = `
-Where a value comes from:
-  An option wins over its variable (PG_APP_USER_ and the name in capitals, with _ for -), a variable over the
-  default. An option that is given empty stands for the default, whatever its variable says.
-  Lists: repeat the option, or separate by commas.
-`
-const kubeconfig = `
-The kubeconfig:
-  --kubeconfig <path>, then KUBECONFIG, then KUBECONFIG_CONTENTS_B64, then on a terminal ~/.kube/config. Both
-  variables may hold the content itself; an option may not, because every process here can read it.
-`
-
-const programHelp = `
-Examples:
-  Ask the administrator for the rights, before anything else:
-    pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
-      --app-namespace shop --service-account shop/ci
-  See what would be done:
-    pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
-      --app-namespace shop --app-database shop --dry-run
-  Do it: the same without --dry-run.
-  Ask whether the database may carry production:
-    pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
-      --app-namespace shop --app-database shop --go-live-profile standard
-
-Every option of a command: pg-app-user <command> --help
-`
-
-const provisionHelp = `${precedence}${kubeconfig}
-Examples:
-  See what would be done, then do it:
-    pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
-      --app-namespace shop --app-database shop --dry-run
-  In a script, with the result for a machine:
-    pg-app-user provision … --yes --output json | jq -r '."secret-resource-version"'
-  Two extensions, and a pooler that keeps its way in:
-    pg-app-user provision … --extensions citext --extensions pgcrypto --connect-roles pooler
-
-Exit codes:
-${codes}
-`
-
-const goLiveHelp = `${precedence}${kubeconfig}
-Examples:
-  Hold back what does not meet the standard plan, and keep the evidence:
-    pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
-      --app-namespace shop --app-database shop --go-live-profile standard --report-directory report
-  Look, without failing:
-    pg-app-user go-live … --go-live warn
-
-Exit codes:
-${codes}
-`
-
-const rightsHelp = `${precedence}
-Examples:
-  A ticket to the administrator, complete but for the name of the Service:
-    pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
-      --app-namespace shop --service-account shop/ci
-  With what the go-live gate would like to read:
-    pg-app-user rights … --go-live
-  As an administrator, who knows the Service as well:
-    pg-app-user rights … --service postgresql1-user-access | kubectl apply -f -
-
-Exit codes:
-${codesOf('done', 'internal', 'usage')}
-`

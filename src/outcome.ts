@@ -3,29 +3,8 @@ import { holdingBack, tally, type GateReport } from './go-live/finding.ts'
 import type { PermissionReport } from './kubernetes/permissions.ts'
 import { outputs, type OutputName } from './parameters.ts'
 import type { Change } from './provision/change.ts'
+import type { Effect } from './provision/effect.ts'
 import { formatSeconds, sentence } from './text.ts'
-
-/** What a run can change. */
-export const changeObjects = ['role', 'database', 'grants', 'extension', 'secret'] as const
-
-/** How it can change it. */
-export const changeActions = [
-  'created',
-  'password-set',
-  'noted',
-  'marked',
-  'owner-changed',
-  'granted',
-  'repaired',
-] as const
-
-/** What a change is in the outputs: one thing that was changed, or under `dry-run` would be. */
-export interface Effect {
-  readonly object: (typeof changeObjects)[number]
-  /** The role, database, extension, or `namespace/name` of the Secret. */
-  readonly name: string
-  readonly action: (typeof changeActions)[number]
-}
 
 /** One line of the table in the job summary. */
 export interface Row {

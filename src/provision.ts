@@ -8,7 +8,7 @@ import { aboutServer } from './postgres/state.ts'
 import { apply } from './provision/apply.ts'
 import { stepsToCome } from './provision/render.ts'
 import { tellDryRun, tellInPlace } from './provision/tell.ts'
-import type { Run } from './run.ts'
+import type { Run } from './context.ts'
 
 /**
  * Gives an application its PostgreSQL role, database and Secret, or puts right what differs, and proves the login.

@@ -3,7 +3,7 @@ import { roleManifests } from './kubernetes/manifest.ts'
 import { runRights, type PermissionScope } from './kubernetes/permissions.ts'
 
 /** Who gets the rights: the ServiceAccount of a pipeline. */
-export interface PipelineAccount {
+interface PipelineAccount {
   readonly namespace: string
   readonly name: string
 }

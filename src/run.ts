@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import type { Run } from './context.ts'
 import { startDeadline, type Deadline } from './deadline.ts'
 import { asFailure, Failure } from './failure.ts'
 import { Journal } from './journal.ts'
@@ -13,16 +14,6 @@ import { namesOf, type ProvisionRequest } from './request.ts'
 import { connect, type Cluster } from './target.ts'
 import { urlPasswords } from './text.ts'
 import { underWay } from './under-way.ts'
-
-/** What every step of a run needs. */
-export interface Run {
-  readonly request: ProvisionRequest
-  readonly cluster: Cluster
-  readonly sessions: Sessions
-  readonly journal: Journal
-  readonly deadline: Deadline
-  readonly wanted: Wanted
-}
 
 /**
  * What a run may take after its time is over, or after it was cancelled: to roll back, and then to say goodbye. Whatever

@@ -7,7 +7,7 @@ import { requirements, type Requirement, type RequirementId, type Thresholds } f
 import { parseWindow } from './window.ts'
 
 /** A person vouches for what could not be seen. */
-export interface Attestation {
+interface Attestation {
   readonly requirement: RequirementId
   /** What was checked, and where. */
   readonly statement: string
@@ -17,7 +17,7 @@ export interface Attestation {
 }
 
 /** A person accepts that a requirement is not met. */
-export interface Waiver {
+interface Waiver {
   readonly requirement: RequirementId
   readonly reason: string
   readonly owner: string

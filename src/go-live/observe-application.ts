@@ -20,7 +20,7 @@ export interface Workload {
 }
 
 /** One Pod of a workload. */
-export interface WorkloadPod {
+interface WorkloadPod {
   readonly name: string
   readonly node: string | undefined
   readonly created: Date | undefined

@@ -18,7 +18,7 @@ export interface WalSender {
 }
 
 /** What pg_stat_archiver says. */
-export interface ArchiverState {
+interface ArchiverState {
   readonly archivedCount: number
   /** Name of a segment, or of a backup history file. */
   readonly lastArchived: string | null
@@ -30,7 +30,7 @@ export interface ArchiverState {
 }
 
 /** What only members of pg_monitor see. */
-export interface MonitorSight {
+interface MonitorSight {
   /** Finished segments that wait to be archived, and since when the oldest does. */
   readonly waiting: number
   readonly oldestWaiting: Date | null

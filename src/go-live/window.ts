@@ -76,7 +76,7 @@ export function parseWindow(text: string): BackupWindow | { readonly problem: st
 }
 
 /** Says whether a time zone is known: `UTC`, `UTC+1`, `UTC+5:30` or a name such as `Europe/Stockholm`. */
-export function isZone(name: string): boolean {
+function isZone(name: string): boolean {
   return zoneOf(name).isValid
 }
 

@@ -4,7 +4,7 @@ import type { Question } from './session.ts'
 import { oneLine } from '../text.ts'
 
 /** What the admin is and may do. */
-export interface AdminState {
+interface AdminState {
   readonly name: string
   readonly superuser: boolean
   readonly createRole: boolean

@@ -21,7 +21,7 @@ export interface Provider {
 }
 
 /** What all Pods of a cluster have in common. */
-export interface ClusterLabels {
+interface ClusterLabels {
   /** Of the cluster, as its operator knows it. */
   readonly name: string
   readonly selector: Labels

@@ -1,9 +1,8 @@
 import pg from 'pg'
 import type { ApplicationKey } from '../kubernetes/application-secret.ts'
-import type { Listed } from '../journal.ts'
-import type { Effect } from '../outcome.ts'
 import { formatComment, type RoleComment } from '../postgres/marker.ts'
 import { count, sentence } from '../text.ts'
+import type { Effect } from './effect.ts'
 import type { Wanted } from './wanted.ts'
 
 const identifier = pg.escapeIdentifier
@@ -46,6 +45,12 @@ export type Change =
   | { readonly kind: 'create-secret'; readonly keys: readonly ApplicationKey[] }
   | { readonly kind: 'repair-secret'; readonly keys: readonly ApplicationKey[] }
 
+/** A change, with what it is in the outputs. */
+export interface Listed {
+  readonly change: Change
+  readonly effect: Effect
+}
+
 /** A change of one kind. */
 export type ChangeOf<Kind extends Change['kind']> = Extract<Change, { kind: Kind }>
 
@@ -54,17 +59,7 @@ export type ChangeOf<Kind extends Change['kind']> = Extract<Change, { kind: Kind
  * taken back comes last: the password of a role that is there, on which others may live. Extensions come before the
  * application may create anything where their scripts run.
  */
-export const stages = [
-  'role',
-  'note',
-  'database',
-  'extensions',
-  'grants',
-  'schema',
-  'password',
-  'secret',
-] as const
-export type Stage = (typeof stages)[number]
+export type Stage = 'role' | 'note' | 'database' | 'extensions' | 'grants' | 'schema' | 'password' | 'secret'
 
 /** How a change reads. */
 export interface Words {
@@ -290,7 +285,7 @@ function definitionOf<Kind extends Change['kind']>(change: ChangeOf<Kind>): Defi
 }
 
 /** Returns the step in which a change is made. */
-export function stageOf(change: Change): Stage {
+function stageOf(change: Change): Stage {
   return definitionOf(change).stage
 }
 

@@ -57,7 +57,7 @@ export function rowDone(made: readonly Change[], all: readonly Change[], wanted:
 }
 
 /** Returns the subject of a row. */
-export function subjectOf([change]: readonly Change[], wanted: Wanted): string {
+function subjectOf([change]: readonly Change[], wanted: Wanted): string {
   if (change === undefined) return ''
   const { object, name } = effectOf(change, wanted)
   if (object === 'grants') return 'Grants'

@@ -294,7 +294,7 @@ async function putServices(admin: Admin, namespace: string): Promise<void> {
 }
 
 /** Applies the Roles that the tool itself prints for its administrator. */
-export async function putRoles(admin: Admin, database: string, namespace: string): Promise<void> {
+async function putRoles(admin: Admin, database: string, namespace: string): Promise<void> {
   const identity: Identity = {
     name: `system:serviceaccount:${namespace}:${serviceAccount}`,
     certain: true,

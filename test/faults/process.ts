@@ -34,7 +34,7 @@ export async function startProcess(
 }
 
 /** Gives the inputs of the action that come to this request. */
-export function inputsOf(
+function inputsOf(
   { kubeconfig }: Pick<Sandbox, 'kubeconfig'>,
   request: ProvisionRequest,
 ): NonNullable<ActionSetting['inputs']> {

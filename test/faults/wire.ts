@@ -4,7 +4,7 @@ import type { Target } from '../../sandbox/api.ts'
 import { errorResponse, query } from '../support/message.ts'
 
 /** What a client asks of PostgreSQL: to let it in, or to run a statement. */
-export interface Asked {
+interface Asked {
   readonly kind: 'start-up' | 'statement'
   readonly text: string
 }
@@ -15,7 +15,7 @@ export interface Asked {
  */
 export type Verdict = 'pass' | 'cut' | 'act and cut' | { readonly sqlState: string }
 
-export type Judge = (asked: Asked) => Verdict | Promise<Verdict>
+type Judge = (asked: Asked) => Verdict | Promise<Verdict>
 
 /** A TCP proxy in front of a PostgreSQL that speaks no TLS: it knows what its clients ask for, message by message. */
 export interface Wire extends Target {

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { parse } from 'yaml'
 import { failureCodes } from '../../src/failure.ts'
-import { changeActions, changeObjects } from '../../src/outcome.ts'
+import { changeActions, changeObjects } from '../../src/provision/effect.ts'
 import { outputs, parameters } from '../../src/parameters.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Failure } from '../../src/failure.ts'
-import { hasChanged, lastLine, standing, type Effect } from '../../src/outcome.ts'
+import { hasChanged, lastLine, standing } from '../../src/outcome.ts'
+import type { Effect } from '../../src/provision/effect.ts'
 import { inPlace, provisioned } from '../support/outcomes.ts'
 
 const change = (object: Effect['object'], action: Effect['action'], name = 'shop'): Effect => ({

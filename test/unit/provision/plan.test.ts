@@ -828,7 +828,8 @@ describe('the plan as a whole', () => {
   })
 
   test('leaves out what depends on what nobody has looked at yet', () => {
-    const { inside: _, ...unseen } = first
+    const { inside: seen, ...unseen } = first
+    expect(seen).toBeDefined()
     const kinds = decide(unseen, { ...wanted, extensions: ['citext'] }).changes.map(({ kind }) => kind)
     expect(kinds).not.toContain('create-extension')
     expect(kinds).not.toContain('grant-schema')

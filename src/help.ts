@@ -1,0 +1,81 @@
+import { exitCodes, type ExitKind } from './exit-code.ts'
+
+function codesOf(...kinds: ExitKind[]): string {
+  return kinds
+    .map((kind) => `  ${String(exitCodes[kind].code).padEnd(4)} ${exitCodes[kind].meaning}`)
+    .join('\n')
+}
+
+const codes = codesOf(...(Object.keys(exitCodes) as ExitKind[]))
+
+const precedence = `
+Where a value comes from:
+  An option wins over its variable (PG_APP_USER_ and the name in capitals, with _ for -), a variable over the
+  default. An option that is given empty stands for the default, whatever its variable says.
+  Lists: repeat the option, or separate by commas.
+`
+const kubeconfig = `
+The kubeconfig:
+  --kubeconfig <path>, then KUBECONFIG, then KUBECONFIG_CONTENTS_B64, then on a terminal ~/.kube/config. Both
+  variables may hold the content itself; an option may not, because every process here can read it.
+`
+
+/** What the help of the command line as a whole says after the options. */
+export const programHelp = `
+Examples:
+  Ask the administrator for the rights, before anything else:
+    pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --service-account shop/ci
+  See what would be done:
+    pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --app-database shop --dry-run
+  Do it: the same without --dry-run.
+  Ask whether the database may carry production:
+    pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --app-database shop --go-live-profile standard
+
+Every option of a command: pg-app-user <command> --help
+`
+
+/** What the help of command `provision` says after the options. */
+export const provisionHelp = `${precedence}${kubeconfig}
+Examples:
+  See what would be done, then do it:
+    pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --app-database shop --dry-run
+  In a script, with the result for a machine:
+    pg-app-user provision … --yes --output json | jq -r '."secret-resource-version"'
+  Two extensions, and a pooler that keeps its way in:
+    pg-app-user provision … --extensions citext --extensions pgcrypto --connect-roles pooler
+
+Exit codes:
+${codes}
+`
+
+/** What the help of command `go-live` says after the options. */
+export const goLiveHelp = `${precedence}${kubeconfig}
+Examples:
+  Hold back what does not meet the standard plan, and keep the evidence:
+    pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --app-database shop --go-live-profile standard --report-directory report
+  Look, without failing:
+    pg-app-user go-live … --go-live warn
+
+Exit codes:
+${codes}
+`
+
+/** What the help of command `rights` says after the options. */
+export const rightsHelp = `${precedence}
+Examples:
+  A ticket to the administrator, complete but for the name of the Service:
+    pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --service-account shop/ci
+  With what the go-live gate would like to read:
+    pg-app-user rights … --go-live
+  As an administrator, who knows the Service as well:
+    pg-app-user rights … --service postgresql1-user-access | kubectl apply -f -
+
+Exit codes:
+${codesOf('done', 'internal', 'usage')}
+`

@@ -1,0 +1,21 @@
+/** What a run can change. */
+export const changeObjects = ['role', 'database', 'grants', 'extension', 'secret'] as const
+
+/** How it can change it. */
+export const changeActions = [
+  'created',
+  'password-set',
+  'noted',
+  'marked',
+  'owner-changed',
+  'granted',
+  'repaired',
+] as const
+
+/** What a change is in the outputs: one thing that was changed, or under `dry-run` would be. */
+export interface Effect {
+  readonly object: (typeof changeObjects)[number]
+  /** The role, database, extension, or `namespace/name` of the Secret. */
+  readonly name: string
+  readonly action: (typeof changeActions)[number]
+}
