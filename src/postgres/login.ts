@@ -33,27 +33,6 @@ export async function logInPatiently(
 }
 
 /**
- * Logs in as far as that goes while what it takes, such as the database, is still being made. That is a head start and no
- * more: unless it leads to a session, the login begins again once all is there.
- *
- * @throws as `logIn`, and what kept from being made
- */
-export async function logInAhead(
-  connections: Connections,
-  login: Login,
-  there: Promise<unknown>,
-): Promise<Attempt> {
-  const ahead = await logIn(connections, login, { there }).catch(() => undefined)
-  try {
-    await there
-  } catch (error) {
-    await ahead?.session?.end()
-    throw error
-  }
-  return ahead?.session === undefined ? await logInPatiently(connections, login) : ahead
-}
-
-/**
  * What a login as the application role showed about the Secret's password: it completed an exchange, the server let it
  * in without one, the password is wrong (SQLSTATE 28P01), or there is none in the Secret to try. Any other refusal is a
  * Failure of its own and never leads to a new password.

@@ -32,26 +32,15 @@ export interface Attempt {
   readonly refusal?: pg.DatabaseError
 }
 
-/** What a login is to wait for, or to bring along. */
-export type LoginOptions =
-  | {
-      /**
-       * What has to be made before anybody can get in, such as the database: the answer to the server's challenge is held
-       * back until then, because the server looks for the database only after it. Without success, or where it takes more
-       * than a moment, the login ends.
-       */
-      readonly there?: Promise<unknown>
-      readonly first?: never
-    }
-  | {
-      readonly there?: never
-      /**
-       * The script with which the session is going to begin: it is sent right behind the last message of SCRAM, so that its
-       * answer comes along with the login's. It may be run in vain, or twice, and is sent before the server has shown that it
-       * knows the password too: it changes nothing that outlasts the session, and holds names alone.
-       */
-      readonly first?: readonly string[]
-    }
+/** What a login is to bring along. */
+export interface LoginOptions {
+  /**
+   * The script with which the session is going to begin: it is sent right behind the last message of SCRAM, so that its
+   * answer comes along with the login's. It may be run in vain, or twice, and is sent before the server has shown that it
+   * knows the password too: it changes nothing that outlasts the session, and holds names alone.
+   */
+  readonly first?: readonly string[]
+}
 
 /** A statement that only reads, and what its rows mean. */
 export interface Question<Answer> {
@@ -107,7 +96,7 @@ async function logInOn(
   open: () => Promise<Connection>,
   connections: Connections,
   login: Login,
-  { there, first }: LoginOptions = {},
+  { first }: LoginOptions = {},
 ): Promise<Attempt> {
   const connection = await open()
   const { stream, tunnel } = connection
@@ -144,7 +133,7 @@ async function logInOn(
     if (error instanceof pg.DatabaseError) goodbye.said ??= error
   })
   const begun: Begun | undefined = first && { sql: asOne(first), results: undefined }
-  const { authentication, connected, refused } = connectWith(client, connection, login, { there, begun })
+  const { authentication, connected, refused } = connectWith(client, connection, login, begun)
   try {
     await inTime(tunnel, deadline, () => connected)
     // A server may let somebody in and ask for the password in one breath.

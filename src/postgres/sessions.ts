@@ -1,4 +1,4 @@
-import { adminRefusalFailure, logInAhead, logInPatiently, unproven } from './login.ts'
+import { adminRefusalFailure, logInPatiently, unproven } from './login.ts'
 import { Connections, type Peer, type Server } from './connection.ts'
 import type { Attempt, Login, LoginOptions, Session } from './session.ts'
 
@@ -16,8 +16,6 @@ export class Sessions {
   private readonly admin: Admin
   private readonly open = new Set<Session>()
   private readonly arriving = new Set<Promise<Attempt>>()
-  /** Whether the server let somebody in without asking for a password: then a login cannot stop half-way. */
-  private trusting = false
 
   constructor(server: Server, admin: Admin) {
     this.connections = new Connections(server)
@@ -40,23 +38,15 @@ export class Sessions {
 
   /** Gives what comes of a login as somebody else; a session there is will be ended with the others. */
   async tryAs(login: Login, options: LoginOptions = {}): Promise<Attempt> {
-    const arriving = this.arrive(login, options)
+    const arriving = logInPatiently(this.connections, login, options)
     this.arriving.add(arriving)
     try {
       const attempt = await arriving
       if (attempt.session !== undefined) this.open.add(attempt.session)
-      this.trusting ||= attempt.exchange === 'none'
       return attempt
     } finally {
       this.arriving.delete(arriving)
     }
-  }
-
-  private async arrive(login: Login, options: LoginOptions): Promise<Attempt> {
-    const { there } = options
-    if (there === undefined) return await logInPatiently(this.connections, login, options)
-    if (this.trusting) await there
-    return await logInAhead(this.connections, login, there)
   }
 
   /** Opens the connections of logins that are to come: of the application, or of the admin. */

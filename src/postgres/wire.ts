@@ -40,11 +40,6 @@ export const authenticationMessages = [
 const mostBefore = 64 * 1024
 /** How much may come on one connection; a look at thousands of roles and databases is a few of them. */
 const mostAfter = 64 * 1024 * 1024
-/**
- * How long a login may stop half-way. It takes one of the server's connections, and whoever drops a database waits for it:
- * from PostgreSQL 15 on that takes an answer of every session (wait event ProcSignalBarrier).
- */
-const halfWayMs = 1_000
 
 /** Returns the process the server says it serves us with; a pooler in between makes this one up. */
 export function announcedPid(client: pg.Client): number | null {
@@ -62,14 +57,6 @@ export interface Begun {
   results: Promise<pg.QueryResult[]> | undefined
 }
 
-/** What a login waits for, or brings along. */
-export interface Company {
-  /** The last answer to the server's challenge is held back until then; where it fails, the login ends. */
-  readonly there?: Promise<unknown> | undefined
-  /** Is sent right behind the last message of SCRAM. */
-  readonly begun?: Begun | undefined
-}
-
 /** A login that has begun. */
 interface UnderWay {
   readonly authentication: Authentication
@@ -81,12 +68,14 @@ interface UnderWay {
 /**
  * Connects with answers of our own to a server that asks who we are: node-postgres would give the password to whoever asks for
  * it in clear text.
+ *
+ * @param begun is sent right behind the last message of SCRAM
  */
 export function connectWith(
   client: pg.Client,
   connection: Connection,
   credentials: Credentials,
-  { there, begun }: Company,
+  begun: Begun | undefined,
 ): UnderWay {
   const { stream, tunnel } = connection
   const { connection: protocol } = innerOf(client)
@@ -111,10 +100,8 @@ export function connectWith(
     end(authentication.refuseCleartext())
   })
   protocol.on('authenticationMD5Password', ({ salt }: { salt: Buffer }) => {
-    answer(async () => {
-      const response = authentication.respond(salt)
-      await waitFor(there, tunnel)
-      protocol.password(response)
+    answer(() => {
+      protocol.password(authentication.respond(salt))
     })
   })
   protocol.on('authenticationSASL', ({ mechanisms }: { mechanisms: readonly string[] }) => {
@@ -127,7 +114,6 @@ export function connectWith(
     answer(async () => {
       const message = await authentication.prove(data)
       if (message === undefined) return
-      await waitFor(there, tunnel)
       // In one piece: a server that refuses and leaves something unread breaks the connection, and its words may be lost.
       stream.cork()
       protocol.sendSCRAMClientFinalMessage(message)
@@ -145,20 +131,6 @@ export function connectWith(
   })
   guardReading(stream, authentication, end)
   return { authentication, connected, refused: () => refusal }
-}
-
-/** Waits until all is there, but for no longer than a login may stop half-way. */
-async function waitFor(there: Promise<unknown> | undefined, tunnel: Duplex): Promise<void> {
-  if (there === undefined) return
-  const leash = setTimeout(() => tunnel.destroy(), halfWayMs)
-  tunnel.once('close', () => {
-    clearTimeout(leash)
-  })
-  try {
-    await there
-  } finally {
-    clearTimeout(leash)
-  }
 }
 
 /**

@@ -9,7 +9,6 @@ import { spiloHba } from '../../sandbox/postgres.ts'
 import { startDeadline } from '../../src/deadline.ts'
 import { standing } from '../../src/outcome.ts'
 import { Connections } from '../../src/postgres/connection.ts'
-import { logInAhead } from '../../src/postgres/login.ts'
 import { scramVerifier } from '../../src/postgres/scram.ts'
 import { logIn, type Login } from '../../src/postgres/session.ts'
 import { useBench, type Application, type Run, type RunOptions } from '../support/bench.ts'
@@ -254,34 +253,6 @@ describe('a database that takes its time', () => {
       expect(await application.login()).toBe('in')
     },
   )
-
-  test('keeps nobody half-way for long, and so nobody else from dropping a database', async () => {
-    const application = bench.application()
-    const other = bench.name('other')
-    await bench.sql(`CREATE DATABASE ${other}`)
-    const run = await whileDatabaseIsMade(application, {}, async () => {
-      await bench.sql(`DROP DATABASE ${other}`)
-      await until(() => Promise.resolve(bench.sandbox.api.tunnels().length === 1))
-      expect(await stateOf(application.request.runName)).toContain('CREATE DATABASE')
-    })
-    expect(run).toMatchObject({ code: undefined })
-    expect(await application.login()).toBe('in')
-  })
-
-  test('leaves no session of a login that it turned out to be in vain for', async () => {
-    await withConnections('in vain', async (connections) => {
-      const login = { ...plainLogin(), database: 'postgres' }
-      const open = (): Promise<unknown[]> =>
-        bench.sql(`select from pg_stat_activity where application_name = 'in vain'`)
-      await bench.withHba(['host all all 127.0.0.1/32 trust'], spiloHba, async () => {
-        const there = until(async () => (await open()).length > 0).then(() =>
-          Promise.reject(new Error('it failed')),
-        )
-        await expect(logInAhead(connections, login, there)).rejects.toThrow('it failed')
-      })
-      await until(async () => (await open()).length === 0)
-    })
-  })
 })
 
 test('the goodbye of a server is meant for all that it was asked', async () => {
