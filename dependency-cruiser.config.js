@@ -9,7 +9,7 @@ const layers = [
     unknown: ['^src/(kubernetes|providers|provision|go-live|report)/', story, faces],
   },
   { from: '^src/kubernetes/', unknown: ['^src/(provision|go-live|report)/', story, faces] },
-  { from: '^src/providers/', unknown: ['^src/(postgres|provision|report)/', story, faces] },
+  { from: '^src/providers/', unknown: ['^src/(postgres|provision|go-live|report)/', story, faces] },
   { from: '^src/(provision|go-live)/', unknown: ['^src/report/', faces] },
   { from: '^src/report/', unknown: [faces] },
   { from: '^src/', unknown: ['^(sandbox|test|bench|scripts|dist)/'] },

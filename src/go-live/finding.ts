@@ -1,4 +1,4 @@
-import type { Right } from '../kubernetes/right.ts'
+import type { BackupRun } from '../providers/provider.ts'
 import type { Profile } from './profile.ts'
 import type { RequirementId, Source } from './requirement.ts'
 import type { Span } from './window.ts'
@@ -49,17 +49,6 @@ export interface Finding {
   readonly exception?: { readonly by: string; readonly until: string; readonly text: string }
 }
 
-/** A full backup that was seen. */
-export interface BackupRun {
-  /** What it was: `logical backup, Pod logical-backup-shop-28912345-x2x4v`. */
-  readonly what: string
-  readonly started?: Date
-  readonly finished?: Date
-  readonly succeeded: boolean
-  /** Whether something else leaves the same mark: the copy that a new standby is made from. */
-  readonly doubtful?: true
-}
-
 /** What the picture of the last days shows. */
 export interface Picture {
   readonly from: Date
@@ -89,17 +78,6 @@ export interface GateReport {
   readonly picture: Picture
   /** Optional rights that were missing, as YAML for the administrator; empty where none was. */
   readonly manifest: string
-}
-
-/** A right that the gate would like to have and can do without. */
-export type OptionalRight = Right & { readonly asked: false }
-
-/** Something that could not be read, so that nobody knows what is there. */
-export interface Unread {
-  /** What it takes to read it. */
-  readonly right: OptionalRight
-  /** What the API server said, where it was not the right that was missing. */
-  readonly failed?: string
 }
 
 /** Gives the findings that hold the release back, or would. */

@@ -1,9 +1,10 @@
 import type { Api } from '../kubernetes/api.ts'
+import { ask, labelQuery, rightTo, type ListOf, type OptionalRight, type Unread } from '../kubernetes/ask.ts'
 import type { Container, Metadata, PodObject, PodSpec } from '../kubernetes/objects.ts'
 import { oneLine } from '../text.ts'
-import type { Evidence, OptionalRight, Unread } from './finding.ts'
+import { evidenceOf } from './evidence.ts'
+import type { Evidence } from './finding.ts'
 import { applicationGateRights } from './gate-rights.ts'
-import { ask, evidenceOf, labelQuery, rightTo, type ListOf } from './ask.ts'
 
 /** A Deployment or StatefulSet that uses the application Secret. */
 export interface Workload {

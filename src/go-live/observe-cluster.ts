@@ -1,11 +1,21 @@
 import type { Api } from '../kubernetes/api.ts'
+import {
+  ask,
+  equal,
+  labelQuery,
+  rightTo,
+  type Answered,
+  type ListOf,
+  type OptionalRight,
+  type Unread,
+} from '../kubernetes/ask.ts'
 import type { Metadata, PodObject } from '../kubernetes/objects.ts'
 import type { Labels, Look, ProviderSight, ProviderTopic, ScheduleSight } from '../providers/provider.ts'
 import { familyOf, isInstance, type Family } from '../providers/providers.ts'
 import { physicalBackups, type PhysicalBackups } from '../providers/spilo.ts'
-import { ask, equal, evidenceOf, labelQuery, rightTo, type Answered, type ListOf } from './ask.ts'
 import { databasePod, podWords, type DatabasePod } from './database-pod.ts'
-import type { Evidence, OptionalRight, Unread } from './finding.ts'
+import { evidenceOf } from './evidence.ts'
+import type { Evidence } from './finding.ts'
 import { databaseGateRights, gatePurpose, type AccessScope } from './gate-rights.ts'
 
 /** Everything about the database that the API server shows. */

@@ -1,5 +1,5 @@
-import type { BackupRun } from '../go-live/finding.ts'
 import { oneLine } from '../text.ts'
+import type { BackupRun } from './provider.ts'
 
 /** Returns a backup that was seen: when it ran, as far as that is told, and whether it succeeded. */
 export function backupRun(

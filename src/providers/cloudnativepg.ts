@@ -1,8 +1,7 @@
-import type { BackupRun } from '../go-live/finding.ts'
 import type { Metadata } from '../kubernetes/objects.ts'
 import { oneLine } from '../text.ts'
 import { backupRun, dateOf, daysOf, runsWords } from './backup-run.ts'
-import type { Look, OperatorSight, Provider, ProviderSight } from './provider.ts'
+import type { BackupRun, Look, OperatorSight, Provider, ProviderSight } from './provider.ts'
 
 const group = 'postgresql.cnpg.io'
 const clusterName = 'cnpg.io/cluster'

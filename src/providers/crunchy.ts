@@ -1,6 +1,5 @@
-import type { BackupRun } from '../go-live/finding.ts'
 import { backupRun, dateOf, runsWords } from './backup-run.ts'
-import type { Look, OperatorSight, Provider, ProviderSight } from './provider.ts'
+import type { BackupRun, Look, OperatorSight, Provider, ProviderSight } from './provider.ts'
 
 const group = 'postgres-operator.crunchydata.com'
 const clusterName = `${group}/cluster`

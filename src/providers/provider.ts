@@ -1,5 +1,4 @@
-import type { Answered, ListOf } from '../go-live/ask.ts'
-import type { BackupRun } from '../go-live/finding.ts'
+import type { Answered, ListOf } from '../kubernetes/ask.ts'
 
 /** The labels of an object. */
 export type Labels = Readonly<Record<string, string>>
@@ -77,6 +76,17 @@ export interface OperatorSight {
   readonly archives?: boolean
   /** Since when the last backup counts as failed, and why, where the operator says so. */
   readonly backupFailure?: { readonly at: Date | undefined; readonly message: string }
+}
+
+/** A full backup that was seen. */
+export interface BackupRun {
+  /** What it was: `logical backup, Pod logical-backup-shop-28912345-x2x4v`. */
+  readonly what: string
+  readonly started?: Date
+  readonly finished?: Date
+  readonly succeeded: boolean
+  /** Whether something else leaves the same mark: the copy that a new standby is made from. */
+  readonly doubtful?: true
 }
 
 /** One schedule of backups that was seen. */

@@ -1,9 +1,8 @@
-import type { Answered } from '../go-live/ask.ts'
-import type { BackupRun } from '../go-live/finding.ts'
+import type { Answered } from '../kubernetes/ask.ts'
 import type { Metadata, PodObject } from '../kubernetes/objects.ts'
 import { oneLine } from '../text.ts'
 import { backupRun, dateOf, runsWords } from './backup-run.ts'
-import type { Look, Provider, ProviderSight, ScheduleSight } from './provider.ts'
+import type { BackupRun, Look, Provider, ProviderSight, ScheduleSight } from './provider.ts'
 
 const group = 'acid.zalan.do'
 const application = 'application'

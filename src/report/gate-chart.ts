@@ -1,4 +1,5 @@
-import type { BackupRun, Picture } from '../go-live/finding.ts'
+import type { Picture } from '../go-live/finding.ts'
+import type { BackupRun } from '../providers/provider.ts'
 import { count, utc } from '../text.ts'
 import { dayMs } from '../units.ts'
 import { markup, nothing, type Markup } from './markup.ts'

@@ -1,7 +1,8 @@
 import { daysOf } from '../../providers/backup-run.ts'
+import type { BackupRun } from '../../providers/provider.ts'
 import { count, oneLine, sentence, utc } from '../../text.ts'
 import { dayMs } from '../../units.ts'
-import type { BackupRun, Judgement } from '../finding.ts'
+import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import { queries } from '../observe-sql.ts'
 import {

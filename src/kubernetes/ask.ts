@@ -1,10 +1,20 @@
 import { Failure } from '../failure.ts'
-import { statusMessage } from '../kubernetes/api-failure.ts'
-import type { Api } from '../kubernetes/api.ts'
-import { oneLine } from '../text.ts'
-import type { Evidence, OptionalRight, Unread } from './finding.ts'
+import { statusMessage } from './api-failure.ts'
+import type { Api } from './api.ts'
+import type { Right } from './right.ts'
 
-/** What came of asking the API server for something that the gate can do without. */
+/** A right that a run would like to have and can do without. */
+export type OptionalRight = Right & { readonly asked: false }
+
+/** Something that could not be read, so that nobody knows what is there. */
+export interface Unread {
+  /** What it takes to read it. */
+  readonly right: OptionalRight
+  /** What the API server said, where it was not the right that was missing. */
+  readonly failed?: string
+}
+
+/** What came of asking the API server for something that a run can do without. */
 export interface Answered<Body> {
   /** Absent where there is no such thing, or where it may not be read. */
   readonly body: Body | undefined
@@ -19,7 +29,7 @@ export interface ListOf<Item> {
   readonly items?: readonly Item[]
 }
 
-/** Asks for something that the gate can do without: lacking the right to it is an answer as well. */
+/** Asks for something that a run can do without: lacking the right to it is an answer as well. */
 export async function ask<Body>(
   api: Api,
   path: string,
@@ -45,12 +55,12 @@ export async function ask<Body>(
 /** Returns the one of these rights that is about a resource. */
 export function rightTo(resource: string, rights: readonly OptionalRight[]): OptionalRight {
   const right = rights.find((one) => one.resource === resource)
-  if (right === undefined) throw new Error(`the gate has no right for ${resource}`)
+  if (right === undefined) throw new Error(`there is no right for ${resource}`)
   return right
 }
 
 /** Returns the words of a right: `list cronjobs (batch) in postgres-system`. */
-function rightWords(right: OptionalRight): string {
+export function rightWords(right: OptionalRight): string {
   const { verb, resource, name = '' } = right
   return `${`${verb} ${resource} ${name}`.trimEnd()}${placeWords(right)}`
 }
@@ -58,18 +68,6 @@ function rightWords(right: OptionalRight): string {
 /** Returns where a right is about something: ` (batch) in postgres-system`. */
 export function placeWords({ group, namespace }: OptionalRight): string {
   return `${group === '' ? '' : ` (${group})`} in ${namespace}`
-}
-
-/** Returns what was asked and answered as evidence. */
-export function evidenceOf<Body>(answered: Answered<Body>, answer: (body: Body) => string): Evidence {
-  const { body, unread, path, at } = answered
-  const said =
-    body !== undefined
-      ? answer(body)
-      : unread === undefined
-        ? '404: there is none'
-        : (unread.failed ?? `403: the right to ${rightWords(unread.right)} is missing`)
-  return { query: `GET ${decodeURIComponent(path)}`, answer: oneLine(said, 600), at }
 }
 
 /** Returns the terms of a label selector as a query. */
