@@ -462,3 +462,52 @@ describe('what no waiting puts right is not waited for', () => {
     expect(run.log).not.toMatch(/^! waiting/m)
   })
 })
+
+describe('the gate alone', () => {
+  const goLive = {
+    enforcement: { enforced: false, why: 'because a test says so' },
+    profile: 'standard',
+    file: '/nowhere/go-live.yaml',
+    fileNamed: false,
+  } as const
+
+  test.each<[string, (pair: Pair) => unknown]>([
+    [
+      'begins while no Pod is Ready',
+      (pair) => {
+        pair.pod(pair.old, 'not Ready')
+      },
+    ],
+    [
+      'begins while the port is closed',
+      (pair) => {
+        pair.route(pair.old, undefined)
+      },
+    ],
+  ])('%s', async (_, arrange) => {
+    const pair = new Pair()
+    const { application } = pair
+    await application.run()
+    arrange(pair)
+    const switching = when('waiting', () => {
+      pair.switchOver()
+    })
+    const { outcome, log } = await application.run({ provision: false, goLive }, switching)
+    expect(outcome.failure).toBeUndefined()
+    expect(outcome.goLive?.picture).toBeDefined()
+    expect(log).toContain(`→ Pod ${pair.next} port 5432`)
+  })
+
+  test('loses its tunnels', async () => {
+    const pair = new Pair()
+    const { application } = pair
+    await application.run()
+    const lost = when('tunnel', () => {
+      pair.switchOver()
+      pair.endTunnels()
+    })
+    const { outcome, log } = await application.run({ provision: false, goLive }, lost)
+    expect(outcome.failure).toBeUndefined()
+    expect(log).toContain(`→ Pod ${pair.next} port 5432`)
+  })
+})
