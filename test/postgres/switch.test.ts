@@ -137,8 +137,8 @@ describe('the primary switches during a run', () => {
         return act(pair)
       })
       const run = await application.run({}, switching)
-      await switching.acted()
       expect(run).toMatchObject({ code: undefined })
+      await switching.acted()
       // What comes behind the proof needs no server.
       if (moment !== 'proof' && act !== ways[2]?.[1])
         expect(run.log).toContain(`→ Pod ${pair.next} port 5432`)
@@ -288,8 +288,8 @@ describe('a run begins while the primary switches', () => {
     const { application } = pair
     const switching = when('waiting', arrange(pair, application))
     const run = await application.run({}, switching)
-    await switching.acted()
     expect(run).toMatchObject({ code: undefined, done: firstRun })
+    await switching.acted()
     expect(run.log).toMatch(/^! waiting /m)
     expect(run.log).toMatch(waits)
     expect(run.log).toMatch(/this run (waits until \d\d:\d\d:\d\d UTC \(input "timeout"\)|tries for 15 s)/)
@@ -310,8 +310,8 @@ describe('a run begins while the primary switches', () => {
           return undefined
         })
         const run = await application.run({}, switching)
-        await switching.acted()
         expect(run).toMatchObject({ code: undefined, done: firstRun })
+        await switching.acted()
         expect(run.log).toMatch(/^! waiting +svc\/access\d+ leads to a standby, which takes no changes;/m)
         expect(await application.run()).toMatchObject({ code: undefined, done: [] })
       } finally {
