@@ -4,7 +4,8 @@ import { stopwatch } from '../journal.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../kubernetes/application-secret.ts'
 import { roleManifests } from '../kubernetes/manifest.ts'
 import { rightsOfRoles } from '../kubernetes/right.ts'
-import { doubtAbout } from '../postgres/login.ts'
+import { passingOf } from '../postgres/failure.ts'
+import { doubtAbout, refusalFailure } from '../postgres/login.ts'
 import type { Login, Session } from '../postgres/session.ts'
 import type { Exchange } from '../postgres/authentication.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
@@ -50,7 +51,7 @@ async function passGate(
   file: GoLiveFile | undefined,
   admin: Session | undefined,
 ): Promise<void> {
-  const { journal, deadline } = run
+  const { cluster, sessions, journal, deadline } = run
   deadline.enter('the go-live gate')
   const timer = stopwatch()
   const rules: Rules = {
@@ -58,7 +59,14 @@ async function passGate(
     thresholds: thresholdsOf(goLive.profile, file?.thresholds),
     file: file ?? emptyFile,
   }
-  const seen = await observe(run, rules, admin)
+  let earlier = admin
+  const look = (): Promise<Observations> => {
+    const session = earlier
+    earlier = undefined
+    return observe(run, rules, session)
+  }
+  const giveBack = (): Promise<void> => sessions.endAll()
+  const seen = await cluster.patience.insist(look, { passing: passingOf, giveBack })
   const findings = judge(seen, rules)
   const holding = holdingBack(findings)
   const report: GateReport = {
@@ -153,6 +161,9 @@ async function attemptAs({ sessions }: Run, login: Login): Promise<LoginAttempt>
   try {
     const { session, exchange, refusal } = await sessions.tryAs(login)
     if (session !== undefined) return { session, exchange }
+    const failure = refusalFailure(refusal, login)
+    // It is the server that is not up, and no word about this login.
+    if (failure.code === 'server-not-ready') throw failure
     return { refused: `the server refused it (${refusal?.code ?? 'no SQLSTATE'})` }
   } catch (error) {
     if (!(error instanceof Failure && ownCodes.includes(error.code))) throw error

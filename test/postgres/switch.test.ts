@@ -137,8 +137,8 @@ describe('the primary switches during a run', () => {
         return act(pair)
       })
       const run = await application.run({}, switching)
-      await switching.acted()
       expect(run).toMatchObject({ code: undefined })
+      await switching.acted()
       // What comes behind the proof needs no server.
       if (moment !== 'proof' && act !== ways[2]?.[1])
         expect(run.log).toContain(`→ Pod ${pair.next} port 5432`)
@@ -288,8 +288,8 @@ describe('a run begins while the primary switches', () => {
     const { application } = pair
     const switching = when('waiting', arrange(pair, application))
     const run = await application.run({}, switching)
-    await switching.acted()
     expect(run).toMatchObject({ code: undefined, done: firstRun })
+    await switching.acted()
     expect(run.log).toMatch(/^! waiting /m)
     expect(run.log).toMatch(waits)
     expect(run.log).toMatch(/this run (waits until \d\d:\d\d:\d\d UTC \(input "timeout"\)|tries for 15 s)/)
@@ -310,8 +310,8 @@ describe('a run begins while the primary switches', () => {
           return undefined
         })
         const run = await application.run({}, switching)
-        await switching.acted()
         expect(run).toMatchObject({ code: undefined, done: firstRun })
+        await switching.acted()
         expect(run.log).toMatch(/^! waiting +svc\/access\d+ leads to a standby, which takes no changes;/m)
         expect(await application.run()).toMatchObject({ code: undefined, done: [] })
       } finally {
@@ -460,5 +460,54 @@ describe('what no waiting puts right is not waited for', () => {
     const run = await pair.application.refused(code)
     release?.()
     expect(run.log).not.toMatch(/^! waiting/m)
+  })
+})
+
+describe('the gate alone', () => {
+  const goLive = {
+    enforcement: { enforced: false, why: 'because a test says so' },
+    profile: 'standard',
+    file: '/nowhere/go-live.yaml',
+    fileNamed: false,
+  } as const
+
+  test.each<[string, (pair: Pair) => unknown]>([
+    [
+      'begins while no Pod is Ready',
+      (pair) => {
+        pair.pod(pair.old, 'not Ready')
+      },
+    ],
+    [
+      'begins while the port is closed',
+      (pair) => {
+        pair.route(pair.old, undefined)
+      },
+    ],
+  ])('%s', async (_, arrange) => {
+    const pair = new Pair()
+    const { application } = pair
+    await application.run()
+    arrange(pair)
+    const switching = when('waiting', () => {
+      pair.switchOver()
+    })
+    const { outcome, log } = await application.run({ provision: false, goLive }, switching)
+    expect(outcome.failure).toBeUndefined()
+    expect(outcome.goLive?.picture).toBeDefined()
+    expect(log).toContain(`→ Pod ${pair.next} port 5432`)
+  })
+
+  test('loses its tunnels', async () => {
+    const pair = new Pair()
+    const { application } = pair
+    await application.run()
+    const lost = when('tunnel', () => {
+      pair.switchOver()
+      pair.endTunnels()
+    })
+    const { outcome, log } = await application.run({ provision: false, goLive }, lost)
+    expect(outcome.failure).toBeUndefined()
+    expect(log).toContain(`→ Pod ${pair.next} port 5432`)
   })
 })
