@@ -6,21 +6,21 @@ import {
   readApplicationSecret,
   type ApplicationSecret,
 } from './kubernetes/application-secret.ts'
-import { planSecret, type SecretPlan, type WantedSecret } from './kubernetes/plan-secret.ts'
+import { planSecret, type SecretPlan } from './kubernetes/plan-secret.ts'
 import { poolerFailure } from './postgres/failure.ts'
 import { lockScript, tryLock, type Lock } from './postgres/lock.ts'
 import { doubtAbout, unproven, weigh } from './postgres/login.ts'
 import { isAmbiguous } from './postgres/scram.ts'
 import type { Attempt, Login, Session } from './postgres/session.ts'
 import type { Sessions } from './postgres/sessions.ts'
-import { isSslMode, sslModes } from './postgres/sslmode.ts'
 import { aboutInside, aboutServer, type InsideState, type ServerState } from './postgres/state.ts'
 import { literalPassword } from './provision/change.ts'
-import { plan, type Observed, type Plan } from './provision/plan.ts'
+import { applicationLogin, wantedSecret } from './provision/wanted-secret.ts'
+import type { Observed } from './provision/observed.ts'
+import { plan, type Plan } from './provision/plan.ts'
 import type { Wanted } from './provision/wanted.ts'
 import type { ProvisionRequest } from './request.ts'
 import type { Cluster } from './target.ts'
-import { oneLine } from './text.ts'
 
 const oldestVersion = 130_000
 /** PostgreSQL 15 took CREATE on schema `public` from PUBLIC. Source: its release notes. */
@@ -108,10 +108,10 @@ export class Looker {
     const secret = await this.readSecret()
     journal.secretVersion = secret?.resourceVersion
     const password = secret?.values.PGPASSWORD
-    const wantedSecret = this.wantedSecret(password ?? this.freshPassword())
-    const secretPlan = planSecret(secret, wantedSecret)
+    const desired = wantedSecret(request, this.cluster, password ?? this.freshPassword())
+    const secretPlan = planSecret(secret, desired)
     if (secretPlan instanceof Failure) throw secretPlan
-    const login = this.applicationLogin(secret, secretPlan, wantedSecret)
+    const login = applicationLogin(request, this.cluster, secret, secretPlan, desired)
 
     // Without a Secret there is something to do: the lock is taken at once, if nobody has to be asked before.
     const certain = secret === undefined && !request.dryRun && journal.reporter.confirm === undefined
@@ -286,55 +286,6 @@ export class Looker {
     const password = generate({ length: 32, numbers: true, strict: true })
     this.journal.mask(password)
     return password
-  }
-
-  private wantedSecret(password: string): WantedSecret {
-    const { request, cluster } = this
-    const { access } = cluster
-    const ca = request.sslRootCert ?? access.ca
-    return {
-      namespace: cluster.namespace,
-      name: request.appSecret,
-      values: {
-        PGHOST: access.host,
-        PGPORT: String(access.port),
-        PGUSER: request.appUsername,
-        PGPASSWORD: password,
-        PGDATABASE: request.appDatabase,
-        PGSSLMODE: request.appSslMode ?? access.sslMode,
-        ...(access.replicaHost !== undefined && { PGHOST_REPLICA: access.replicaHost }),
-        ...(ca !== undefined && ca !== 'system' && { 'ca.crt': ca }),
-      },
-      explicit: new Set([
-        ...(request.appSslMode === undefined ? [] : (['PGSSLMODE'] as const)),
-        ...(request.sslRootCert === undefined ? [] : (['ca.crt'] as const)),
-      ]),
-    }
-  }
-
-  /** With what the Secret will hold, because that is what has to be proven. */
-  private applicationLogin(
-    secret: ApplicationSecret | undefined,
-    plan: SecretPlan,
-    { values }: WantedSecret,
-  ): Login {
-    const published = { ...values, ...secret?.values, ...(plan.kind === 'keep' ? {} : plan.values) }
-    const sslMode = published.PGSSLMODE ?? ''
-    if (!isSslMode(sslMode)) {
-      throw new Failure(
-        'secret-invalid',
-        `PGSSLMODE of ${this.wanted.secret} is "${oneLine(sslMode, 40)}", which is none of ${sslModes.join(', ')}.`,
-        ['It was set by hand. Put it right, or set input "app-sslmode", which wins over it.'],
-      )
-    }
-    return {
-      user: this.request.appUsername,
-      database: this.request.appDatabase,
-      host: this.cluster.access.host,
-      password: published.PGPASSWORD ?? '',
-      sslMode,
-      ca: this.request.sslRootCert ?? published['ca.crt'],
-    }
   }
 }
 

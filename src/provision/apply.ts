@@ -50,7 +50,6 @@ export async function apply(look: Look, lock: Lock<unknown>, run: Run): Promise<
   await putSchemaRight(look, inside, server, run)
 
   // What nothing takes back comes after all that may be refused.
-  deadline.enter('the role')
   await finishRole(look, inside, run)
   await sessions.end(inside)
 
@@ -195,9 +194,10 @@ async function putSchemaRight(
 /** Sets the password of a role that is there, and claims it, once nothing else is left to be refused. */
 async function finishRole(look: Look, session: Session | undefined, run: Run): Promise<void> {
   const { plan, admin, server, login, observed } = look
-  const { journal, wanted } = run
+  const { journal, deadline, wanted } = run
   const change = only(look, 'set-password', 'mark-role')
   if (change === undefined) return
+  deadline.enter('the role')
   if (change.kind === 'set-password' && session !== undefined) await rehearse(session, wanted)
   await make([change], look, run, (decisive) =>
     changeRole(admin, change, wanted, login.password, journal.mask, decisive),

@@ -1,0 +1,23 @@
+import type { ApplicationKey } from '../kubernetes/application-secret.ts'
+import type { Evidence } from '../postgres/login.ts'
+import type { InsideState, ServerState } from '../postgres/state.ts'
+
+/** Everything that was found, from which alone is decided what to do. It holds no credential. */
+export interface Observed {
+  readonly server: ServerState
+  /** What is inside the database; of one that is yet to be made, what it will be copied from. Absent until somebody looks. */
+  readonly inside?: InsideState
+  readonly evidence: Evidence
+  /** What the application Secret needs. */
+  readonly secret: {
+    readonly kind: 'create' | 'repair' | 'keep'
+    /** What is to be written. */
+    readonly keys: readonly ApplicationKey[]
+  }
+  /** Whether the application Secret holds a password. */
+  readonly secretHasPassword: boolean
+  /** Whether the Secret itself names role, database and host of this run. */
+  readonly secretNamesAll: boolean
+  /** Whether the public literal of the old manual page logs in. */
+  readonly literalLogsIn: boolean
+}
