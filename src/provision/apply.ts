@@ -197,6 +197,8 @@ async function finishRole(look: Look, session: Session | undefined, run: Run): P
   const { journal, deadline, wanted } = run
   const change = only(look, 'set-password', 'mark-role')
   if (change === undefined) return
+  // Made by this very run, in a look that was lost: nobody has the password that it had.
+  const fresh = journal.hasChanged('role')
   deadline.enter('the role')
   if (change.kind === 'set-password' && session !== undefined) await rehearse(session, wanted)
   await make([change], look, run, (decisive) =>
@@ -204,6 +206,7 @@ async function finishRole(look: Look, session: Session | undefined, run: Run): P
   )
   journal.row(rowDone([change], plan.changes, wanted, roleNow(server)))
   if (change.kind === 'mark-role') return
+  if (fresh) return
   if (!observed.secretHasPassword) {
     const open = server.role?.sessions ?? 0
     const sessions = sessionsWords(open, wanted.username)

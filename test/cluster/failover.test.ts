@@ -75,7 +75,7 @@ describe('the primary', () => {
     await scene.standby(pod(primary + 1), pod(primary))
     await scene.label(pod(primary), 'replica')
     await scene.label(pod(primary + 1), 'master')
-    const run = await scene.run('onward')
+    const run = await scene.run('onward', { timeout: '9s' })
     expect(run.log).toContain('[target-is-standby]')
     expect(run.log).toContain('Nothing was changed.')
     await scene.sql('select pg_promote()', { pod: pod(primary + 1) })

@@ -38,7 +38,7 @@ describe('the network between runner and API server', () => {
       (network) => {
         network.cut()
       },
-      /\[(api-server-unreachable|tunnel-lost)\]/,
+      /\[(api-server-unreachable|tunnel-lost|timeout)\]/,
     ],
     [
       'swallows everything',

@@ -118,7 +118,7 @@ describe('tickets', () => {
           expect(new Set(cluster.rights())).toEqual(given)
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     )
   })
 
