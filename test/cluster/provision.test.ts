@@ -61,7 +61,7 @@ const damages: readonly Damage[] = [
       await scene.sql(`revoke all on schema public from "${name}"`, { database: name })
     },
     changes: ['grants granted'],
-    says: /~ grants .*PUBLIC: CONNECT and TEMPORARY taken away/s,
+    says: /~ grants .*PUBLIC: CONNECT taken away/s,
   },
   {
     what: 'the role is dropped',
