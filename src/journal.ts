@@ -108,9 +108,9 @@ export class Journal {
     this.doubts = []
   }
 
-  /** Says whether this run changed something of the kind; under `dry-run`, whether it would. */
-  hasChanged(kind: Effect['object']): boolean {
-    return this.changes.some(({ object }) => object === kind)
+  /** Says whether this run changed something of the kind, or did this to it; under `dry-run`, whether it would. */
+  hasChanged(kind: Effect['object'], how?: Effect['action']): boolean {
+    return this.changes.some(({ object, action }) => object === kind && (how ?? action) === action)
   }
 
   /** Gives what the run came to. */

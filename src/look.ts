@@ -275,7 +275,9 @@ export class Looker {
     // Without extensions the GRANT itself tells whether anything is missing; a dry run has to look.
     const told = server.versionNumber >= createTakenFrom && !this.request.dryRun
     if (wanted.extensions.length === 0 && told) return blank
-    const template = await sessions.asAdmin('template1', { first })
+    const template = await sessions.asAdmin('template1', { first }).catch(unlessDenied)
+    // A database can be made from a template1 that is closed to the admin: it is taken for one as PostgreSQL ships it.
+    if (template === undefined) return { ...blank, schemaGranted: server.versionNumber < createTakenFrom }
     const { extensions, schemaGranted } = await template.ask(question)
     // Left at once: CREATE DATABASE wants template1 for itself.
     await sessions.end(template)
@@ -287,6 +289,11 @@ export class Looker {
     this.journal.mask(password)
     return password
   }
+}
+
+/** @throws whatever it is, but for CONNECT that the admin does not have */
+function unlessDenied(error: unknown): undefined {
+  if (!(error instanceof Failure && error.code === 'connect-denied')) throw error
 }
 
 /** Says whether there is nothing to do. */

@@ -144,12 +144,18 @@ async function enterDatabase({ plan }: Look, { sessions, wanted }: Run): Promise
   return needed ? await sessions.asAdmin(wanted.database) : undefined
 }
 
+/** @throws Error where a change inside the database was not reckoned with: it must not be left out unnoticed */
+function entered(session: Session | undefined): Session {
+  if (session === undefined) throw new Error('a change inside the database takes a session in it')
+  return session
+}
+
 async function createExtensions(look: Look, entering: Promise<Session | undefined>, run: Run): Promise<void> {
   const { plan, server } = look
   const { journal, wanted } = run
   for (const change of changesOf('extensions', plan.changes)) {
-    const session = await entering
-    if (change.kind !== 'create-extension' || session === undefined) continue
+    if (change.kind !== 'create-extension') continue
+    const session = entered(await entering)
     await make([change], look, run, (decisive) => createExtension(session, change, server, wanted, decisive))
     journal.row(rowDone([change], plan.changes, wanted, 'in schema `public`'))
   }
@@ -182,9 +188,9 @@ async function putSchemaRight(
   const { plan } = look
   const { journal, wanted } = run
   const change = only(look, 'grant-schema')
-  if (change === undefined || session === undefined) return
+  if (change === undefined) return
   const changed = await make([change], look, run, (decisive) =>
-    grantSchema(session, change, server, wanted, decisive),
+    grantSchema(entered(session), change, server, wanted, decisive),
   )
   if (!changed) return
   const grants = [...changesOf('grants', plan.changes).filter(({ kind }) => kind !== 'set-owner'), change]
@@ -198,9 +204,9 @@ async function finishRole(look: Look, session: Session | undefined, run: Run): P
   const change = only(look, 'set-password', 'mark-role')
   if (change === undefined) return
   // Made by this very run, in a look that was lost: nobody has the password that it had.
-  const fresh = journal.hasChanged('role')
+  const fresh = journal.hasChanged('role', 'created')
   deadline.enter('the role')
-  if (change.kind === 'set-password' && session !== undefined) await rehearse(session, wanted)
+  if (change.kind === 'set-password') await rehearse(entered(session), wanted)
   await make([change], look, run, (decisive) =>
     changeRole(admin, change, wanted, login.password, journal.mask, decisive),
   )

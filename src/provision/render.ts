@@ -3,6 +3,7 @@ import type { ServerState } from '../postgres/state.ts'
 import type { Step } from '../reporter.ts'
 import { codeSpan, count } from '../text.ts'
 import { effectOf, wordsOf, type Change } from './change.ts'
+import type { Effect } from './effect.ts'
 import type { Wanted } from './wanted.ts'
 
 /** Returns the steps that tell what would be done, for a dry run and for the question whether to go on. */
@@ -52,7 +53,10 @@ export function rowDone(made: readonly Change[], all: readonly Change[], wanted:
     subject: subjectOf(made, wanted),
     now,
     ...((!isNew || again) && { found }),
-    done: isNew && made.every(isGrant) ? 'granted' : each(made, (change) => wordsOf(change, wanted).done),
+    done:
+      isNew && made.every((change) => isGrant(effectOf(change, wanted)))
+        ? 'granted'
+        : each(made, (change) => wordsOf(change, wanted).done),
   }
 }
 
@@ -71,14 +75,15 @@ function headOf(
   wanted: Wanted,
 ): Pick<Step, 'sign' | 'subject'> {
   if (change === undefined) throw new Error('a step tells of a change at least')
-  const { object, action } = effectOf(change, wanted)
+  const effect = effectOf(change, wanted)
+  const { object, action } = effect
   const isNew =
-    action === 'created' || (isGrant(change) && all.some(({ kind }) => kind === 'create-database'))
+    action === 'created' || (isGrant(effect) && all.some(({ kind }) => kind === 'create-database'))
   return { sign: isNew ? 'created' : 'repaired', subject: object === 'secret' ? 'Secret' : object }
 }
 
-function isGrant(change: Change): boolean {
-  return ['grant-database', 'grant-connect', 'revoke-public', 'grant-schema'].includes(change.kind)
+function isGrant({ object }: Effect): boolean {
+  return object === 'grants'
 }
 
 /** Puts together what is about the same thing, in the order of the first of each. */

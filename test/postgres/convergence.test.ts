@@ -82,7 +82,8 @@ const rows: readonly Row[] = [
     given: handMadeRole,
     inputs: { existing: 'adopt' },
     done: ['role noted', 'database created', 'grants granted', 'role password-set', 'secret created'],
-    shows: async (application) => {
+    shows: async (application, { outcome }) => {
+      expect(outcome.restart).toContain('Restart the Pods that use this Secret')
       expect(await commentOn(application.role)).toBe(application.marker)
     },
   },

@@ -71,3 +71,19 @@ test('all inputs that change the plan: what the dry run lists is what the run do
     }
   }
 })
+
+test('a template1 that the admin may not enter keeps nobody from making a database', async () => {
+  await bench.sql('REVOKE CONNECT ON DATABASE template1 FROM PUBLIC')
+  try {
+    for (const inputs of [{}, { extensions: ['citext'] }]) {
+      const application = bench.application(inputs)
+      const dry = await application.run({ dryRun: true })
+      expect(dry.code).toBeUndefined()
+      const run = await application.run()
+      expect(run.code).toBeUndefined()
+      expect(dry.outcome.list).toEqual(run.outcome.list)
+    }
+  } finally {
+    await bench.sql('GRANT CONNECT ON DATABASE template1 TO PUBLIC')
+  }
+})
