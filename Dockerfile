@@ -8,7 +8,7 @@ COPY LICENSE dist/ /opt/pg-app-user/
 COPY --chmod=755 <<'SH' /usr/local/bin/pg-app-user
 #!/bin/sh
 # What Node.js and OpenSSL read from the environment could load other code in front of the gate, or log a credential.
-# The table of src/start.ts, and what adds authorities. By full path: PATH is a variable of the project as well.
+# The table of src/faces/start.ts, and what adds authorities. By full path: PATH is a variable of the project as well.
 unset NODE_COMPILE_CACHE NODE_DEBUG NODE_DEBUG_NATIVE NODE_EXTRA_CA_CERTS NODE_ICU_DATA NODE_OPTIONS NODE_PATH \
   NODE_PRESERVE_SYMLINKS NODE_PRESERVE_SYMLINKS_MAIN NODE_REDIRECT_WARNINGS NODE_TLS_REJECT_UNAUTHORIZED \
   NODE_USE_ENV_PROXY NODE_USE_SYSTEM_CA NODE_V8_COVERAGE \

@@ -1,29 +1,41 @@
 /** What `npm run lint` holds imports to, those of types included: no circles, and layers that point one way. */
-const faces = '^src/(action|cli|edge|gitlab|help|options|start)[.]ts$'
-const story = '^src/(run|target|look|provision|journal|outcome)[.]ts$'
+const servers = ['kubernetes', 'postgres', 'providers', 'input']
+const parts = [...servers, 'kubeconfig', 'rights', 'secrets', 'route']
+const core = ['run', 'provision', 'go-live']
 
-/** What a layer must not know. */
-const layers = [
-  {
-    from: '^src/postgres/',
-    unknown: ['^src/(kubernetes|providers|provision|go-live|report)/', story, faces],
-  },
-  { from: '^src/kubernetes/', unknown: ['^src/(provision|go-live|report)/', story, faces] },
-  { from: '^src/providers/', unknown: ['^src/(postgres|provision|go-live|report)/', story, faces] },
-  { from: '^src/(provision|go-live)/', unknown: ['^src/report/', faces] },
-  { from: '^src/report/', unknown: [faces] },
-  { from: '^src/', unknown: ['^(sandbox|test|bench|scripts|dist)/'] },
-]
+/** The folders of `src/`, each with those it may import from, besides itself and `lib`. */
+const layers = {
+  lib: [],
+  kubernetes: [],
+  postgres: [],
+  providers: ['kubernetes'],
+  input: ['postgres'],
+  kubeconfig: ['kubernetes', 'input'],
+  rights: ['kubernetes'],
+  secrets: ['kubernetes', 'postgres'],
+  route: ['kubernetes', 'providers'],
+  run: [...parts, ...core],
+  provision: [...parts, ...core],
+  'go-live': [...parts, ...core],
+  report: [...parts, ...core],
+  faces: [...parts, ...core, 'report'],
+}
 
 export default {
   forbidden: [
     { name: 'no-circle', severity: 'error', from: {}, to: { circular: true } },
-    ...layers.map(({ from, unknown }) => ({
-      name: 'layers-point-down',
+    ...Object.entries(layers).map(([folder, below]) => ({
+      name: `${folder}-knows-only-what-is-below`,
       severity: 'error',
-      from: { path: from },
-      to: { path: unknown },
+      from: { path: `^src/${folder}/` },
+      to: { path: '^src/', pathNot: `^src/(${[folder, 'lib', ...below].join('|')})/` },
     })),
+    {
+      name: 'sources-know-only-sources',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(sandbox|test|bench|scripts|dist)/' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -1,8 +1,8 @@
 import pg from 'pg'
 import { startSandbox } from '../sandbox/sandbox.ts'
+import { inputsFor, runAction, type ActionRun } from '../test/process/action.ts'
 import { crowd } from './crowd.ts'
 import { median, print } from './figures.ts'
-import { inputsFor, runAction, type ActionRun } from '../test/process/action.ts'
 
 /**
  * Shows that cost grows gently: how long runs take before and after the cluster and the server have got crowded, and the

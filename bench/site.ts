@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { startSandbox } from '../sandbox/sandbox.ts'
 import type { Inputs } from '../sandbox/runner.ts'
+import { startSandbox } from '../sandbox/sandbox.ts'
 import { accessSecret, Scene } from '../test/cluster/scene.ts'
 import { leadingTo } from '../test/process/action.ts'
 

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto'
+import type { KubeObject } from './object.ts'
 import { builtinResources, type Resource } from './resources.ts'
 import type { Attempt } from './status.ts'
-import type { KubeObject } from './object.ts'
 import type { Store } from './store.ts'
 
 /** Who makes a request. */

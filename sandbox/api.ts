@@ -7,6 +7,7 @@ import { isAllowed, rulesFor, Tokens, type User } from './access.ts'
 import { createAuthority } from './certificate.ts'
 import { discoveryAnswers, publicAnswers } from './discovery.ts'
 import { listenOnLoopback } from './host.ts'
+import type { KubeObject, Metadata } from './object.ts'
 import { openApiAnswers } from './openapi.ts'
 import { forward, subprotocol, type Target, type Tunnel } from './portforward.ts'
 import { fromProtobuf, isProtobuf } from './protobuf.ts'
@@ -21,7 +22,6 @@ import {
   unknownPath,
   type Attempt,
 } from './status.ts'
-import type { KubeObject, Metadata } from './object.ts'
 import { Store } from './store.ts'
 
 export type { Target } from './portforward.ts'

@@ -1,6 +1,6 @@
+import type { KubeObject } from './object.ts'
 import type { Resource } from './resources.ts'
 import { badRequest } from './status.ts'
-import type { KubeObject } from './object.ts'
 
 const key = '[\\w./-]+'
 const requirement = new RegExp(

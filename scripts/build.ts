@@ -94,7 +94,7 @@ const lean: Plugin = {
 rmSync('build', { recursive: true, force: true })
 rmSync('dist', { recursive: true, force: true })
 await build({
-  entryPoints: faces.map((face) => `src/${face}.ts`),
+  entryPoints: faces.map((face) => `src/faces/${face}.ts`),
   outdir: 'build',
   bundle: true,
   splitting: true,
@@ -123,7 +123,7 @@ cpSync('build/ncc', 'dist', { recursive: true, filter: (path) => !path.endsWith(
 cpSync('build/ncc/index.js', 'dist/faces.js')
 // Apart from the rest: what it does has to come before anything else is as much as loaded.
 await build({
-  entryPoints: ['src/start.ts'],
+  entryPoints: ['src/faces/start.ts'],
   outfile: 'dist/start.js',
   bundle: true,
   minify: true,

@@ -2,10 +2,17 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { format, resolveConfig } from 'prettier'
 import { Document, isMap, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
-import { exitCodes } from '../src/exit-code.ts'
-import { variableOf } from '../src/options.ts'
-import { meaning, outputs, parameters, parametersOf, type Face, type Parameter } from '../src/parameters.ts'
-import { formatRights } from '../src/rights.ts'
+import { exitCodes } from '../src/faces/exit-code.ts'
+import { variableOf } from '../src/faces/options.ts'
+import { formatRights } from '../src/faces/rights.ts'
+import {
+  meaning,
+  outputs,
+  parameters,
+  parametersOf,
+  type Face,
+  type Parameter,
+} from '../src/input/parameters.ts'
 import { componentInputs, formatTemplate, unmistakable } from './gitlab.ts'
 
 /** A file that is made from the table of parameters, in whole or between markers. */
@@ -73,7 +80,7 @@ function formatAction(): string {
     branding: { icon: 'database', color: 'blue' },
   }
   const document = new Document(content, unmistakable)
-  document.commentBefore = ' Made by "npm run generate" from src/parameters.ts.'
+  document.commentBefore = ' Made by "npm run generate" from src/input/parameters.ts.'
   visit(document.contents, {
     Pair: (_, pair) => {
       if (isScalar(pair.key) && isMap(pair.value)) pair.key.spaceBefore = true
@@ -190,7 +197,7 @@ if (import.meta.main) {
   const stale = await findStale()
   if (process.argv.includes('--check')) {
     for (const path of stale.keys()) {
-      process.stdout.write(`✗ ${path} is not what src/parameters.ts gives: run "npm run generate".\n`)
+      process.stdout.write(`✗ ${path} is not what src/input/parameters.ts gives: run "npm run generate".\n`)
     }
     process.exitCode = stale.size === 0 ? 0 : 1
   } else {

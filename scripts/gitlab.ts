@@ -1,8 +1,8 @@
 import { Document, isMap, isPair, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
-import { goLiveModes } from '../src/go-live/ref.ts'
-import { parametersOfCommand, variableOf } from '../src/options.ts'
-import type { Kind, NamedParameter, ParameterName } from '../src/parameters.ts'
+import { parametersOfCommand, variableOf } from '../src/faces/options.ts'
+import type { Kind, NamedParameter, ParameterName } from '../src/input/parameters.ts'
+import { goLiveModes } from '../src/input/ref.ts'
 import { reportFiles } from '../src/report/report-files.ts'
 
 /** One input as the header of a component declares it. Source: https://docs.gitlab.com/ci/yaml/#specinputs */
@@ -127,7 +127,7 @@ export function formatTemplate(component: ComponentName): string {
     .map(({ name }) => [variableOf(name), `$[[ inputs.${name} ]]`])
   const environment = `.${job}:environment:`
   const header = new Document({ spec: { inputs: componentInputs(component) } }, unmistakable)
-  header.commentBefore = ' Made by "npm run generate" from src/parameters.ts.'
+  header.commentBefore = ' Made by "npm run generate" from src/input/parameters.ts.'
   spaceOut(header)
   const jobs = {
     // Hidden jobs are not checked as jobs are, so that the first one may have an environment without a name.

@@ -6,8 +6,8 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Admin, until } from '../test/contract/admin.ts'
 import { ringLabel } from '../test/cluster/real.ts'
+import { Admin, until } from '../test/contract/admin.ts'
 
 /** The exit code of a ring that did not run, so that a pipeline can tell it from one that passed or failed. */
 const didNotRun = 3

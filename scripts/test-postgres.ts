@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync, lstatSync, mkdirSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import { formatSeconds, sentence } from '../src/text.ts'
+import { formatSeconds, sentence } from '../src/lib/text.ts'
 
 // npm run test:postgres -- 13 14: runs the PostgreSQL ring against these major versions; without any, against all.
 

@@ -1,6 +1,6 @@
 import type { PodObject } from '../kubernetes/objects.ts'
+import { oneLine } from '../lib/text.ts'
 import { markedRole } from '../providers/providers.ts'
-import { oneLine } from '../text.ts'
 
 /** One Pod of the database. */
 export interface DatabasePod {

@@ -1,5 +1,5 @@
 import { rightWords, type Answered } from '../kubernetes/ask.ts'
-import { oneLine } from '../text.ts'
+import { oneLine } from '../lib/text.ts'
 import type { Evidence } from './finding.ts'
 
 /** Returns what was asked and answered as evidence. */

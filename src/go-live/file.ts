@@ -1,8 +1,8 @@
 import { closest, distance } from 'fastest-levenshtein'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from 'yaml'
-import { Failure } from '../failure.ts'
-import { readRegularFile } from '../regular-file.ts'
-import { count, oneLine } from '../text.ts'
+import { Failure } from '../lib/failure.ts'
+import { readRegularFile } from '../lib/regular-file.ts'
+import { count, oneLine } from '../lib/text.ts'
 import { requirements, type Requirement, type RequirementId, type Thresholds } from './requirement.ts'
 import { parseWindow } from './window.ts'
 

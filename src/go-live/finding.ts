@@ -1,5 +1,5 @@
+import type { Profile } from '../input/profile.ts'
 import type { BackupRun } from '../providers/provider.ts'
-import type { Profile } from './profile.ts'
 import type { RequirementId, Source } from './requirement.ts'
 import type { Span } from './window.ts'
 

@@ -1,8 +1,8 @@
 import type { OptionalRight } from '../kubernetes/ask.ts'
-import type { PermissionScope } from '../kubernetes/permissions.ts'
-import { roleName } from '../kubernetes/role-name.ts'
 import type { Reading } from '../providers/provider.ts'
 import { providers, type Keeper } from '../providers/providers.ts'
+import type { PermissionScope } from '../rights/permissions.ts'
+import { roleName } from '../rights/role-name.ts'
 
 /** Where the access Secret is. */
 export type AccessScope = Pick<PermissionScope, 'accessNamespace' | 'accessSecret'>

@@ -1,4 +1,4 @@
-import { dayMs } from '../units.ts'
+import { dayMs } from '../lib/units.ts'
 import type { Finding, Judgement, Picture, Verdict } from './finding.ts'
 import {
   judgeApplicationSpread,

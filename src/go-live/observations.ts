@@ -1,11 +1,11 @@
-import type { ApplicationSecret } from '../kubernetes/application-secret.ts'
+import type { Profile } from '../input/profile.ts'
 import type { ServerState } from '../postgres/state.ts'
+import type { ApplicationSecret } from '../secrets/application-secret.ts'
 import type { GoLiveFile } from './file.ts'
 import type { Evidence } from './finding.ts'
 import type { ApplicationSight } from './observe-application.ts'
 import type { ClusterSight } from './observe-cluster.ts'
 import type { RpoProbe, SqlSight } from './observe-sql.ts'
-import type { Profile } from './profile.ts'
 import type { Thresholds } from './requirement.ts'
 
 /** Everything that was seen, for the judge to weigh. */

@@ -1,7 +1,7 @@
 import type { Api } from '../kubernetes/api.ts'
 import { ask, labelQuery, rightTo, type ListOf, type OptionalRight, type Unread } from '../kubernetes/ask.ts'
 import type { Container, Metadata, PodObject, PodSpec } from '../kubernetes/objects.ts'
-import { oneLine } from '../text.ts'
+import { oneLine } from '../lib/text.ts'
 import { evidenceOf } from './evidence.ts'
 import type { Evidence } from './finding.ts'
 import { applicationGateRights } from './gate-rights.ts'

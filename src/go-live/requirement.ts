@@ -1,5 +1,5 @@
-import { dayMs, minuteMs } from '../units.ts'
-import type { Profile } from './profile.ts'
+import type { Profile } from '../input/profile.ts'
+import { dayMs, minuteMs } from '../lib/units.ts'
 import { parseWindow, type BackupWindow } from './window.ts'
 
 /** Where a requirement comes from. */

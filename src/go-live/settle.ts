@@ -1,5 +1,5 @@
-import { count } from '../text.ts'
-import { dayMs } from '../units.ts'
+import { count } from '../lib/text.ts'
+import { dayMs } from '../lib/units.ts'
 import type { Finding, Judgement } from './finding.ts'
 import type { Rules } from './observations.ts'
 import type { Requirement, RequirementId } from './requirement.ts'

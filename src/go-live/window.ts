@@ -1,7 +1,7 @@
 import { CronExpressionParser } from 'cron-parser'
 import { DateTime, IANAZone, Zone, FixedOffsetZone } from 'luxon'
-import { oneLine } from '../text.ts'
-import { dayMs } from '../units.ts'
+import { oneLine } from '../lib/text.ts'
+import { dayMs } from '../lib/units.ts'
 
 /** One way to read the time zone of a window. */
 export interface Reading {

@@ -1,5 +1,5 @@
-import { Failure } from '../failure.ts'
-import { oneLine, utc } from '../text.ts'
+import { Failure } from '../lib/failure.ts'
+import { oneLine, utc } from '../lib/text.ts'
 import type { Answer, Call, Reply } from './call.ts'
 import { answerWithinMs, serverName, type Credentials, type Endpoint } from './endpoint.ts'
 import { expiryOf } from './identity.ts'

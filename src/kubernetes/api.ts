@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import WebSocket from 'ws'
-import { Failure } from '../failure.ts'
+import { Failure } from '../lib/failure.ts'
 import { answerOf, connectionFailure, refusal, unauthorized } from './api-failure.ts'
 import type { Answer, Call, Reply } from './call.ts'
 import { answerWithinMs, serverName, type Credentials, type Endpoint } from './endpoint.ts'

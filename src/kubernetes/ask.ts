@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts'
+import { Failure } from '../lib/failure.ts'
 import { statusMessage } from './api-failure.ts'
 import type { Api } from './api.ts'
 import type { Right } from './right.ts'

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { oneLine } from '../text.ts'
+import { oneLine } from '../lib/text.ts'
 import type { Answer } from './call.ts'
 import type { Credentials } from './endpoint.ts'
 

@@ -1,4 +1,4 @@
-import { oneLine } from '../text.ts'
+import { oneLine } from '../lib/text.ts'
 import type { Metadata } from './objects.ts'
 
 /** What this tool calls itself, as a client of the API server and on what it makes. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
-import { Failure } from '../failure.ts'
+import { Failure } from '../lib/failure.ts'
 import { connectionFailure, errorCode, silence } from './api-failure.ts'
 import type { Call, Reply } from './call.ts'
 import { answerWithinMs, serverName, type Credentials, type Endpoint } from './endpoint.ts'

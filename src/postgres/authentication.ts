@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { Failure } from '../failure.ts'
-import { oneLine } from '../text.ts'
+import { Failure } from '../lib/failure.ts'
+import { oneLine } from '../lib/text.ts'
 import { ScramClient } from './scram.ts'
 
 /**

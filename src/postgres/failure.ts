@@ -1,7 +1,7 @@
 import pg from 'pg'
-import { asFailure, Failure, type FailureCode } from '../failure.ts'
-import { passingFailure, type Passing } from '../patience.ts'
-import { oneLine } from '../text.ts'
+import { asFailure, Failure } from '../lib/failure.ts'
+import { passingFailure, switchOf, type Passing } from '../lib/passing.ts'
+import { oneLine } from '../lib/text.ts'
 
 /** Thrown where somebody else was faster, so that everything has to be looked at again. */
 export class StartAgain extends Error {}
@@ -12,21 +12,11 @@ export class StartAgain extends Error {}
  */
 const names = ['pg_authid_rolname_index', 'pg_database_datname_index', 'pg_extension_name_index']
 
-/** Failures that a switch of the primary looks like from outside: Patroni takes up to 30 s to notice a dead one. */
-const switches: readonly FailureCode[] = [
-  'pod-not-ready',
-  'port-closed',
-  'tunnel-lost',
-  'target-is-standby',
-  'server-not-ready',
-]
-
 /** Returns what may be gone at another look, whatever the statement; nothing for an error that stays one. */
 export function passingOf(error: unknown): Passing | undefined {
   if (error instanceof StartAgain) return { kind: 'race', code: 'timeout', what: error.message, hint: others }
   if (error instanceof Failure) {
-    if (switches.includes(error.code)) return passingFailure('switch', error)
-    return error.code === 'connection-limit' ? passingFailure('shortage', error) : undefined
+    return error.code === 'connection-limit' ? passingFailure('shortage', error) : switchOf(error)
   }
   if (!(error instanceof pg.DatabaseError)) return undefined
   switch (error.code) {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import type { Obstacle } from '../deadline.ts'
-import { oneLine } from '../text.ts'
-import { underWay } from '../under-way.ts'
+import type { Obstacle } from '../lib/deadline.ts'
+import { oneLine } from '../lib/text.ts'
+import { underWay } from '../lib/under-way.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 

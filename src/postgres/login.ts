@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { Failure } from '../failure.ts'
-import { oneLine } from '../text.ts'
-import { poolerFailure } from './failure.ts'
+import { Failure } from '../lib/failure.ts'
+import { oneLine } from '../lib/text.ts'
 import type { Connections } from './connection.ts'
+import { poolerFailure } from './failure.ts'
 import { logIn, type Attempt, type Login, type LoginOptions, type Session } from './session.ts'
 
 const retryMs = 500

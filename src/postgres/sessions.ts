@@ -1,5 +1,5 @@
-import { adminRefusalFailure, logInPatiently, unproven } from './login.ts'
 import { Connections, type Peer, type Server } from './connection.ts'
+import { adminRefusalFailure, logInPatiently, unproven } from './login.ts'
 import type { Attempt, Login, LoginOptions, Session } from './session.ts'
 
 /** The admin, and where to find out about it. */

@@ -1,5 +1,5 @@
 import tls from 'node:tls'
-import { Failure } from '../failure.ts'
+import { Failure } from '../lib/failure.ts'
 
 /**
  * libpq's sslmode words, with libpq's meanings, and node-postgres' `no-verify`.

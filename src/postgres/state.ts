@@ -1,7 +1,7 @@
 import pg from 'pg'
+import { oneLine } from '../lib/text.ts'
 import { mayName, readComment, type RoleComment } from './marker.ts'
 import type { Question } from './session.ts'
-import { oneLine } from '../text.ts'
 
 /** What the admin is and may do. */
 interface AdminState {

@@ -4,14 +4,14 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import pg from 'pg'
 import { signatureAlgorithmHashFromCertificate } from 'pg/lib/crypto/cert-signatures.js'
-import { Failure } from '../failure.ts'
-import { underWay } from '../under-way.ts'
+import { Failure } from '../lib/failure.ts'
+import { underWay } from '../lib/under-way.ts'
 import { Authentication, type Credentials } from './authentication.ts'
 import type { Connection } from './connection.ts'
 
 /*
  * Everything that reaches into node-postgres beyond what it documents. package.json holds the exact version, and
- * test/unit/wire.test.ts tells when another one is different inside.
+ * test/unit/postgres/wire.test.ts tells when another one is different inside.
  */
 
 /** The part of node-postgres that speaks the protocol, as far as it is used here. */

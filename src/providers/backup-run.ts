@@ -1,4 +1,4 @@
-import { oneLine } from '../text.ts'
+import { oneLine } from '../lib/text.ts'
 import type { BackupRun } from './provider.ts'
 
 /** Returns a backup that was seen: when it ran, as far as that is told, and whether it succeeded. */

@@ -1,5 +1,5 @@
 import type { Metadata } from '../kubernetes/objects.ts'
-import { oneLine } from '../text.ts'
+import { oneLine } from '../lib/text.ts'
 import { backupRun, dateOf, daysOf, runsWords } from './backup-run.ts'
 import type { BackupRun, Look, OperatorSight, Provider, ProviderSight } from './provider.ts'
 

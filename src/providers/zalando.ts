@@ -1,6 +1,6 @@
 import type { Answered } from '../kubernetes/ask.ts'
 import type { Metadata, PodObject } from '../kubernetes/objects.ts'
-import { oneLine } from '../text.ts'
+import { oneLine } from '../lib/text.ts'
 import { backupRun, dateOf, runsWords } from './backup-run.ts'
 import type { BackupRun, Look, Provider, ProviderSight, ScheduleSight } from './provider.ts'
 

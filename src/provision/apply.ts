@@ -1,15 +1,14 @@
-import { stopwatch } from '../journal.ts'
-import { createApplicationSecret, repairApplicationSecret } from '../kubernetes/write-secret.ts'
-import type { Look } from '../look.ts'
+import { codeSpan, count } from '../lib/text.ts'
+import { allOf, underWay } from '../lib/under-way.ts'
 import { StartAgain } from '../postgres/failure.ts'
 import type { Lock } from '../postgres/lock.ts'
 import { sessionOf, unproven, weigh } from '../postgres/login.ts'
 import { proveWork } from '../postgres/proof.ts'
 import type { Attempt, Session } from '../postgres/session.ts'
 import type { ServerState } from '../postgres/state.ts'
-import type { Run } from '../context.ts'
-import { codeSpan, count } from '../text.ts'
-import { allOf, underWay } from '../under-way.ts'
+import type { Run } from '../run/context.ts'
+import { stopwatch } from '../run/journal.ts'
+import { createApplicationSecret, repairApplicationSecret } from '../secrets/write-secret.ts'
 import { changesOf, listed, type Change, type ChangeOf, type Stage } from './change.ts'
 import {
   changeGrants,
@@ -20,6 +19,7 @@ import {
   rehearse,
   writeNote,
 } from './converge.ts'
+import type { Look } from './look.ts'
 import { grantsNow, roleNow, rowDone, sessionsWords, stepDone } from './render.ts'
 
 const shortPassword = 16

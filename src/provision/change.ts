@@ -1,7 +1,7 @@
 import pg from 'pg'
-import type { ApplicationKey } from '../kubernetes/application-secret.ts'
+import { count, sentence } from '../lib/text.ts'
 import { formatComment, type RoleComment } from '../postgres/marker.ts'
-import { count, sentence } from '../text.ts'
+import type { ApplicationKey } from '../secrets/application-secret.ts'
 import type { Effect } from './effect.ts'
 import type { Wanted } from './wanted.ts'
 

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts'
+import { Failure } from '../lib/failure.ts'
 import type { Marker, RoleComment } from '../postgres/marker.ts'
 import type { RoleState, ServerState } from '../postgres/state.ts'
 import type { PasswordReason } from './change.ts'

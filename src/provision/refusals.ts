@@ -1,8 +1,8 @@
 import pg from 'pg'
-import { Failure } from '../failure.ts'
+import { Failure } from '../lib/failure.ts'
+import { count, sentence } from '../lib/text.ts'
 import type { Marker } from '../postgres/marker.ts'
 import type { Claim, InsideState, RoleState, ServerState } from '../postgres/state.ts'
-import { count, sentence } from '../text.ts'
 import { statementsOf, type Change } from './change.ts'
 import type { Wanted } from './wanted.ts'
 

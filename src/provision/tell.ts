@@ -1,8 +1,8 @@
-import type { Journal } from '../journal.ts'
-import type { Look } from '../look.ts'
+import { codeSpan, sentence } from '../lib/text.ts'
 import { sessionOf } from '../postgres/login.ts'
-import { codeSpan, sentence } from '../text.ts'
+import type { Journal } from '../run/journal.ts'
 import { listed } from './change.ts'
+import type { Look } from './look.ts'
 import { grantsNow, roleNow, rowsToCome, stepsToCome } from './render.ts'
 import type { Wanted } from './wanted.ts'
 

@@ -1,11 +1,11 @@
-import { Failure } from '../failure.ts'
-import type { ApplicationSecret } from '../kubernetes/application-secret.ts'
-import type { SecretPlan, WantedSecret } from '../kubernetes/plan-secret.ts'
+import type { ProvisionRequest } from '../input/request.ts'
+import { Failure } from '../lib/failure.ts'
+import { oneLine } from '../lib/text.ts'
 import type { Login } from '../postgres/session.ts'
 import { isSslMode, sslModes } from '../postgres/sslmode.ts'
-import type { ProvisionRequest } from '../request.ts'
-import type { Cluster } from '../target.ts'
-import { oneLine } from '../text.ts'
+import type { Cluster } from '../run/target.ts'
+import type { ApplicationSecret } from '../secrets/application-secret.ts'
+import type { SecretPlan, WantedSecret } from '../secrets/plan-secret.ts'
 
 /**
  * Returns what the application Secret is to hold.

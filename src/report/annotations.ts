@@ -1,5 +1,5 @@
 import { holdingBack } from '../go-live/finding.ts'
-import type { Outcome } from '../outcome.ts'
+import type { Outcome } from '../run/outcome.ts'
 
 /** One annotation of a pipeline's page. */
 export interface Annotation {

@@ -1,7 +1,7 @@
 import type { Picture } from '../go-live/finding.ts'
+import { count, utc } from '../lib/text.ts'
+import { dayMs } from '../lib/units.ts'
 import type { BackupRun } from '../providers/provider.ts'
-import { count, utc } from '../text.ts'
-import { dayMs } from '../units.ts'
 import { markup, nothing, type Markup } from './markup.ts'
 
 const width = 960

@@ -6,8 +6,8 @@ import {
   type Finding,
   type GateReport,
 } from '../go-live/finding.ts'
-import { count, utc } from '../text.ts'
-import { version } from '../version.ts'
+import { count, utc } from '../lib/text.ts'
+import { version } from '../lib/version.ts'
 import { chartLegend, gateChart } from './gate-chart.ts'
 import type { Subject } from './gate-json.ts'
 import { gateStyle } from './gate-style.ts'

@@ -1,6 +1,6 @@
 import type { GateReport } from '../go-live/finding.ts'
-import type { Outcome } from '../outcome.ts'
-import { version } from '../version.ts'
+import { version } from '../lib/version.ts'
+import type { Outcome } from '../run/outcome.ts'
 
 /** What the reports are about: which database, for whom, in which cluster. */
 export interface Subject {

@@ -1,7 +1,7 @@
 import { holdingBack, tally, type Finding, type GateReport } from '../go-live/finding.ts'
-import { standing, type Outcome } from '../outcome.ts'
-import { count, sentence, utc } from '../text.ts'
-import { dayMs } from '../units.ts'
+import { count, sentence, utc } from '../lib/text.ts'
+import { dayMs } from '../lib/units.ts'
+import { standing, type Outcome } from '../run/outcome.ts'
 import { block, code, escape, fold, paragraphs, table } from './markdown.ts'
 
 /** For how long the block to paste suggests to attest. */

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts'
+import { Failure } from '../lib/failure.ts'
 
 /**
  * Gives the same value with every text in it replaced, however deep it stands. Names of fields, numbers, dates and truth

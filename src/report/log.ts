@@ -1,7 +1,7 @@
-import type { Failure } from '../failure.ts'
-import type { Sign, Step } from '../reporter.ts'
-import { formatSeconds } from '../text.ts'
-import { documents } from '../version.ts'
+import type { Failure } from '../lib/failure.ts'
+import type { Sign, Step } from '../lib/reporter.ts'
+import { formatSeconds } from '../lib/text.ts'
+import { documents } from '../lib/version.ts'
 
 const signs: Record<Sign, string> = {
   right: '✓',

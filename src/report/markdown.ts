@@ -1,4 +1,4 @@
-import { longestFence, oneLine } from '../text.ts'
+import { longestFence, oneLine } from '../lib/text.ts'
 
 /** Gives a table; its cells are markdown already. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,4 +1,4 @@
-import type { Reporter, Step } from '../reporter.ts'
+import type { Reporter, Step } from '../lib/reporter.ts'
 import { mapTexts } from './leaves.ts'
 import { formatStep } from './log.ts'
 import { credentialParts, Redactor } from './redactor.ts'

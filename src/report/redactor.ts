@@ -1,4 +1,4 @@
-import { oneLine } from '../text.ts'
+import { oneLine } from '../lib/text.ts'
 
 /** What stands where a credential would have been. */
 const blank = '***'

@@ -1,8 +1,8 @@
-import { createInterface } from 'node:readline/promises'
 import { stdin } from 'node:process'
+import { createInterface } from 'node:readline/promises'
 import { styleText, stripVTControlCharacters } from 'node:util'
-import type { Question } from '../reporter.ts'
-import { formatSeconds } from '../text.ts'
+import type { Question } from '../lib/reporter.ts'
+import { formatSeconds } from '../lib/text.ts'
 import { formatStep } from './log.ts'
 import { PipelineReporter, type Sink } from './pipeline.ts'
 

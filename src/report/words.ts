@@ -1,6 +1,6 @@
-import { failureCodes } from '../failure.ts'
 import { verdicts } from '../go-live/finding.ts'
-import { outputs, parameters } from '../parameters.ts'
+import { outputs, parameters } from '../input/parameters.ts'
+import { failureCodes } from '../lib/failure.ts'
 import { sslModes } from '../postgres/sslmode.ts'
 import { changeActions, changeObjects } from '../provision/effect.ts'
 

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals'
-import { failureCodes } from '../../src/failure.ts'
+import { failureCodes } from '../../src/lib/failure.ts'
 import type { ActionRun } from '../process/action.ts'
 import { Network } from './network.ts'
 import type { Scene } from './scene.ts'

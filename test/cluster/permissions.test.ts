@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { roleManifests } from '../../src/kubernetes/manifest.ts'
-import { missingOf, runRights } from '../../src/kubernetes/permissions.ts'
-import { groupRights, type Right } from '../../src/kubernetes/right.ts'
-import { formatRights } from '../../src/rights.ts'
 import { parseAllDocuments } from 'yaml'
+import { formatRights } from '../../src/faces/rights.ts'
+import { groupRights, type Right } from '../../src/kubernetes/right.ts'
+import { roleManifests } from '../../src/rights/manifest.ts'
+import { missingOf, runRights } from '../../src/rights/permissions.ts'
 import { eventually, openApi, until, type Admin, type KubeObject } from '../contract/admin.ts'
 import { kubectl } from './kubectl.ts'
 import {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { KubeConfig } from '@kubernetes/client-node'
 import { stringify } from 'yaml'
 import { apiVersionOf, builtinResources, endpointSlices, type Resource } from '../../sandbox/resources.ts'
-import { loadCluster } from '../../src/kubernetes/kubeconfig.ts'
+import { loadCluster } from '../../src/kubeconfig/kubeconfig.ts'
 import type { Api } from '../../src/kubernetes/api.ts'
 
 /** What is sent and what comes back, with as much of its shape as every object has. */

@@ -1,6 +1,6 @@
-import { afterEach, describe, expect, test } from '@jest/globals'
 import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, test } from '@jest/globals'
 import type { ActionRun } from '../process/action.ts'
 import { useBench, type Application, type Bench } from '../support/bench.ts'
 import { budget, report } from './budget.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { hasChanged, lastLine, standing, type Outcome } from '../../src/outcome.ts'
+import { hasChanged, lastLine, standing, type Outcome } from '../../src/run/outcome.ts'
 import type { Application } from '../support/bench.ts'
 import { useBench } from '../support/bench.ts'
 import { budget, random, report, shuffled } from './budget.ts'

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
-import type { ProvisionRequest } from '../../src/request.ts'
+import type { ProvisionRequest } from '../../src/input/request.ts'
 import { startAction, type ActionRun, type ActionSetting } from '../process/action.ts'
 
 /** The built action as a process of its own. */

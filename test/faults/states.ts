@@ -1,5 +1,5 @@
-import type { FailureCode } from '../../src/failure.ts'
-import type { ProvisionRequest } from '../../src/request.ts'
+import type { ProvisionRequest } from '../../src/input/request.ts'
+import type { FailureCode } from '../../src/lib/failure.ts'
 import { identifier, literal, type Application } from '../support/bench.ts'
 
 /** A line of the table "who wins when things disagree", as something to begin a run with. */

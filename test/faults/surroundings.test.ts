@@ -1,16 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { chmod, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { formatSummary, longestSummary } from '../../src/report/summary.ts'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { ProvisionRequest } from '../../src/input/request.ts'
 import { reportFiles } from '../../src/report/report-files.ts'
+import { formatSummary, longestSummary } from '../../src/report/summary.ts'
 import { inputsFor, runAction, withUser, type ActionRun } from '../process/action.ts'
 import { optionsFor, runCommand, type CommandRun } from '../process/command.ts'
 import { useBench, type Application } from '../support/bench.ts'
 import { provisioned } from '../support/outcomes.ts'
 import { startProcess } from './process.ts'
 import { openProxy, openSocksProxy, type Proxy } from './proxy.ts'
-import type { ProvisionRequest } from '../../src/request.ts'
 
 const bench = useBench()
 let folder: string

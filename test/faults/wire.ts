@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net'
-import { listenOnLoopback } from '../../sandbox/host.ts'
 import type { Target } from '../../sandbox/api.ts'
+import { listenOnLoopback } from '../../sandbox/host.ts'
 import { errorResponse, query } from '../support/message.ts'
 
 /** What a client asks of PostgreSQL: to let it in, or to run a statement. */

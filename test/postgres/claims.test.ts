@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { ProvisionRequest } from '../../src/request.ts'
+import type { ProvisionRequest } from '../../src/input/request.ts'
 import { identifier, literal, useBench, type Application } from '../support/bench.ts'
 
 const bench = useBench()

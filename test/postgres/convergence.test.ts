@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { createHash } from 'node:crypto'
-import type { FailureCode } from '../../src/failure.ts'
-import type { ProvisionRequest } from '../../src/request.ts'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { ProvisionRequest } from '../../src/input/request.ts'
+import type { FailureCode } from '../../src/lib/failure.ts'
 import { identifier, literal, useBench, type Application, type Run } from '../support/bench.ts'
 
 // Nothing else may run on this server: its transaction ids are counted. So nothing here is concurrent.

@@ -1,14 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import pg from 'pg'
 import { createAuthority } from '../../sandbox/certificate.ts'
 import type { PostgresServer } from '../../sandbox/postgres.ts'
 import type { Finding, GateReport } from '../../src/go-live/finding.ts'
 import type { RequirementId } from '../../src/go-live/requirement.ts'
-import type { GoLiveRequest, ProvisionRequest } from '../../src/request.ts'
+import type { GoLiveRequest, ProvisionRequest } from '../../src/input/request.ts'
 import { useBench, type Application, type Run } from '../support/bench.ts'
 
 const bench = useBench({

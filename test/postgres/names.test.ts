@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { parseRequest, type RawInputs } from '../../src/parse.ts'
+import { parseRequest, type RawInputs } from '../../src/input/parse.ts'
 import { useBench } from '../support/bench.ts'
 
 const bench = useBench()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import type { FailureCode } from '../../src/failure.ts'
-import type { ProvisionRequest } from '../../src/request.ts'
-import { run } from '../../src/run.ts'
+import type { ProvisionRequest } from '../../src/input/request.ts'
+import type { FailureCode } from '../../src/lib/failure.ts'
+import { run } from '../../src/run/run.ts'
 import { identifier, literal, useBench, type Application } from '../support/bench.ts'
 import { Recorder } from '../support/recorder.ts'
 

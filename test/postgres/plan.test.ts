@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from '@jest/globals'
-import type { Question } from '../../src/reporter.ts'
+import type { Question } from '../../src/lib/reporter.ts'
 import { identifier, useBench, type Application } from '../support/bench.ts'
 
 const bench = useBench()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { createAdmin } from '../../sandbox/postgres.ts'
-import type { ProvisionRequest } from '../../src/request.ts'
+import type { ProvisionRequest } from '../../src/input/request.ts'
 import { identifier, useBench, type Application } from '../support/bench.ts'
 
 const bench = useBench()

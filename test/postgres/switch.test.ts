@@ -1,6 +1,6 @@
-import { describe, expect, test } from '@jest/globals'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
+import { describe, expect, test } from '@jest/globals'
 import type { Interceptor, Target } from '../../sandbox/api.ts'
 import { useBench, type Application, type RunOptions } from '../support/bench.ts'
 

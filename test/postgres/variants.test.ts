@@ -1,7 +1,7 @@
-import { beforeAll, describe, expect, test } from '@jest/globals'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { beforeAll, describe, expect, test } from '@jest/globals'
 import { createAuthority } from '../../sandbox/certificate.ts'
 import { spiloHba, type PostgresServer } from '../../sandbox/postgres.ts'
 import { useBench } from '../support/bench.ts'

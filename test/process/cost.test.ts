@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { crowd } from '../../bench/crowd.ts'
 import { openDistance, type Distance } from '../../bench/distance.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { execFile } from 'node:child_process'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { listenOnLoopback } from '../../sandbox/host.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { leadingTo, tokenOf } from './action.ts'

@@ -3,7 +3,8 @@ import type { Interception, KubeObject } from '../../sandbox/api.ts'
 import { createAuthority } from '../../sandbox/certificate.ts'
 import { freePort } from '../../sandbox/host.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
-import type { FailureCode } from '../../src/failure.ts'
+import type { FailureCode } from '../../src/lib/failure.ts'
+import { documents } from '../../src/lib/version.ts'
 import {
   changed,
   inputsFor,
@@ -13,7 +14,6 @@ import {
   withUser,
   type ActionSetting,
 } from './action.ts'
-import { documents } from '../../src/version.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {

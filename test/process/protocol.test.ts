@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { outputs as outputTable } from '../../src/parameters.ts'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import { outputs as outputTable } from '../../src/input/parameters.ts'
+import { documents } from '../../src/lib/version.ts'
 import { inputsFor, runAction, startAction, tokenOf, watchChanges, type ActionRun } from './action.ts'
-import { documents } from '../../src/version.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { commandsOf, parseOutputs } from '../../sandbox/runner.ts'
+import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { inputsFor, runAction, tokenOf, withUser } from './action.ts'
 
 // Every other test here relies on runAction to find what leaks. This one makes things leak.

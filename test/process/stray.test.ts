@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
-import { exitCodeOf } from '../../src/exit-code.ts'
+import { exitCodeOf } from '../../src/faces/exit-code.ts'
 import { escapedSigns } from '../support/canary.ts'
 import { inputsFor, runAction, withUser, tokenOf } from './action.ts'
 import { optionsFor, runCommand } from './command.ts'

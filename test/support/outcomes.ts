@@ -1,6 +1,6 @@
-import { Failure } from '../../src/failure.ts'
-import { permissionReport, runRights } from '../../src/kubernetes/permissions.ts'
-import type { Outcome } from '../../src/outcome.ts'
+import { Failure } from '../../src/lib/failure.ts'
+import { permissionReport, runRights } from '../../src/rights/permissions.ts'
+import type { Outcome } from '../../src/run/outcome.ts'
 
 /** A run that found everything in place. */
 export const inPlace: Outcome = {

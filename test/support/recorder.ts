@@ -1,8 +1,8 @@
-import { lastLine, standing, type Outcome } from '../../src/outcome.ts'
+import type { Reporter, Step } from '../../src/lib/reporter.ts'
 import { formatFailure } from '../../src/report/log.ts'
 import { PipelineReporter } from '../../src/report/pipeline.ts'
 import { formatSummary } from '../../src/report/summary.ts'
-import type { Reporter, Step } from '../../src/reporter.ts'
+import { lastLine, standing, type Outcome } from '../../src/run/outcome.ts'
 
 /** Keeps what the core says, as it says it and as a pipeline with debug logging would show it. */
 export class Recorder implements Reporter {

@@ -1,5 +1,3 @@
-import type { ApplicationSecret } from '../../src/kubernetes/application-secret.ts'
-import type { ServerState } from '../../src/postgres/state.ts'
 import { emptyFile, type GoLiveFile } from '../../src/go-live/file.ts'
 import { holdingBack, type Evidence, type Finding, type GateReport } from '../../src/go-live/finding.ts'
 import { judge, pictureOf } from '../../src/go-live/judge.ts'
@@ -7,8 +5,10 @@ import type { Observations, Rules } from '../../src/go-live/observations.ts'
 import type { ApplicationSight, Workload } from '../../src/go-live/observe-application.ts'
 import type { ClusterSight } from '../../src/go-live/observe-cluster.ts'
 import type { SqlSight } from '../../src/go-live/observe-sql.ts'
-import type { Profile } from '../../src/go-live/profile.ts'
 import { thresholdsOf, type RequirementId } from '../../src/go-live/requirement.ts'
+import type { Profile } from '../../src/input/profile.ts'
+import type { ServerState } from '../../src/postgres/state.ts'
+import type { ApplicationSecret } from '../../src/secrets/application-secret.ts'
 
 /** The moment at which everything below was seen: a Sunday in winter, outside every backup window. */
 export const now = new Date('2026-11-22T14:03:11Z')

@@ -1,5 +1,3 @@
-import { beforeAll, describe, expect, it } from '@jest/globals'
-import { build } from 'esbuild'
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -7,10 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { beforeAll, describe, expect, it } from '@jest/globals'
+import { build } from 'esbuild'
 import { parse } from 'yaml'
-import { failureCodes } from '../../src/failure.ts'
+import { outputs, parameters } from '../../src/input/parameters.ts'
+import { failureCodes } from '../../src/lib/failure.ts'
 import { changeActions, changeObjects } from '../../src/provision/effect.ts'
-import { outputs, parameters } from '../../src/parameters.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 

@@ -1,10 +1,10 @@
-import { describe, expect, it, test } from '@jest/globals'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { describe, expect, it, test } from '@jest/globals'
 import { parse, parseAllDocuments } from 'yaml'
-import { createProgram, parametersOfCommand, variableOf, type CommandName } from '../../src/options.ts'
-import { meaning, parameters, type Face, type Parameter } from '../../src/parameters.ts'
-import { parseRequest } from '../../src/parse.ts'
+import { createProgram, parametersOfCommand, variableOf, type CommandName } from '../../src/faces/options.ts'
+import { meaning, parameters, type Face, type Parameter } from '../../src/input/parameters.ts'
+import { parseRequest } from '../../src/input/parse.ts'
 
 interface ComponentInput {
   readonly description?: string

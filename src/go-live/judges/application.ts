@@ -1,4 +1,4 @@
-import { count, oneLine, sentence, utc } from '../../text.ts'
+import { count, oneLine, sentence, utc } from '../../lib/text.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import type { Workload } from '../observe-application.ts'

@@ -1,5 +1,5 @@
-import { count, oneLine, utc } from '../../text.ts'
-import { minuteMs } from '../../units.ts'
+import { count, oneLine, utc } from '../../lib/text.ts'
+import { minuteMs } from '../../lib/units.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import { queries } from '../observe-sql.ts'

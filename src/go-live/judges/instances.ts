@@ -1,7 +1,7 @@
-import { count, oneLine, sentence } from '../../text.ts'
+import { count, oneLine, sentence } from '../../lib/text.ts'
+import type { DatabasePod } from '../database-pod.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
-import type { DatabasePod } from '../database-pod.ts'
 import { queries, type WalSender } from '../observe-sql.ts'
 import { hiddenBy, slotWords, sqlEvidence } from './words.ts'
 

@@ -1,5 +1,5 @@
-import type { ParameterName } from '../../parameters.ts'
-import { count, oneLine, sentence } from '../../text.ts'
+import type { ParameterName } from '../../input/parameters.ts'
+import { count, oneLine, sentence } from '../../lib/text.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations } from '../observations.ts'
 import { queries } from '../observe-sql.ts'

@@ -1,5 +1,5 @@
-import { count } from '../../text.ts'
-import { dayMs } from '../../units.ts'
+import { count } from '../../lib/text.ts'
+import { dayMs } from '../../lib/units.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations } from '../observations.ts'
 import { queries } from '../observe-sql.ts'

@@ -1,8 +1,8 @@
-import { count, oneLine, sentence, utc } from '../../text.ts'
-import { hourMs, minuteMs } from '../../units.ts'
+import { placeWords, type OptionalRight, type Unread } from '../../kubernetes/ask.ts'
+import { count, oneLine, sentence, utc } from '../../lib/text.ts'
+import { hourMs, minuteMs } from '../../lib/units.ts'
 import type { Evidence } from '../finding.ts'
 import type { Observations } from '../observations.ts'
-import { placeWords, type OptionalRight, type Unread } from '../../kubernetes/ask.ts'
 
 /** Gives what a statement showed as evidence. */
 export function sqlEvidence(observed: Observations, query: string, answer: string): Evidence {

@@ -1,13 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { Ajv2020 } from 'ajv/dist/2020.js'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { parse, stringify } from 'yaml'
-import { Failure } from '../../../src/failure.ts'
 import { emptyFile, parseGoLiveFile, readGoLiveFile } from '../../../src/go-live/file.ts'
 import { requirements } from '../../../src/go-live/requirement.ts'
+import { Failure } from '../../../src/lib/failure.ts'
 
 const path = '.pg-app-user/go-live.yaml'
 

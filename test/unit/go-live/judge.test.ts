@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import { holdingBack } from '../../../src/go-live/finding.ts'
-import type { OptionalRight } from '../../../src/kubernetes/ask.ts'
 import { judge } from '../../../src/go-live/judge.ts'
 import { requirements, type RequirementId } from '../../../src/go-live/requirement.ts'
 import { isAtOrAfter, segmentNumber } from '../../../src/go-live/wal.ts'
 import { parseWindow } from '../../../src/go-live/window.ts'
+import type { OptionalRight } from '../../../src/kubernetes/ask.ts'
 import {
   application,
   cluster,

@@ -1,14 +1,14 @@
+import { once } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
-import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
-import { Failure } from '../../../src/failure.ts'
+import { createAuthority } from '../../../sandbox/certificate.ts'
 import { statusMessage } from '../../../src/kubernetes/api-failure.ts'
 import { Api } from '../../../src/kubernetes/api.ts'
 import { corePath } from '../../../src/kubernetes/call.ts'
-import { createAuthority } from '../../../sandbox/certificate.ts'
+import { Failure } from '../../../src/lib/failure.ts'
 import { failureOf, json, serve, type TestServer } from './server.ts'
 
 let server: TestServer | undefined

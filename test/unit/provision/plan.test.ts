@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
-import { Failure, type FailureCode } from '../../../src/failure.ts'
+import { Failure, type FailureCode } from '../../../src/lib/failure.ts'
+import type { Marker, Note } from '../../../src/postgres/marker.ts'
+import type { DatabaseState, InsideState, RoleState, ServerState } from '../../../src/postgres/state.ts'
 import type { Change } from '../../../src/provision/change.ts'
 import type { Observed } from '../../../src/provision/observed.ts'
 import { decideGrants, plan, type Plan } from '../../../src/provision/plan.ts'
 import type { Wanted } from '../../../src/provision/wanted.ts'
-import type { Marker, Note } from '../../../src/postgres/marker.ts'
-import type { DatabaseState, InsideState, RoleState, ServerState } from '../../../src/postgres/state.ts'
 
 const wanted: Wanted = {
   username: 'shop',

@@ -1,0 +1,308 @@
+import { existsSync } from 'node:fs'
+import { homedir, hostname } from 'node:os'
+import { join } from 'node:path'
+import { parseRequest, parseValues, type RawInputs } from '../input/parse.ts'
+import { titleOf } from '../input/request.ts'
+import { asFailure, Failure, type FailureCode } from '../lib/failure.ts'
+import { UnfitFile, writeNewFile } from '../lib/regular-file.ts'
+import { oneLine } from '../lib/text.ts'
+import { version } from '../lib/version.ts'
+import { gateJson, subjectOf } from '../report/gate-json.ts'
+import { formatFailure } from '../report/log.ts'
+import { PipelineReporter, type Sink } from '../report/pipeline.ts'
+import { paint, PersonReporter, Screen } from '../report/terminal.ts'
+import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from '../run/outcome.ts'
+import { cancellation, causesOf, formatRunName, leaveSoon, takeKubeconfig } from './edge.ts'
+import { exitCodeOf } from './exit-code.ts'
+import { gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection, inComponent } from './gitlab.ts'
+import { onStrayError, standsUnknown } from './last-resort.ts'
+import {
+  answerOf,
+  inOptions,
+  isSet,
+  parseCommandLine,
+  parametersOfCommand,
+  variableOf,
+  type Invocation,
+} from './options.ts'
+
+const oldestNode = 22
+const inPipeline = isSet(process.env['CI'])
+const inGitlab = isSet(process.env['GITLAB_CI'])
+/** In a GitLab job people know the parameters as inputs of the component; on a command line they are options. */
+const worded = inGitlab ? inComponent : inOptions
+
+let unwritten = false
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', ({ code = '' }: NodeJS.ErrnoException) => {
+    // Whoever reads only the beginning of what is said here has no need of the rest. Whoever has a full disk has, and
+    // the run goes on to its end all the same: half a change helps nobody.
+    if (code === 'EPIPE' || unwritten) return
+    unwritten = true
+    process.exitCode = exitCodeOf('outputs-unwritable')
+    if (stream === process.stdout) process.stderr.write(`✗ What is said here cannot be written (${code}).\n`)
+  })
+}
+
+const args = process.argv.slice(2)
+const { json, verbose } = answerOf(args, process.env)
+const log = json ? process.stderr : process.stdout
+const person = process.stdin.isTTY && log.isTTY && !inPipeline
+const screen = person ? new Screen(log, verbose, worded) : undefined
+let reporter = new PipelineReporter(screen ?? plainSink())
+onStrayError((stray) => {
+  stop(stray, standsUnknown)
+})
+try {
+  if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+    throw new Failure(
+      'input-invalid',
+      `Node.js ${process.versions.node} is too old: ${oldestNode} or later is needed.`,
+      [],
+    )
+  }
+  const invocation = parseCommandLine(args)
+  if (invocation?.command === 'rights') await printRights(invocation)
+  else if (invocation !== undefined) await runStory(invocation)
+} catch (thrown) {
+  stop(asFailure(thrown), nothingChanged)
+}
+screen?.close()
+leaveSoon()
+
+async function runStory(invocation: Invocation): Promise<void> {
+  const { inputs, yes, exposed } = invocation
+  const request = parseRequest(gatedInputs(invocation), {
+    kubeconfig: {
+      input: inputs.kubeconfig,
+      ...takeKubeconfig(['PG_APP_USER_KUBECONFIG']),
+      ...(person && { homeFile: join(homedir(), '.kube', 'config') }),
+      absenceHint: inGitlab
+        ? gitlabAbsenceHint(process.env)
+        : [
+            'Log in to the cluster, so that there is one, or name it: option --kubeconfig or variable KUBECONFIG.',
+          ],
+    },
+    runName: inGitlab
+      ? gitlabRunName(process.env)
+      : formatRunName([`by ${process.env['USER'] ?? 'somebody'} on ${hostname()}`]),
+    ...(inGitlab && { release: gitlabRelease(process.env) }),
+  })
+  if (exposed.has('kubeconfig') && inputs.kubeconfig && !existsSync(inputs.kubeconfig)) {
+    throw new Failure('input-invalid', 'Option --kubeconfig names no file.', [
+      'On a command line it is a path: every process of this machine can read the arguments of another one.',
+      'Content goes into the variable KUBECONFIG, or base64 of it into KUBECONFIG_CONTENTS_B64.',
+    ])
+  }
+  const changes = request.provision !== false && !request.dryRun
+  if (!person && !inPipeline && !yes && changes) {
+    throw new Failure('input-invalid', 'There is no terminal at which to ask before the first change.', [
+      'Add --yes to go on without a question, or --dry-run to see what would be done.',
+    ])
+  }
+  if (screen !== undefined) reporter = new PersonReporter(screen, log, yes)
+  reporter.write([`pg-app-user ${version} · ${titleOf(request)}`])
+  const cancelled = cancellation(() => {
+    const text = 'what is under way is rolled back, and the lock is released; a second time ends it at once'
+    reporter.step({ sign: 'attention', subject: 'cancelling', text })
+  })
+  // Loaded only now: most of the code is of no use to somebody whose inputs are wrong.
+  const { run } = await import('../run/run.ts')
+  const ended = await run(request, reporter, cancelled)
+  screen?.rest()
+  const shown = reporter.clean(ended)
+  const folder = shown.goLive && invocation.reportDirectory
+  const failures = [
+    ended.failure,
+    await writeReport(folder, shown),
+    await writeDotenv(invocation.dotenv, ended, folder),
+  ]
+  const failure = failures.find((each) => each !== undefined)
+  // From here on nothing but what may leave, except for names in outputs, which are as they are.
+  const outcome = { ...shown, failure: reporter.clean(failure) }
+  if (outcome.goLive !== undefined) {
+    const { toPaste } = await import('../report/gate-summary.ts')
+    const paste = toPaste(outcome.goLive)
+    if (paste !== undefined) {
+      const { verbs, yaml } = paste
+      show(`To ${verbs}, commit this (${outcome.goLive.file}) and fill in the blanks`, yaml.split('\n'))
+    }
+    const { manifest } = outcome.goLive
+    if (manifest !== '')
+      show('Rights that would make more of it known, for the administrator', manifest.trimEnd().split('\n'))
+  }
+  if (failure === undefined) {
+    reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, inputs))])
+  } else {
+    fail(failure, standing(outcome))
+    const manifest = outcome.permissions?.manifest.trimEnd().split('\n') ?? []
+    if (failure.code === 'permission-missing') show('Role and RoleBinding for the administrator', manifest)
+  }
+  if (folder !== undefined) {
+    const { reportFiles } = await import('../report/report-files.ts')
+    reporter.write([`The report, with all evidence: ${join(folder, reportFiles.html)}`])
+  }
+  if (json) {
+    const { seconds, notes, goLive } = outcome
+    const stands =
+      failure === undefined ? { failure: null } : failureFields(outcome.failure ?? failure, standing(outcome))
+    const report = goLive && { 'go-live': JSON.parse(gateJson(goLive, subjectOf(outcome))) as object }
+    printJson({
+      ...outputsOf(ended, folder, reporter),
+      seconds: Number(seconds.toFixed(2)),
+      notes,
+      ...report,
+      ...stands,
+    })
+  }
+}
+
+/** The command `go-live` is the gate alone, and holds back unless something else is asked for. */
+function gatedInputs({ command, inputs }: Invocation): RawInputs {
+  if (command !== 'go-live') return inputs
+  const mode = inputs['go-live'] ?? ''
+  if (mode === 'off') {
+    throw new Failure('input-invalid', 'Option --go-live is off, so that there is nothing to do.', [])
+  }
+  return { ...inputs, provision: 'false', 'go-live': mode === '' ? 'enforce' : mode }
+}
+
+/** Writes the files of the go-live report where somebody wants them, and gives the failure to do so. */
+async function writeReport(folder: string | undefined, outcome: Outcome): Promise<Failure | undefined> {
+  if (folder === undefined || outcome.goLive === undefined) return undefined
+  try {
+    const { writeReportsInto } = await import('../report/report-files.ts')
+    await writeReportsInto(folder, outcome.goLive, outcome, (text) => reporter.redact(text))
+    return undefined
+  } catch (error) {
+    return unwritable('report-unwritable', `The report cannot be written into ${oneLine(folder)}`, error)
+  }
+}
+
+/** Writes the outputs as variables, of which none has a line end, and gives the failure to do so. */
+async function writeDotenv(
+  file: string | undefined,
+  outcome: Outcome,
+  folder: string | undefined,
+): Promise<Failure | undefined> {
+  if (file === undefined) return undefined
+  const lines = Object.entries(outputsOf(outcome, folder, reporter)).map(
+    ([name, value]) => `${variableOf(name)}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
+  try {
+    await writeNewFile(file, `${lines.join('\n')}\n`)
+    return undefined
+  } catch (error) {
+    return unwritable(
+      'outputs-unwritable',
+      `The file of --dotenv, ${oneLine(file)}, cannot be written`,
+      error,
+    )
+  }
+}
+
+function unwritable(code: FailureCode, what: string, cause: unknown): Failure {
+  const seen = cause instanceof UnfitFile ? `Nothing is written there: ${cause.message}.` : undefined
+  return new Failure(code, `${what}.`, [seen ?? 'The folder is not writable, or the disk is full.'], {
+    cause,
+  })
+}
+
+/** Gives the way to the credential, which is never shown here: in the cluster of this run, whatever kubectl would use. */
+function reading({ provisioned, secret }: Outcome, { kubeconfig, context }: RawInputs): readonly string[] {
+  const { name, namespace = '', resourceVersion } = secret
+  if (!provisioned || resourceVersion === undefined) return []
+  const options = [
+    ...(kubeconfig && existsSync(kubeconfig) ? ['--kubeconfig', kubeconfig] : []),
+    ...(context ? ['--context', context] : []),
+    ...['-n', namespace, 'get', 'secret', name],
+  ]
+  const template = "go-template='{{.data.PGPASSWORD | base64decode}}'"
+  return ['To read the password:', `  kubectl ${options.map(shellWord).join(' ')} -o ${template}`]
+}
+
+/** Prints what the administrator has to grant; without a cluster there is nothing to look up. */
+async function printRights(invocation: Invocation): Promise<void> {
+  const { inputs, gateOnly, goLiveRights: goLive, serviceAccount, service } = invocation
+  const values = parseValues(inputs, parametersOfCommand('rights'))
+  const [, namespace, name] = /^([a-z0-9-]+)\/([a-z0-9.-]+)$/.exec(serviceAccount ?? '') ?? []
+  const account = namespace === undefined || name === undefined ? undefined : { namespace, name }
+  if (serviceAccount !== undefined && account === undefined) {
+    throw new Failure('input-invalid', 'Option --service-account is no namespace/name, such as shop/ci.', [])
+  }
+  if (service !== undefined && !/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(service)) {
+    throw new Failure('input-invalid', 'Option --service is no name, such as postgresql1-user-access.', [])
+  }
+  const { formatRights } = await import('./rights.ts')
+  const manifest = formatRights(
+    {
+      accessNamespace: values['access-namespace'],
+      accessSecret: values['access-secret'],
+      appNamespace: values['app-namespace'] ?? '',
+      appSecret: values['app-secret'],
+      dryRun: values['dry-run'],
+      provision: !gateOnly,
+    },
+    { account, service, goLive },
+  )
+  if (json) {
+    const { parseAllDocuments } = await import('yaml')
+    const items = parseAllDocuments(manifest).map((document) => document.toJS() as unknown)
+    printJson({ apiVersion: 'v1', kind: 'List', items })
+  } else process.stdout.write(manifest)
+}
+
+/** Says why there is no run to tell about, or no end of it. */
+function stop(failure: Failure, stands: string): void {
+  fail(failure, stands)
+  if (!json) return
+  printJson({
+    ...outputsOf(undefined, undefined, reporter),
+    ...failureFields(reporter.clean(failure), stands),
+  })
+}
+
+function fail(failure: Failure, stands: string): void {
+  screen?.rest()
+  reporter.write(formatFailure(reporter.clean(failure), stands))
+  for (const cause of causesOf(failure)) reporter.debug(cause)
+  process.exitCode = exitCodeOf(failure.code)
+}
+
+/** Shows details: folded where the log can fold, as they are elsewhere. */
+function show(title: string, lines: readonly string[]): void {
+  if (inGitlab)
+    for (const line of gitlabSection('pg_app_user', reporter.clean(title), reporter.clean(lines))) {
+      log.write(`${line}\n`)
+    }
+  else reporter.write([`${title}:`, ...lines])
+}
+
+function failureFields(failure: Failure, stands: string): object {
+  const { code, message, hint } = failure
+  return { failure: { code, message: worded(message), hint: hint.map(worded), standing: stands } }
+}
+
+/** Its texts may leave already: searching the document would break it where a password is a part of JSON. */
+function printJson(value: object): void {
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
+}
+
+function plainSink(): Sink {
+  const line = (text: string): void => {
+    log.write(`${paint(worded(text), log)}\n`)
+  }
+  return {
+    line,
+    mask: () => undefined,
+    group: (title, lines) => {
+      if (verbose) [title, ...lines].forEach(line)
+    },
+    debugging: verbose,
+  }
+}
+
+/** Gives a text as one word of a shell. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs'
+import { delimiter } from 'node:path'
+import type { KubeconfigSources } from '../input/request.ts'
+import { kubeconfigText } from '../kubeconfig/text.ts'
+import type { Failure } from '../lib/failure.ts'
+
+/**
+ * Gives the kubeconfig that came by environment and takes it out of there: every child process (an exec plugin of the
+ * kubeconfig) would inherit it.
+ *
+ * @param carriers further variables that may hold a kubeconfig, such as the one of an input
+ */
+export function takeKubeconfig(
+  carriers: readonly string[],
+): Pick<KubeconfigSources, 'KUBECONFIG' | 'KUBECONFIG_CONTENTS_B64'> {
+  const { KUBECONFIG, KUBECONFIG_CONTENTS_B64 } = process.env
+  for (const name of ['KUBECONFIG_CONTENTS_B64', ...carriers]) Reflect.deleteProperty(process.env, name)
+  // A list of paths is no credential, and a plugin may need it. What is neither may be a part of a credential.
+  const content =
+    KUBECONFIG === undefined || KUBECONFIG.includes('\n') || kubeconfigText(KUBECONFIG) !== undefined
+  if (content || !KUBECONFIG.split(delimiter).some((path) => existsSync(path)))
+    delete process.env['KUBECONFIG']
+  return { KUBECONFIG, KUBECONFIG_CONTENTS_B64 }
+}
+
+/** Gives how a run shows in pg_stat_activity: ASCII, 63 bytes. */
+export function formatRunName(parts: readonly (string | undefined)[]): string {
+  const name = ['pg-app-user', ...parts.filter((part) => part !== undefined && part !== '')].join(' ')
+  return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 63)
+}
+
+/**
+ * Gives a signal that is aborted when a person or the pipeline wants the run to stop. It is listened to once, so that
+ * asking a second time ends the process at once, as the system does by itself.
+ *
+ * @param told called when it happens
+ */
+export function cancellation(told?: () => void): AbortSignal {
+  const cancelled = new AbortController()
+  const cancel = (): void => {
+    process.off('SIGINT', cancel).off('SIGTERM', cancel)
+    told?.()
+    cancelled.abort()
+  }
+  process.on('SIGINT', cancel).on('SIGTERM', cancel)
+  return cancelled.signal
+}
+
+/** Gives what led to a failure, for debug output. */
+export function* causesOf(failure: Failure): Generator<string> {
+  for (let cause: unknown = failure.cause; cause instanceof Error; cause = cause.cause) {
+    yield `caused by ${cause.stack ?? cause.message}`
+  }
+}
+
+/** Gives a text of the core where there is no job summary: what that would hold is in the log. */
+export function withoutSummary(text: string): string {
+  return text
+    .replace('; it is in the job summary too', '')
+    .replace('The summary has that ready to paste', 'What to paste is above')
+    .replace(
+      'The summary has a Role for the administrator that makes',
+      'A Role for the administrator is above that makes',
+    )
+}
+
+/** How long what a run left open may keep its process, once all is said, in milliseconds. */
+const leaveMs = 400
+
+/** Ends the process soon: a connection that is still being made, to a proxy that says nothing, has nobody to end it. */
+export function leaveSoon(): void {
+  setTimeout(() => process.exit(), leaveMs).unref()
+}

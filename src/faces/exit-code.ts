@@ -1,0 +1,95 @@
+import type { FailureCode } from '../lib/failure.ts'
+
+/** What the exit code of the command line says. Pipelines branch on these, so they never change their meaning. */
+export const exitCodes = {
+  done: { code: 0, meaning: 'done: everything is as wanted, whether or not something had to be changed' },
+  internal: {
+    code: 1,
+    meaning:
+      'internal error: a situation this tool was not written for, or no way to write down what came of a run',
+  },
+  usage: { code: 2, meaning: 'wrong usage: an option, a variable, or what they name in a file' },
+  gate: { code: 3, meaning: 'the go-live gate held the release back' },
+  cluster: {
+    code: 4,
+    meaning: 'cluster or rights: kubeconfig, API server, permissions, the way to PostgreSQL',
+  },
+  database: { code: 5, meaning: 'database: what PostgreSQL refused, or what was found in it' },
+  secret: { code: 6, meaning: 'Secret: the application Secret is in conflict, or cannot be written' },
+  timeout: { code: 7, meaning: 'timeout: the run or its wait for another one took too long' },
+  cancelled: { code: 130, meaning: 'cancelled: by Ctrl-C, by a signal, or by "no" to the question' },
+} as const
+
+/** The outcomes that have an exit code of their own. */
+export type ExitKind = keyof typeof exitCodes
+
+const kinds: Record<FailureCode, ExitKind> = {
+  'input-invalid': 'usage',
+  'kubeconfig-missing': 'cluster',
+  'kubeconfig-invalid': 'cluster',
+  'context-unknown': 'cluster',
+  'namespace-missing': 'cluster',
+  'server-unexpected': 'cluster',
+  'cluster-credential-failed': 'cluster',
+  'api-server-unreachable': 'cluster',
+  'api-server-untrusted': 'cluster',
+  'api-server-error': 'cluster',
+  'token-rejected': 'cluster',
+  'permission-missing': 'cluster',
+  'access-secret-not-found': 'cluster',
+  'access-secret-invalid': 'cluster',
+  'service-not-found': 'cluster',
+  'service-port-unknown': 'cluster',
+  'pod-not-ready': 'cluster',
+  'port-forward-denied': 'cluster',
+  'upgrade-refused': 'cluster',
+  'port-closed': 'cluster',
+  'tunnel-lost': 'cluster',
+  'tls-failed': 'database',
+  'cleartext-password-demanded': 'database',
+  'channel-binding-failed': 'database',
+  'login-unsupported': 'database',
+  'admin-login-refused': 'database',
+  'admin-rights-missing': 'database',
+  'target-is-standby': 'database',
+  'pooler-in-between': 'database',
+  'server-version-unsupported': 'database',
+  'server-not-ready': 'database',
+  'connection-limit': 'database',
+  'postgres-error': 'database',
+  'role-not-ours': 'database',
+  'role-claimed': 'database',
+  'role-privileged': 'database',
+  'role-cannot-login': 'database',
+  'admin-option-missing': 'database',
+  'database-not-ours': 'database',
+  'database-claimed': 'database',
+  'database-foreign-owner': 'database',
+  'database-closed': 'database',
+  'connect-denied': 'database',
+  'connect-role-unknown': 'database',
+  'grant-ineffective': 'database',
+  'extension-not-trusted': 'database',
+  'extension-unavailable': 'database',
+  'login-refused': 'database',
+  'login-unproven': 'database',
+  'secret-names-other': 'secret',
+  'secret-managed-elsewhere': 'secret',
+  'secret-immutable': 'secret',
+  'secret-invalid': 'secret',
+  'secret-write-refused': 'secret',
+  'go-live-file-missing': 'usage',
+  'go-live-file-invalid': 'usage',
+  'go-live-held-back': 'gate',
+  'lock-held': 'timeout',
+  timeout: 'timeout',
+  cancelled: 'cancelled',
+  'outputs-unwritable': 'internal',
+  'report-unwritable': 'internal',
+  'internal-error': 'internal',
+}
+
+/** Gives the exit code for a way in which a run stopped. */
+export function exitCodeOf(code: FailureCode): number {
+  return exitCodes[kinds[code]].code
+}

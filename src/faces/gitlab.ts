@@ -1,0 +1,91 @@
+import type { ReleaseContext } from '../input/ref.ts'
+import { formatRunName, withoutSummary } from './edge.ts'
+
+/** The variables that GitLab gives a job. */
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** Gives the name of a GitLab pipeline, for pg_stat_activity. */
+export function gitlabRunName({
+  CI_PROJECT_PATH,
+  CI_PIPELINE_ID = '',
+  CI_COMMIT_REF_NAME,
+}: Variables): string {
+  return formatRunName([CI_PROJECT_PATH, `pipeline ${CI_PIPELINE_ID}`, CI_COMMIT_REF_NAME])
+}
+
+/**
+ * Gives what a GitLab pipeline runs for. A variable of a project or of a manual pipeline wins over GitLab's own of the
+ * same name, so that one alone is not believed: where they contradict each other, no ref is known, and the gate holds.
+ * Source: https://docs.gitlab.com/ci/variables/#cicd-variable-precedence
+ */
+export function gitlabRelease(variables: Variables): ReleaseContext {
+  const { CI_COMMIT_BRANCH, CI_COMMIT_REF_NAME, CI_COMMIT_TAG, CI_DEFAULT_BRANCH } = variables
+  const { CI_MERGE_REQUEST_IID, CI_PIPELINE_SOURCE } = variables
+  const [branch, tag, request] = [CI_COMMIT_BRANCH, CI_COMMIT_TAG, CI_MERGE_REQUEST_IID].map(
+    (value) => value ?? '',
+  )
+  const name = CI_COMMIT_REF_NAME ?? ''
+  const context = { pullRequest: false, defaultBranch: CI_DEFAULT_BRANCH }
+  if (request !== '' && branch === '' && tag === '') {
+    const source = CI_PIPELINE_SOURCE === 'merge_request_event' || CI_PIPELINE_SOURCE === 'parent_pipeline'
+    return { ...context, pullRequest: source }
+  }
+  if (name === '' || request !== '' || (branch !== '' && tag !== '')) return context
+  if (tag === name) return { ...context, ref: `refs/tags/${name}` }
+  if (branch === name) return { ...context, ref: `refs/heads/${name}` }
+  return context
+}
+
+/** Says why a kubeconfig may be missing in a GitLab job: there are variables and agents that it does not get. */
+export function gitlabAbsenceHint(variables: Variables): readonly string[] {
+  const {
+    CI_COMMIT_REF_PROTECTED,
+    CI_ENVIRONMENT_NAME,
+    CI_MERGE_REQUEST_SOURCE_PROJECT_PATH,
+    CI_PROJECT_PATH,
+  } = variables
+  const fork = CI_MERGE_REQUEST_SOURCE_PROJECT_PATH ?? CI_PROJECT_PATH
+  const ways =
+    'Either give the project a file variable KUBECONFIG, or let it use an agent and name it: input "context".'
+  if (fork !== CI_PROJECT_PATH) {
+    return [
+      `This pipeline was started by a merge request from the fork ${fork ?? ''}, and such pipelines get no protected variables.`,
+      'Run this job for branches of this project only: input "rules".',
+    ]
+  }
+  return [
+    ...(CI_COMMIT_REF_PROTECTED === 'true'
+      ? []
+      : ['This branch is not protected, and protected variables reach protected branches only.']),
+    ...(CI_ENVIRONMENT_NAME === undefined || CI_ENVIRONMENT_NAME === ''
+      ? [
+          'A frequent cause is a variable or an agent that is limited to certain environments, while this job names none:',
+          'input "environment".',
+        ]
+      : [
+          `A frequent cause is a variable or an agent that is limited to other environments than ${CI_ENVIRONMENT_NAME}.`,
+        ]),
+    ways,
+  ]
+}
+
+/** Gives a text of the core in the words of the component: it has no input for a kubeconfig, and a job has no summary. */
+export function inComponent(text: string): string {
+  return withoutSummary(text)
+    .replace('input "kubeconfig" is empty, and neither', 'neither')
+    .replace('is in the job summary and in the report', 'is in the report')
+    .replace('with debug logging', 'with the variable PG_APP_USER_VERBOSE set to true')
+}
+
+/**
+ * Gives lines as a section of a GitLab job log that is folded until somebody opens it.
+ * Source: https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
+ */
+export function gitlabSection(id: string, title: string, lines: readonly string[]): readonly string[] {
+  const seconds = Math.floor(Date.now() / 1000)
+  return [
+    `\x1b[0Ksection_start:${seconds}:${id}[collapsed=true]\r\x1b[0K${title}`,
+    ...lines,
+    `\x1b[0Ksection_end:${seconds}:${id}\r\x1b[0K`,
+  ]
+}

@@ -1,0 +1,312 @@
+import { Command, CommanderError, Option } from 'commander'
+import {
+  meaning,
+  parametersOf,
+  type Kind,
+  type NamedParameter,
+  type Parameter,
+  type ParameterName,
+} from '../input/parameters.ts'
+import type { RawInputs } from '../input/parse.ts'
+import { goLiveModes } from '../input/ref.ts'
+import { Failure } from '../lib/failure.ts'
+import { oneLine } from '../lib/text.ts'
+import { version } from '../lib/version.ts'
+import { withoutSummary } from './edge.ts'
+import { goLiveHelp, programHelp, provisionHelp, rightsHelp } from './help.ts'
+
+/** What the command line can be asked for. */
+export type CommandName = 'provision' | 'go-live' | 'rights'
+
+/** What was asked for on the command line, and by its variables. */
+export interface Invocation {
+  readonly command: CommandName
+  /** The texts of the parameters, from options and variables. */
+  readonly inputs: RawInputs
+  /** The parameters that were given as options, which every process of the machine can read. */
+  readonly exposed: ReadonlySet<ParameterName>
+  readonly yes: boolean
+  /** A file for the outputs, as variables. */
+  readonly dotenv?: string
+  /** A folder for the files of the go-live report. */
+  readonly reportDirectory?: string
+  /** Of `rights`: only what command `go-live` needs. */
+  readonly gateOnly: boolean
+  /** Of `rights`: also what the go-live gate would like to read. */
+  readonly goLiveRights: boolean
+  /** Of `rights`: `namespace/name`. */
+  readonly serviceAccount?: string
+  /** Of `rights`. */
+  readonly service?: string
+}
+
+/** Returns the variable that stands for an option. */
+export function variableOf(name: string): string {
+  return `PG_APP_USER_${name.toUpperCase().replaceAll('-', '_')}`
+}
+
+/** What of the table a command has, and what it fixes there. */
+const tables: Record<
+  CommandName,
+  {
+    readonly has: (name: ParameterName) => boolean
+    readonly fixes: Partial<Record<ParameterName, Partial<Omit<Parameter, 'name'>>>>
+  }
+> = {
+  provision: { has: () => true, fixes: {} },
+  'go-live': {
+    // The gate alone has no use for what says what to change.
+    has: (name) =>
+      ![
+        'app-sslmode',
+        'database-owner',
+        'extensions',
+        'connect-roles',
+        'existing',
+        'unproven',
+        'dry-run',
+      ].includes(name),
+    fixes: {
+      // A gate that is off is no gate.
+      'go-live': { options: goLiveModes.filter((mode) => mode !== 'off'), default: 'enforce' },
+      'go-live-profile': { required: true, description: 'The plan that was ordered.' },
+    },
+  },
+  rights: {
+    has: (name) =>
+      ['access-secret', 'access-namespace', 'app-secret', 'app-namespace', 'dry-run'].includes(name),
+    // There is no context here whose namespace could stand in.
+    fixes: { 'app-namespace': { required: true, description: 'Namespace of the application Secret.' } },
+  },
+}
+
+/** Returns the parameters of a command: those of the table, as the command has them. */
+export function parametersOfCommand(command: CommandName): readonly NamedParameter[] {
+  const { has, fixes } = tables[command]
+  return parametersOf('cli')
+    .filter(({ name }) => has(name))
+    .map((parameter) => ({ ...parameter, ...fixes[parameter.name] }))
+}
+
+/** Says whether a variable that switches something on does. */
+export function isSet(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false'].includes(value)
+}
+
+/** Returns how a command line wants to be answered. Found without reading the rest, whose errors are answered as well. */
+export function answerOf(
+  args: readonly string[],
+  variables: NodeJS.ProcessEnv = {},
+): { readonly json: boolean; readonly verbose: boolean } {
+  const given = args.filter((arg, at) => arg.startsWith('--output=') || args[at - 1] === '--output').at(-1)
+  return {
+    json: given?.replace(/^--output=/, '') === 'json',
+    verbose: args.includes('--verbose') || isSet(variables[variableOf('verbose')]),
+  }
+}
+
+/**
+ * Returns what a command line asks for; nothing where help or the version was asked for, and shown.
+ *
+ * @throws Failure `input-invalid`
+ */
+export function parseCommandLine(args: readonly string[]): Invocation | undefined {
+  let invocation: Invocation | undefined
+  const program = createProgram((parsed) => {
+    invocation = parsed
+  })
+  try {
+    program.parse(args, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    // Help that was asked for, and the version, have been shown.
+    if (error.exitCode === 0) return undefined
+    throw usageFailure(error, args)
+  }
+  return invocation
+}
+
+/** Returns the whole command line, with every option and its help; `found` is told what was asked for. */
+export function createProgram(found: (invocation: Invocation) => void): Command {
+  const program = new Command('pg-app-user')
+    .description('Gives an application its PostgreSQL user, database and Secret on Kubernetes.')
+    .version(version, '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .showSuggestionAfterError(true)
+    .configureHelp({
+      optionDescription: ({ description, envVar }) =>
+        envVar === undefined ? description : `${description} (${envVar})`,
+    })
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride()
+    .addHelpText('after', programHelp)
+
+  const provision = program
+    .command('provision')
+    .summary('give an application its role, database, grants and Secret, and prove its login')
+    .description(
+      'Gives an application its role, database, grants and Secret, and proves its login. What is right already stays as it is, so it may run again and again.',
+    )
+    .addHelpText('after', provisionHelp)
+  for (const parameter of parametersOfCommand('provision')) provision.addOption(optionOf(parameter))
+  provision
+    .option('-y, --yes', 'change without asking; needed where there is no terminal, implied by CI=true')
+    .action(() => {
+      found(invocationOf('provision', provision))
+    })
+
+  const goLive = program
+    .command('go-live')
+    .summary('check whether the database may carry production, and change nothing')
+    .description(
+      'Checks whether the database may carry production, with evidence, and changes nothing. Ends with exit code 3 where a requirement is not met or unknown, unless --go-live says otherwise.',
+    )
+    .addHelpText('after', goLiveHelp)
+  for (const parameter of parametersOfCommand('go-live')) goLive.addOption(optionOf(parameter))
+  goLive.action(() => {
+    found(invocationOf('go-live', goLive))
+  })
+
+  const rights = program
+    .command('rights')
+    .summary('print the Role and RoleBinding to ask the administrator for, without a cluster')
+    .description(
+      'Prints the Role and RoleBinding that the pipeline needs, from the options alone: nothing is asked of any cluster. The result goes to the administrator, or into "kubectl apply -f -".',
+    )
+    .addHelpText('after', rightsHelp)
+  for (const parameter of parametersOfCommand('rights')) rights.addOption(optionOf(parameter))
+  rights
+    .option('--gate-only', 'only what "go-live" needs: nothing is written')
+    .option('--go-live', 'what the go-live gate would like to read as well; it can do without')
+    .option('--service-account <namespace/name>', 'who gets the rights; left open: a placeholder to fill in')
+    .option('--service <name>', 'the Service under USER_ACCESS of the access Secret; left open: all Services')
+    .action(() => {
+      found(invocationOf('rights', rights))
+    })
+
+  for (const command of [provision, goLive]) {
+    command
+      .option('--report-directory <path>', 'write the go-live report into this folder: JSON, JUnit and HTML')
+      .option('--dotenv <file>', 'write the outputs into this file too, as variables for a later job')
+  }
+  for (const command of [provision, goLive, rights]) {
+    command
+      .addOption(
+        new Option('--output <format>', 'text: lines for people (default); json: JSON alone on stdout')
+          .choices(['text', 'json'])
+          .default('text'),
+      )
+      .addOption(
+        new Option('--verbose', 'show what led to an error, and other details; never a credential').env(
+          variableOf('verbose'),
+        ),
+      )
+  }
+  return program
+}
+
+function optionOf({ name, kind, ...rest }: Parameter): Option {
+  const flags = kind === 'flag' ? `--${name} [true|false]` : `--${name} <${placeholders[kind]}>`
+  const text = meaning({ name, kind, ...rest })
+    .replace('**Required.**', 'Required.')
+    .replaceAll('`', '')
+  const option = new Option(flags, text).env(variableOf(name))
+  if (kind === 'flag') option.preset('true')
+  if (kind === 'list' || kind === 'patterns' || kind === 'fingerprints') {
+    option.argParser<string>((item, earlier: string | undefined) =>
+      earlier === undefined ? item : `${earlier}\n${item}`,
+    )
+  }
+  return option
+}
+
+const placeholders: Record<Exclude<Kind, 'flag'>, string> = {
+  text: 'text',
+  fingerprints: 'fingerprints',
+  secret: 'path',
+  name: 'name',
+  identifier: 'name',
+  list: 'names',
+  patterns: 'patterns',
+  choice: 'choice',
+  duration: 'duration',
+  pem: 'path',
+}
+
+function invocationOf(name: Invocation['command'], command: Command): Invocation {
+  const given = parametersOf('cli').flatMap((parameter) => {
+    const key = new Option(`--${parameter.name}`).attributeName()
+    const value: unknown = command.getOptionValue(key)
+    return typeof value === 'string'
+      ? [{ name: parameter.name, value, exposed: command.getOptionValueSource(key) === 'cli' }]
+      : []
+  })
+  const { yes, dotenv, reportDirectory, gateOnly, goLive, serviceAccount, service } = command.opts<{
+    yes?: true
+    reportDirectory?: string
+    gateOnly?: true
+    /** A flag of "rights" alone; elsewhere it is the input. */
+    goLive?: true | string
+    dotenv?: string
+    serviceAccount?: string
+    service?: string
+  }>()
+  return {
+    command: name,
+    inputs: Object.fromEntries(given.map(({ name, value }) => [name, value])),
+    exposed: new Set(given.filter(({ exposed }) => exposed).map(({ name }) => name)),
+    yes: yes === true,
+    gateOnly: gateOnly === true,
+    goLiveRights: goLive === true,
+    // Here too, what is given empty counts as not given.
+    ...(dotenv && { dotenv }),
+    ...(reportDirectory && { reportDirectory }),
+    ...(serviceAccount && { serviceAccount }),
+    ...(service && { service }),
+  }
+}
+
+/** A value is left out: whoever misspells an option may have put a credential behind it. */
+function usageFailure(error: CommanderError, args: readonly string[]): Failure {
+  if (error.code === 'commander.help') {
+    const [, unknown] = args
+    const message = unknown === undefined ? 'No command was given.' : `Unknown command '${oneLine(unknown)}'.`
+    return new Failure('input-invalid', message, [
+      'pg-app-user provision   gives an application its role, database, grants and Secret',
+      'pg-app-user go-live     checks whether the database may carry production',
+      'pg-app-user rights      prints the rights to ask the administrator for',
+      'pg-app-user --help      says more',
+    ])
+  }
+  const [what = '', ...hints] = error.message
+    .replace(/^error: /, '')
+    .replace(/=[^']*'/, "'")
+    .split('\n')
+  const message = oneLine(what)
+  const [command] = args.filter((arg) => ['provision', 'go-live', 'rights'].includes(arg))
+  return new Failure(
+    'input-invalid',
+    `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`,
+    [
+      ...hints.map((hint) => oneLine(hint.replace(/^\((.*)\)$/, '$1'))),
+      `Every option, with examples: pg-app-user ${command === undefined ? '' : `${command} `}--help`,
+    ],
+  )
+}
+
+/**
+ * Returns a text of the core in the words of the command line: what it calls an input is an option here, and there is no
+ * job summary.
+ */
+export function inOptions(text: string): string {
+  return withoutSummary(text)
+    .replace(
+      /\b([Ii])nput(s?) ((?:"[a-z-]+"(?:, | and )?)+)/g,
+      (_, first: string, plural: string, names: string) =>
+        `${first === 'I' ? 'O' : 'o'}ption${plural} ${names.replace(/"([a-z-]+)"/g, '--$1')}`,
+    )
+    .replace(/^(\W*\d+) inputs are wrong/, '$1 options are wrong')
+    .replace('is in the job summary and in the report', 'goes into the report: option --report-directory')
+    .replace('with debug logging', 'with --verbose')
+}

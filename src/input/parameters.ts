@@ -1,0 +1,281 @@
+import { sslModes } from '../postgres/sslmode.ts'
+import { profiles } from './profile.ts'
+import { goLiveModes } from './ref.ts'
+
+/** How the text of a parameter is read. */
+export type Kind =
+  | 'text'
+  | 'fingerprints'
+  | 'secret'
+  | 'name'
+  | 'identifier'
+  | 'list'
+  | 'patterns'
+  | 'choice'
+  | 'flag'
+  | 'duration'
+  | 'pem'
+
+/** Where people meet the parameters: as inputs of the GitHub Action, inputs of the GitLab component, or options. */
+export type Face = 'action' | 'gitlab' | 'cli'
+
+/**
+ * One parameter, as every face shows it: action.yml, the inputs of the GitLab component, the options of the command line
+ * and the tables of the documents are made from these.
+ */
+export interface Parameter {
+  readonly name: string
+  readonly kind: Kind
+  /** One sentence or two, plain text with backticks. */
+  readonly description: string
+  readonly required?: true
+  readonly default?: string
+  /** What a `choice` allows. */
+  readonly options?: readonly string[]
+  /** The faces that do not have it, each with its reason. Where nothing is said, it exists. */
+  readonly absent?: Partial<Readonly<Record<Face, string>>>
+}
+
+/** Where the go-live file is, unless an input says otherwise. */
+export const defaultFile = '.pg-app-user/go-live.yaml'
+
+/** The one table of parameters. */
+export const parameters = [
+  {
+    name: 'kubeconfig',
+    kind: 'secret',
+    description:
+      'Kubeconfig: its content, base64 of it, or a path (on a command line only that). Default: variable `KUBECONFIG`, then `KUBECONFIG_CONTENTS_B64`.',
+    absent: {
+      gitlab:
+        'inputs of a component are visible to everyone who sees the pipeline, so the kubeconfig comes from the agent or a file variable `KUBECONFIG`',
+    },
+  },
+  {
+    name: 'context',
+    kind: 'text',
+    description: 'Context of the kubeconfig. Default: its current context, or the only one.',
+  },
+  {
+    name: 'expect-server',
+    kind: 'text',
+    description:
+      'API server (URL or host) this run must be talking to; it stops if the kubeconfig names another. Compares the address alone: a kubeconfig can name it and lead elsewhere, through a proxy and with an authority of its own.',
+  },
+  {
+    name: 'expect-ca',
+    kind: 'fingerprints',
+    description:
+      'SHA-256 fingerprint of the certificate authority that the kubeconfig must name, in hex; it stops if the kubeconfig names another beside it, or none. Several, as during a renewal: one per line or comma-separated. With `expect-server`, the kubeconfig may name no other `tls-server-name` than the host of its server.',
+  },
+  {
+    name: 'access-secret',
+    kind: 'name',
+    required: true,
+    description: "Name of the administrator's access Secret, such as `postgresql1-access`.",
+  },
+  {
+    name: 'access-namespace',
+    kind: 'name',
+    required: true,
+    description: 'Namespace of the access Secret, from the administrator.',
+  },
+  {
+    name: 'app-database',
+    kind: 'identifier',
+    required: true,
+    description: 'Database of the application; created where it does not exist.',
+  },
+  {
+    name: 'app-username',
+    kind: 'identifier',
+    description: 'PostgreSQL role of the application. Default: as `app-database`.',
+  },
+  {
+    name: 'app-secret',
+    kind: 'name',
+    default: 'app-postgresql-secret',
+    description: 'Name of the application Secret, which the application reads.',
+  },
+  {
+    name: 'app-namespace',
+    kind: 'name',
+    description: 'Namespace of the application Secret. Default: the namespace of the context.',
+  },
+  {
+    name: 'app-sslmode',
+    kind: 'choice',
+    options: sslModes,
+    description:
+      '`PGSSLMODE` of the application Secret, with the meanings of libpq; `no-verify` is for node-postgres. Default: as in the access Secret.',
+  },
+  {
+    name: 'ssl-root-cert',
+    kind: 'pem',
+    description:
+      'Certificate authority of PostgreSQL: PEM text, a path to it, or `system`. Default: key `ca.crt` of the access Secret.',
+  },
+  {
+    name: 'database-owner',
+    kind: 'choice',
+    options: ['admin', 'app'],
+    description:
+      'Who owns the database: `admin` (the application cannot drop it) or `app`. Default: `admin`; a database that this tool did not make keeps its owner unless this is set together with `existing: adopt`.',
+  },
+  {
+    name: 'extensions',
+    kind: 'list',
+    description: 'Extensions to create in schema `public` of the database, one per line or comma-separated.',
+  },
+  {
+    name: 'connect-roles',
+    kind: 'list',
+    description:
+      'Further roles that keep CONNECT when it is taken from PUBLIC, such as a pooler or a backup user, one per line or comma-separated.',
+  },
+  {
+    name: 'existing',
+    kind: 'choice',
+    options: ['refuse', 'adopt'],
+    default: 'refuse',
+    description: 'What to do with a role or database that is not ours: refuse it, or adopt it.',
+  },
+  {
+    name: 'unproven',
+    kind: 'choice',
+    options: ['refuse', 'accept'],
+    default: 'refuse',
+    description:
+      'What to do where the server lets the admin or the application in without a password, so that nothing is proven.',
+  },
+  {
+    name: 'dry-run',
+    kind: 'flag',
+    default: 'false',
+    description: 'Read everything, change nothing, say what would be done.',
+  },
+  {
+    name: 'provision',
+    kind: 'flag',
+    default: 'true',
+    description:
+      'Whether to provision the application user. `false` is the go-live gate alone: it changes nothing, and needs no right to write Secrets.',
+    absent: {
+      gitlab: 'two components say it: `provision`, which can gate as well, and `go-live` for the gate alone',
+      cli: 'two commands say it: `provision`, which can gate as well, and `go-live` for the gate alone',
+    },
+  },
+  {
+    name: 'go-live',
+    kind: 'choice',
+    options: goLiveModes,
+    default: 'off',
+    description:
+      'Whether to check that the database may carry production: `warn` reports, `enforce` fails the step, `auto` enforces where the pushed ref matches `release-branches` or no ref is known, and warns elsewhere and for pull requests.',
+  },
+  {
+    name: 'go-live-profile',
+    kind: 'choice',
+    options: profiles,
+    description: 'The plan that was ordered. Required unless `go-live` is `off`.',
+  },
+  {
+    name: 'go-live-file',
+    kind: 'text',
+    description: `Path of the go-live file: thresholds of your own, attestations and waivers. Default: \`${defaultFile}\`, if it is there.`,
+  },
+  {
+    name: 'release-branches',
+    kind: 'patterns',
+    default: 'main, release/**, tag:v*',
+    description:
+      'Refs for which `go-live: auto` enforces: patterns of branches, and of tags with `tag:` in front, one per line or comma-separated.',
+  },
+  {
+    name: 'timeout',
+    kind: 'duration',
+    default: '5m',
+    description: 'How long the whole run may take, such as `90s`, `5m` or `1h`.',
+  },
+] as const satisfies readonly Parameter[]
+
+/** The name of a parameter. */
+export type ParameterName = (typeof parameters)[number]['name']
+
+/** One parameter of the table. */
+export type NamedParameter = Parameter & { readonly name: ParameterName }
+
+/** Gives the parameters that a face has. */
+export function parametersOf(face: Face): readonly NamedParameter[] {
+  const all: readonly NamedParameter[] = parameters
+  return all.filter(({ absent }) => absent?.[face] === undefined)
+}
+
+/** Gives what a parameter means, what it allows and what holds where it is not given: the same text on every face. */
+export function meaning({ description, options, required, default: value }: Parameter): string {
+  return [
+    ...(required ? [`**Required.** ${description}`] : [description]),
+    ...(options ? [`One of ${options.map((option) => `\`${option}\``).join(', ')}.`] : []),
+    ...(value === undefined ? [] : [`Default: \`${value}\`.`]),
+  ].join(' ')
+}
+
+/** One output of the action. */
+export interface Output {
+  readonly name: string
+  readonly description: string
+  /** What a text has to look like as a whole: a script of somebody else's puts it into a command. */
+  readonly grammar: RegExp
+}
+
+const kubernetesName = /^(?:[a-z0-9][-.a-z0-9]*)?$/
+/** Any text on one line in which no sign is hidden and none changes how others are shown. */
+const visible = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]*$/u
+
+/** The one table of outputs. None of them ever holds a credential. */
+export const outputs = [
+  {
+    name: 'changed',
+    description: '`true` if this run changed anything, or may have, else `false`.',
+    grammar: /^(?:true|false)$/,
+  },
+  {
+    name: 'changes',
+    description:
+      'JSON list of what was changed (under `dry-run`: what would be): `[{"object", "name", "action"}]`.',
+    grammar: visible,
+  },
+  { name: 'secret-name', description: 'Name of the application Secret.', grammar: kubernetesName },
+  {
+    name: 'secret-namespace',
+    description: 'Namespace of the application Secret.',
+    grammar: kubernetesName,
+  },
+  {
+    name: 'secret-resource-version',
+    description: 'Resource version of the application Secret: it changes only when the Secret does.',
+    // Opaque, but compared as a number from Kubernetes 1.35 on, and never anything else before.
+    grammar: /^\d{0,64}$/,
+  },
+  { name: 'database', description: 'Name of the database.', grammar: visible },
+  {
+    name: 'server-version',
+    description: 'Version of PostgreSQL, such as `16.6`.',
+    grammar: /^(?:\d+(?:\.\d+)*[a-z\d._+-]{0,40})?$/,
+  },
+  {
+    name: 'go-live-verdict',
+    description:
+      '`met`, `held-back` or `off`. Under `warn` it is what `enforce` would come to; empty where the run ended before the gate.',
+    grammar: /^(?:met|held-back|off)?$/,
+  },
+  {
+    name: 'report-directory',
+    description:
+      'Folder with `go-live.json`, `go-live.xml` (JUnit) and `go-live.html`; empty without a gate.',
+    grammar: visible,
+  },
+] as const satisfies readonly Output[]
+
+/** The name of an output. */
+export type OutputName = (typeof outputs)[number]['name']

@@ -1,0 +1,80 @@
+import type { SslMode } from '../postgres/sslmode.ts'
+import type { Profile } from './profile.ts'
+import type { Enforcement } from './ref.ts'
+
+/** Where a kubeconfig may come from, in the order in which the sources are asked. Each is text, base64 or a path. */
+export interface KubeconfigSources {
+  /** Input `kubeconfig`. */
+  readonly input?: string | undefined
+  /** Variable KUBECONFIG: content, or a list of paths. */
+  readonly KUBECONFIG?: string | undefined
+  /** Variable KUBECONFIG_CONTENTS_B64. */
+  readonly KUBECONFIG_CONTENTS_B64?: string | undefined
+  /** The file a person at a terminal would use; never set in CI. */
+  readonly homeFile?: string | undefined
+  /** Why there may be none here, said in the error when all of the above are empty. */
+  readonly absenceHint: readonly string[]
+}
+
+/** Which cluster a run speaks to, and as whom. */
+export interface ClusterRequest {
+  readonly kubeconfig: KubeconfigSources
+  readonly context?: string | undefined
+  /** The API server this run must be talking to: a URL or a host. */
+  readonly expectServer?: string | undefined
+  /** SHA-256 fingerprints, each as `plainFingerprint` gives it, of the authorities that the kubeconfig may name. */
+  readonly expectCa?: readonly string[] | undefined
+}
+
+/** What the go-live gate has to know. */
+export interface GoLiveRequest {
+  readonly enforcement: Enforcement
+  readonly profile: Profile
+  /** Path of the go-live file. */
+  readonly file: string
+  /** Whether an input names it: then it has to be there. */
+  readonly fileNamed: boolean
+}
+
+/** Everything a run needs to know, parsed and complete. */
+export interface ProvisionRequest extends ClusterRequest {
+  readonly accessSecret: string
+  readonly accessNamespace: string
+  readonly appDatabase: string
+  readonly appUsername: string
+  readonly appSecret: string
+  /** Default: the namespace of the context. */
+  readonly appNamespace?: string | undefined
+  /** Default: as in the access Secret. */
+  readonly appSslMode?: SslMode | undefined
+  /** PEM of the certificate authority, or `system`. Default: key `ca.crt` of the access Secret. */
+  readonly sslRootCert?: string | undefined
+  /** Absent where nothing was asked for: `admin` for a database of ours, and as found on an adopted one. */
+  readonly databaseOwner?: 'admin' | 'app' | undefined
+  readonly extensions: readonly string[]
+  readonly connectRoles: readonly string[]
+  readonly existing: 'refuse' | 'adopt'
+  readonly unproven: 'refuse' | 'accept'
+  readonly dryRun: boolean
+  /** Default: true. False is the gate alone, which changes nothing. */
+  readonly provision?: boolean
+  /** Absent where the gate is off. */
+  readonly goLive?: GoLiveRequest | undefined
+  /** When the run must be over. */
+  readonly timeoutMs: number
+  /** Names the pipeline run in `application_name`, so that a waiting run can say whom it waits for. */
+  readonly runName: string
+}
+
+/** Gives the names in a request that the run shows by design. */
+export function namesOf(request: ProvisionRequest): readonly string[] {
+  const { accessSecret, accessNamespace, appDatabase, appUsername, appSecret, appNamespace } = request
+  const named = [accessSecret, accessNamespace, appDatabase, appUsername, appSecret, appNamespace ?? '']
+  return [...named, ...request.extensions, ...request.connectRoles]
+}
+
+/** Gives what a run is about to do, for the first line of its log. */
+export function titleOf({ appUsername, dryRun, provision }: ProvisionRequest): string {
+  if (provision === false) return `go-live gate of ${appUsername}`
+  return `${dryRun ? 'dry run' : 'provision'} ${appUsername}`
+}

@@ -1,0 +1,37 @@
+import { list, record, text, type Fields } from '../kubernetes/fields.ts'
+import { urlPasswords } from '../lib/text.ts'
+
+const secretName = /token|secret|passw|credential|assertion|(^|[-_])key$/i
+
+/** Returns every credential of a kubeconfig, leaf by leaf. */
+export function* credentialsOf(fields: Fields): Generator<string> {
+  for (const cluster of list(fields['clusters'])) {
+    const endpoint = record(record(cluster)['cluster'])
+    for (const address of ['server', 'proxy-url']) yield* urlPasswords(text(endpoint, address))
+  }
+  for (const entry of list(fields['users'])) {
+    const user = record(record(entry)['user'])
+    yield text(user, 'token')
+    yield text(user, 'password')
+    yield Buffer.from(text(user, 'client-key-data'), 'base64').toString()
+    const exec = record(user['exec'])
+    for (const variable of list(exec['env']).map(record)) {
+      yield* likelySecret(text(variable, 'name'), text(variable, 'value'))
+    }
+    yield* secretArguments(list(exec['args']).map(String))
+    const provider = record(record(user['auth-provider'])['config'])
+    for (const [name, value] of Object.entries(provider)) yield* likelySecret(name, String(value))
+  }
+}
+
+/** A short value whose name is harmless stays readable: masking `1` or `prod` would blot out half a log. */
+function* likelySecret(name: string, value: string): Generator<string> {
+  if (secretName.test(name) || value.length >= 8) yield value
+}
+
+function* secretArguments(args: readonly string[]): Generator<string> {
+  for (const [index, argument] of args.entries()) {
+    const [, name, value] = /^--?([\w-]+)(?:=(.*))?$/s.exec(argument) ?? []
+    if (name !== undefined && secretName.test(name)) yield value ?? args[index + 1] ?? ''
+  }
+}

@@ -1,0 +1,94 @@
+import { X509Certificate } from 'node:crypto'
+import type { Cluster } from '@kubernetes/client-node'
+import { Failure } from '../lib/failure.ts'
+import { oneLine, plainFingerprint } from '../lib/text.ts'
+
+/**
+ * Compares the address of the API server with input `expect-server`. A bare host stands for this host on any port; a URL
+ * has to agree in everything.
+ *
+ * @throws Failure `server-unexpected`
+ */
+export function expectServer(server: URL, expected: string | undefined, context: string): void {
+  if (expected === undefined) return
+  const isUrl = expected.includes('://')
+  const wanted = URL.parse(isUrl ? expected : `https://${expected}`)
+  const address = (url: URL): string => url.href.replace(/\/+$/, '')
+  const same =
+    wanted !== null &&
+    (isUrl
+      ? address(wanted) === address(server)
+      : wanted.hostname === server.hostname && (!/:\d+$/.test(expected) || wanted.port === server.port))
+  if (same) return
+  // A password that was not encoded does not stand where one is looked for.
+  const shown = expected.includes('@')
+    ? 'another, which holds an @ and is not shown'
+    : `"${oneLine(expected)}"`
+  throw new Failure(
+    'server-unexpected',
+    `Context "${oneLine(context)}" leads to ${address(server)}, and expect-server is ${shown}.`,
+    [
+      'A frequent cause is a kubeconfig of another cluster, such as staging instead of production.',
+      'Check which kubeconfig and which context this job gets. If the server was moved, change expect-server.',
+    ],
+  )
+}
+
+/**
+ * Returns the cluster, once its authorities are among those of input `expect-ca`. Every authority of the kubeconfig has
+ * to be an expected one, because each can vouch for a server. Only what was compared is trusted then: OpenSSL reads more
+ * from a file than certificates under their usual name.
+ *
+ * @throws Failure `server-unexpected`
+ */
+export function expectAuthority(
+  cluster: Cluster,
+  expected: readonly string[] | undefined,
+  context: string,
+): Cluster {
+  if (expected === undefined) return cluster
+  const refused = (what: string): Failure =>
+    new Failure('server-unexpected', `Context "${oneLine(context)}" ${what}, and expect-ca is set.`, [
+      'A frequent cause is a kubeconfig of another cluster, or one from before its authority was made anew.',
+      'Check which kubeconfig this job gets. If the authority was renewed, change expect-ca; during the change it may list both.',
+    ])
+  if (cluster.skipTLSVerify || !cluster.server.startsWith('https:'))
+    throw refused('does not verify the API server')
+  const authorities = certificatesIn(Buffer.from(cluster.caData ?? '', 'base64').toString())
+  if (authorities.length === 0) throw refused('names no certificate authority of its own')
+  const other = authorities.find(({ fingerprint256 }) => !expected.includes(plainFingerprint(fingerprint256)))
+  if (other !== undefined)
+    throw refused(`trusts the authority with the SHA-256 fingerprint ${other.fingerprint256}`)
+  const compared = authorities.map((authority) => authority.toString()).join('')
+  return { ...cluster, caData: Buffer.from(compared).toString('base64') }
+}
+
+/**
+ * An authority may vouch for many servers. Where the address is expected as well, what it has to vouch for is the host of
+ * that address: under another name the same authority could lead to another cluster.
+ *
+ * @throws Failure `server-unexpected`
+ */
+export function expectName({ tlsServerName }: Cluster, server: URL, context: string): void {
+  if (tlsServerName === undefined || tlsServerName.toLowerCase() === server.hostname) return
+  throw new Failure(
+    'server-unexpected',
+    `Context "${oneLine(context)}" takes the certificate of "${oneLine(tlsServerName)}" for that of ${server.hostname} (tls-server-name), and expect-server and expect-ca are set.`,
+    [
+      'With a proxy on the way, that leads to any server which the expected authority vouches for.',
+      'Use that name as the server in the kubeconfig, and as expect-server. Or take tls-server-name out.',
+    ],
+  )
+}
+
+/** Returns the certificates of a bundle; what is none, or cannot be read, is left out. */
+function certificatesIn(pem: string): readonly X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  return blocks.flatMap((block) => {
+    try {
+      return [new X509Certificate(block)]
+    } catch {
+      return []
+    }
+  })
+}

@@ -1,0 +1,91 @@
+import path from 'node:path'
+import type { KubeconfigSources } from '../input/request.ts'
+import { Failure } from '../lib/failure.ts'
+import { readRegularFile } from '../lib/regular-file.ts'
+import { oneLine } from '../lib/text.ts'
+import { parseKubeconfig, type Kubeconfig, type Mask } from './document.ts'
+import { invalid, unlike } from './failure.ts'
+import { kubeconfigText } from './text.ts'
+
+/** A kubeconfig, and where it came from: `input "kubeconfig"`, `KUBECONFIG`. */
+export interface FoundKubeconfig {
+  readonly source: string
+  readonly config: Kubeconfig
+}
+
+/**
+ * Returns the kubeconfig of the first source that has one.
+ *
+ * @throws Failure `kubeconfig-missing`, `kubeconfig-invalid`
+ */
+export function findKubeconfig(sources: KubeconfigSources, mask: Mask): FoundKubeconfig {
+  const { input, KUBECONFIG, KUBECONFIG_CONTENTS_B64, homeFile } = sources
+  const candidates: [source: string, value: string | undefined, isList: boolean][] = [
+    ['input "kubeconfig"', input, false],
+    ['KUBECONFIG', KUBECONFIG, true],
+    ['KUBECONFIG_CONTENTS_B64', KUBECONFIG_CONTENTS_B64, false],
+  ]
+  for (const [source, value, isList] of candidates) {
+    if (value !== undefined && value.trim() !== '') {
+      return { source, config: load(value.trim(), source, isList, mask) }
+    }
+  }
+  const home = homeFile === undefined ? undefined : contentOf(homeFile, homeFile)
+  if (homeFile !== undefined && home !== undefined) {
+    const config = parseKubeconfig(home, homeFile, path.dirname(homeFile), mask)
+    if (config === undefined) throw unlike(homeFile, 'it holds', home)
+    return { source: homeFile, config }
+  }
+  const noHome = homeFile === undefined ? '' : `, and there is no ${homeFile}`
+  throw new Failure(
+    'kubeconfig-missing',
+    `No kubeconfig: input "kubeconfig" is empty, and neither KUBECONFIG nor KUBECONFIG_CONTENTS_B64 is set${noHome}.`,
+    sources.absenceHint,
+  )
+}
+
+/** Reads a value that is content, base64 of it, or a path. The value itself is never repeated: it may be a credential. */
+function load(value: string, source: string, isList: boolean, mask: Mask): Kubeconfig {
+  const direct = parseKubeconfig(value, source, process.cwd(), mask)
+  if (direct !== undefined) return direct
+  if (kubeconfigText(value) !== undefined || value.includes('\n')) throw unlike(source, 'it is', value)
+
+  const paths = isList ? value.split(path.delimiter).filter((file) => file !== '') : [value]
+  const configs: Kubeconfig[] = []
+  for (const file of paths) {
+    const content = contentOf(file, source)
+    if (content === undefined) continue
+    const config = parseKubeconfig(content, source, path.dirname(path.resolve(file)), mask)
+    if (config === undefined) throw unlike(source, `the file ${oneLine(file)} holds`, content)
+    configs.push(config)
+  }
+  const merged = configs.reduce<Kubeconfig | undefined>(merge, undefined)
+  if (merged !== undefined) return merged
+  if (paths.length > 1)
+    throw invalid(source, `it names ${paths.length} files, and none of them exists`, [
+      'Paths count from the folder in which this runs.',
+    ])
+  throw unlike(source, 'it is', value)
+}
+
+/** Merges as kubectl does: what comes first wins. */
+function merge(first: Kubeconfig | undefined, next: Kubeconfig): Kubeconfig {
+  if (first === undefined) return next
+  return {
+    contexts: new Map([...next.contexts, ...first.contexts]),
+    clusters: new Map([...next.clusters, ...first.clusters]),
+    users: new Map([...next.users, ...first.users]),
+    current: first.current ?? next.current,
+  }
+}
+
+/** Returns the content of a file, `undefined` where there is no such file. */
+function contentOf(file: string, source: string): string | undefined {
+  try {
+    return readRegularFile(file).toString()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENAMETOOLONG' || code === 'ENOTDIR') return undefined
+    throw invalid(source, `the file ${oneLine(file)} cannot be read (${code ?? 'unknown reason'})`)
+  }
+}

@@ -1,0 +1,314 @@
+import { generate } from 'generate-password'
+import type { ProvisionRequest } from '../input/request.ts'
+import { Failure } from '../lib/failure.ts'
+import { poolerFailure } from '../postgres/failure.ts'
+import { lockScript, tryLock, type Lock } from '../postgres/lock.ts'
+import { doubtAbout, unproven, weigh } from '../postgres/login.ts'
+import { isAmbiguous } from '../postgres/scram.ts'
+import type { Attempt, Login, Session } from '../postgres/session.ts'
+import type { Sessions } from '../postgres/sessions.ts'
+import { aboutInside, aboutServer, type InsideState, type ServerState } from '../postgres/state.ts'
+import { stopwatch, type Journal, type Stopwatch } from '../run/journal.ts'
+import type { Cluster } from '../run/target.ts'
+import {
+  applicationKeys,
+  readApplicationSecret,
+  type ApplicationSecret,
+} from '../secrets/application-secret.ts'
+import { planSecret, type SecretPlan } from '../secrets/plan-secret.ts'
+import { literalPassword } from './change.ts'
+import type { Observed } from './observed.ts'
+import { plan, type Plan } from './plan.ts'
+import { applicationLogin, wantedSecret } from './wanted-secret.ts'
+import type { Wanted } from './wanted.ts'
+
+const oldestVersion = 130_000
+/** PostgreSQL 15 took CREATE on schema `public` from PUBLIC. Source: its release notes. */
+const createTakenFrom = 150_000
+
+/** Everything that one look at Secret and server showed, and what follows from it. */
+export interface Look {
+  readonly secret: ApplicationSecret | undefined
+  /** What is to be written into the Secret: the one place that holds a new password. */
+  readonly secretPlan: SecretPlan
+  readonly admin: Session
+  readonly server: ServerState
+  /** As the application will log in. */
+  readonly login: Login
+  /** What came of that login. */
+  readonly attempt: Attempt
+  readonly observed: Observed
+  readonly plan: Plan
+  /** There if this look was taken under the lock. */
+  readonly lock: Lock<ServerState> | undefined
+  /** How long the two logins and what they read took, in seconds. */
+  readonly seconds: { readonly admin: number; readonly application: number }
+}
+
+interface BothLogins extends Pick<Look, 'server' | 'lock' | 'attempt' | 'seconds'> {
+  readonly session: Session
+  /** There if the application got in. */
+  readonly inside: InsideState | undefined
+}
+
+interface AdminLook extends Pick<BothLogins, 'session' | 'server' | 'lock'> {
+  /** How long it took, in seconds. */
+  readonly seconds: number
+}
+
+/** Looks for a run; what it needs for that stays the same from look to look. */
+export class Looker {
+  private readonly request: ProvisionRequest
+  private readonly cluster: Cluster
+  private readonly sessions: Sessions
+  private readonly journal: Journal
+  private readonly wanted: Wanted
+  /** Whether what was read when the run began is still to be used. */
+  private first = true
+
+  constructor(
+    request: ProvisionRequest,
+    cluster: Cluster,
+    sessions: Sessions,
+    journal: Journal,
+    wanted: Wanted,
+  ) {
+    this.request = request
+    this.cluster = cluster
+    this.sessions = sessions
+    this.journal = journal
+    this.wanted = wanted
+  }
+
+  /**
+   * Looks again now that no other run can change anything. Where there is still no role, nobody can have logged in or
+   * been given a password meanwhile, and the Secret is going to be written under a guard of its own: then what was seen
+   * of it and of the login still counts.
+   */
+  async lookAgain(first: Look, lock: Lock<ServerState>): Promise<Look> {
+    const { session: admin, seen: server } = lock
+    const same = (first.server.database === undefined) === (server.database === undefined)
+    const roleless = first.server.role === undefined && server.role === undefined
+    if (roleless && same && first.secretPlan.kind !== 'keep') {
+      this.check(admin, server, first.seconds.admin)
+      const observed = { ...first.observed, server }
+      return { ...first, admin, server, lock, observed, plan: this.plan(observed) }
+    }
+    return await this.look(lock)
+  }
+
+  /**
+   * Reads the Secret, then logs in as the admin and, at the same time, as the application: what its login shows decides
+   * about the password, and a server that lets anybody in is found before anything is changed.
+   *
+   * @param lock whose session to go on with, and what the server showed under it
+   */
+  async look(lock?: Lock<ServerState>): Promise<Look> {
+    const { request, journal, wanted } = this
+    const secret = await this.readSecret()
+    journal.secretVersion = secret?.resourceVersion
+    const password = secret?.values.PGPASSWORD
+    const desired = wantedSecret(request, this.cluster, password ?? this.freshPassword())
+    const secretPlan = planSecret(secret, desired)
+    if (secretPlan instanceof Failure) throw secretPlan
+    const login = applicationLogin(request, this.cluster, secret, secretPlan, desired)
+
+    // Without a Secret there is something to do: the lock is taken at once, if nobody has to be asked before.
+    const certain = secret === undefined && !request.dryRun && journal.reporter.confirm === undefined
+    const both = await this.logInBoth(login, lock ?? (certain ? 'try' : 'none'))
+    const { session, server, attempt, inside, seconds } = both
+    const evidence = weigh(attempt, login, password !== undefined)
+    if (evidence === 'unproven' && request.unproven === 'refuse') throw unproven(login)
+    if (attempt.exchange === 'md5') {
+      journal.note(
+        `"${login.user}" logs in with MD5, which does not prove the server: a new password gets it SCRAM`,
+      )
+    }
+    if (evidence === 'wrong' && (await isAmbiguous(login.password))) throw ambiguous(wanted.secret)
+    const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
+    const secretNamesAll = PGUSER !== undefined && PGDATABASE !== undefined && PGHOST !== undefined
+    const stranger = server.role?.marker === undefined && server.role?.unreadable === false
+    const known: Observed = {
+      server,
+      evidence,
+      secret: {
+        kind: secretPlan.kind,
+        keys: secretPlan.kind === 'keep' ? [] : applicationKeys.filter((key) => key in secretPlan.values),
+      },
+      secretHasPassword: password !== undefined,
+      secretNamesAll,
+      literalLogsIn: stranger && evidence === 'wrong' && secretNamesAll && (await this.literalLogsIn(login)),
+    }
+    // What forbids the run is found before anybody looks inside.
+    this.plan(known)
+    const observed = { ...known, inside: inside ?? (await this.inside(server)) }
+    return {
+      secret,
+      secretPlan,
+      admin: session,
+      server,
+      lock: both.lock,
+      login,
+      attempt,
+      observed,
+      plan: this.plan(observed),
+      seconds,
+    }
+  }
+
+  /** @throws Failure what forbids it */
+  private plan(observed: Observed): Plan {
+    const planned = plan(observed, this.wanted)
+    if (planned instanceof Failure) throw planned
+    return planned
+  }
+
+  /** The first look takes what was read when the run began: it decides about nothing that it does not look at again. */
+  private async readSecret(): Promise<ApplicationSecret | undefined> {
+    const { request, cluster, journal } = this
+    if (this.first) {
+      this.first = false
+      return cluster.secret
+    }
+    return await readApplicationSecret(cluster.api, cluster.namespace, request.appSecret, journal.mask)
+  }
+
+  private async logInBoth(login: Login, lock: Lock<ServerState> | 'try' | 'none'): Promise<BothLogins> {
+    const timer = stopwatch()
+    const looks = [this.readAsAdmin(lock, timer), this.readAsApplication(login, timer)] as const
+    // For the login in the database that is made next, and the one that proves what was done.
+    if (lock === 'try') this.sessions.prepare('admin', login)
+    // What the admin's login says comes first: the other one may have failed for the same reason.
+    const [asAdmin, asApplication] = await Promise.allSettled(looks)
+    if (asAdmin.status === 'rejected') throw asAdmin.reason
+    const { session, server, lock: taken, seconds } = asAdmin.value
+    this.check(session, server, seconds)
+    if (asApplication.status === 'rejected') throw asApplication.reason
+    const { attempt, inside } = asApplication.value
+    return {
+      session,
+      server,
+      lock: taken,
+      attempt,
+      inside,
+      seconds: { admin: seconds, application: asApplication.value.seconds },
+    }
+  }
+
+  private async readAsAdmin(lock: Lock<ServerState> | 'try' | 'none', timer: Stopwatch): Promise<AdminLook> {
+    if (typeof lock === 'object') return { session: lock.session, server: lock.seen, lock, seconds: timer() }
+    const question = aboutServer(this.wanted)
+    const first = lock === 'try' ? lockScript(this.wanted, question) : [question.sql]
+    const session = await this.sessions.asAdmin('postgres', { first })
+    if (lock === 'none') {
+      return { session, server: await session.ask(question), lock: undefined, seconds: timer() }
+    }
+    const { seen, lock: taken } = await tryLock(session, this.wanted, question)
+    return { session, server: seen, lock: taken, seconds: timer() }
+  }
+
+  private async readAsApplication(
+    login: Login,
+    timer: Stopwatch,
+  ): Promise<{ attempt: Attempt; inside: InsideState | undefined; seconds: number }> {
+    const question = aboutInside(this.wanted)
+    const attempt = await this.sessions.tryAs(login, { first: [question.sql] })
+    const inside = attempt.session && (await attempt.session.ask(question))
+    return { attempt, inside, seconds: timer() }
+  }
+
+  /** Makes sure that this is a primary that we understand, with nobody in between. */
+  private check(session: Session, server: ServerState, seconds: number): void {
+    const { journal } = this
+    const service = `svc/${this.cluster.access.service}`
+    if (session.announcedPid !== server.backendPid) {
+      throw poolerFailure(`A connection pooler answers behind ${service}, not PostgreSQL itself.`)
+    }
+    if (server.versionNumber < oldestVersion) {
+      throw new Failure(
+        'server-version-unsupported',
+        `PostgreSQL ${server.version} is too old: 13 to 18 are supported.`,
+        ['Ask the administrator for an upgrade; the PostgreSQL project no longer mends this version either.'],
+      )
+    }
+    if (server.standby) {
+      throw new Failure('target-is-standby', `${service} leads to a standby, which takes no changes.`, [
+        'A frequent cause is a switch of the primary at this very moment: run again in a minute.',
+        'If it stays, ask the administrator to let the Service select the primary (with Spilo: spilo-role=master).',
+      ])
+    }
+    const doubt = doubtAbout(session, server.admin.name)
+    if (doubt !== undefined) journal.note(doubt)
+    if (journal.serverVersion !== undefined) return
+    journal.serverVersion = server.version
+    const encryption = session.encryption ?? 'no TLS'
+    const rank = server.admin.superuser ? 'a superuser' : 'no superuser'
+    const text = `${server.version} · primary · ${encryption} · admin "${server.admin.name}", ${rank}`
+    journal.step('right', 'PostgreSQL', text, seconds)
+    journal.row({ subject: 'PostgreSQL', now: `${server.version}, primary, ${encryption}` })
+  }
+
+  private async literalLogsIn(login: Login): Promise<boolean> {
+    const literal = { ...login, password: literalPassword }
+    const attempt = await this.sessions.tryAs(literal)
+    await this.sessions.end(attempt.session)
+    return weigh(attempt, literal, true) === 'proven'
+  }
+
+  /** A database that is yet to be made will be a copy of template1, extensions included. */
+  private async inside(server: ServerState): Promise<InsideState> {
+    const { sessions, wanted } = this
+    const question = aboutInside(wanted)
+    const first = [question.sql]
+    if (server.database !== undefined) {
+      const session = await sessions.asAdmin(wanted.database, { first })
+      return await session.ask(question)
+    }
+    const blank = {
+      schemaExists: true,
+      schemaOwner: null,
+      schemaGranted: false,
+      schemaGrantable: true,
+      extensions: [],
+      otherOwners: [],
+    }
+    // Without extensions the GRANT itself tells whether anything is missing; a dry run has to look.
+    const told = server.versionNumber >= createTakenFrom && !this.request.dryRun
+    if (wanted.extensions.length === 0 && told) return blank
+    const template = await sessions.asAdmin('template1', { first }).catch(unlessDenied)
+    // A database can be made from a template1 that is closed to the admin: it is taken for one as PostgreSQL ships it.
+    if (template === undefined) return { ...blank, schemaGranted: server.versionNumber < createTakenFrom }
+    const { extensions, schemaGranted } = await template.ask(question)
+    // Left at once: CREATE DATABASE wants template1 for itself.
+    await sessions.end(template)
+    return { ...blank, extensions, schemaGranted }
+  }
+
+  private freshPassword(): string {
+    const password = generate({ length: 32, numbers: true, strict: true })
+    this.journal.mask(password)
+    return password
+  }
+}
+
+/** @throws whatever it is, but for CONNECT that the admin does not have */
+function unlessDenied(error: unknown): undefined {
+  if (!(error instanceof Failure && error.code === 'connect-denied')) throw error
+}
+
+/** Says whether there is nothing to do. */
+export function isInPlace(look: Look): boolean {
+  return look.plan.changes.length === 0
+}
+
+/** The error for a password that was refused here, and that other drivers may well log in with. */
+function ambiguous(secret: string): Failure {
+  return new Failure(
+    'secret-invalid',
+    `PGPASSWORD of ${secret} cannot be used: it has characters with which drivers do not log in alike.`,
+    [
+      'SASLprep (RFC 4013) forbids some of them. libpq then takes the whole as it is, and others normalise it.',
+      'Choose another password, or take the key PGPASSWORD out: then a new one is made.',
+    ],
+  )
+}

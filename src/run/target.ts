@@ -1,0 +1,168 @@
+import type { ProvisionRequest } from '../input/request.ts'
+import { loadCluster } from '../kubeconfig/kubeconfig.ts'
+import type { Api } from '../kubernetes/api.ts'
+import type { Identity } from '../kubernetes/identity.ts'
+import type { Deadline } from '../lib/deadline.ts'
+import { Failure } from '../lib/failure.ts'
+import { switchOf } from '../lib/passing.ts'
+import { count, oneLine, sentence } from '../lib/text.ts'
+import { underWay } from '../lib/under-way.ts'
+import type { Server } from '../postgres/connection.ts'
+import {
+  endpointRights,
+  missingOf,
+  permissionFailure,
+  permissionReport,
+  runRights,
+  serviceRight,
+  type PermissionReport,
+  type PermissionScope,
+} from '../rights/permissions.ts'
+import { Route } from '../route/route.ts'
+import { readAccessSecret, type AccessSecret } from '../secrets/access-secret.ts'
+import { readApplicationSecret, type ApplicationSecret } from '../secrets/application-secret.ts'
+import type { Journal } from './journal.ts'
+import { stopwatch } from './journal.ts'
+import { Patience } from './patience.ts'
+
+/** A cluster that is reached, with the right to do what the run is for. */
+export interface Cluster {
+  readonly api: Api
+  /** Of the application. */
+  readonly namespace: string
+  readonly access: AccessSecret
+  /** The application Secret as it was when the run began. */
+  readonly secret: ApplicationSecret | undefined
+  readonly server: Server
+  /** For looks at what is behind the Service: each finds afresh where that leads. */
+  readonly patience: Patience
+  /** Returns what is forwarded to now, and the selector of the Service that leads there, if it has one. */
+  readonly whereTo: () => Promise<{
+    readonly pod: string
+    readonly selector: Readonly<Record<string, string>> | undefined
+  }>
+}
+
+/**
+ * Finds the cluster, says which it is and as whom the run acts, makes sure of every right, and finds the way to
+ * PostgreSQL. Nothing is changed.
+ *
+ * Everything is asked for as soon as it is known what to ask for, because each answer costs a round trip to an API
+ * server that may be far away; what the answers say counts in the order of the story.
+ *
+ * @param opened told about the API as soon as there is one, so that it gets closed whatever happens
+ */
+export async function connect(
+  request: ProvisionRequest,
+  journal: Journal,
+  deadline: Deadline,
+  opened: (api: Api) => void,
+): Promise<Cluster> {
+  const { accessNamespace, accessSecret, appSecret } = request
+  deadline.enter('the cluster')
+  const timer = stopwatch()
+  const found = loadCluster(request, journal.mask)
+  const namespace = request.appNamespace ?? found.namespace
+  if (namespace === undefined) {
+    throw new Failure(
+      'namespace-missing',
+      `Context "${oneLine(found.context)}" of the kubeconfig names no namespace, and input "app-namespace" is empty.`,
+      ['The application Secret would land in "default", which is never right. Set input "app-namespace".'],
+    )
+  }
+  journal.cluster = { server: found.server, namespace }
+  journal.reporter.publish([namespace, found.context, new URL(found.server).host])
+  const api = await found.connect(deadline.signal)
+  opened(api)
+  const reading = stopwatch()
+  // First, because these are what the next requests wait for.
+  const access = underWay(readAccessSecret(api, accessNamespace, accessSecret, journal.mask))
+  const read = underWay(access.then(reading))
+  const route = new Route(api, accessNamespace, access, deadline.signal)
+  const identity = underWay(api.identity())
+  const scope = { ...request, appNamespace: namespace }
+  const review = underWay(reviewRights(api, scope, identity, access, route))
+  const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
+  const as = `as ${(await identity).name} · kubeconfig from ${oneLine(found.source)}`
+  const where = [
+    found.server,
+    ...(found.proxy === undefined ? [] : [`proxy ${found.proxy}`]),
+    ...(found.compared.length === 0 ? [] : [`as in ${sentence(found.compared)}`]),
+    `context ${oneLine(found.context)}`,
+    `namespace ${oneLine(namespace)}`,
+  ].join(' · ')
+  journal.step('right', 'cluster', `${where}\n${as}`, timer())
+
+  deadline.enter('permissions')
+  const asked = stopwatch()
+  const permissions = await review
+  journal.permissions = permissions
+  if (permissions.missing.length > 0) throw permissionFailure(permissions)
+  const { rights } = permissions
+  const unasked = rights.filter((right) => !right.asked).length
+  journal.step(
+    'right',
+    'permissions',
+    `${rights.length - unasked} of ${count(rights.length, 'right')}${unasked === 0 ? '' : `, ${unasked} not asked about`}`,
+    asked(),
+  )
+  const { ref, keyCount } = await access
+  journal.step('right', 'access Secret', `${ref} · ${count(keyCount, 'key')}, well formed`, await read)
+
+  deadline.enter('the tunnel')
+  let looked = stopwatch()
+  const patience = new Patience(deadline, journal, () => {
+    route.renew()
+    looked = stopwatch()
+  })
+  await patience.insist(() => route.target, { passing: switchOf })
+  let told: string | undefined
+  const server: Server = {
+    deadline,
+    applicationName: request.runName,
+    dial: async () => {
+      const tunnel = await route.dial()
+      const { service, pod, port } = await route.target
+      const text = `svc/${service} → Pod ${pod} port ${port}`
+      if (told !== text) journal.step('right', 'tunnel', text, looked())
+      told = text
+      return tunnel
+    },
+  }
+  const whereTo = async () => ({
+    pod: (await route.target).pod,
+    selector: (await route.service).selector,
+  })
+  return { api, namespace, access: await access, secret: await secret, server, patience, whereTo }
+}
+
+/**
+ * Asks about the rights in two rounds, with the access Secret in between: only it can name the Service, and the
+ * administrator should get one complete list.
+ *
+ * @throws Failure of `readAccessSecret`, but where the right to read the access Secret is what is missing
+ */
+async function reviewRights(
+  api: Api,
+  scope: PermissionScope,
+  identity: Promise<Identity>,
+  access: Promise<AccessSecret>,
+  route: Route,
+): Promise<PermissionReport> {
+  const second = underWay(access.then(({ service }) => missingOf(api, [serviceRight(scope, service)])))
+  const named = await missingOf(api, runRights(scope))
+  const { accessNamespace, accessSecret } = scope
+  const unreadable = named.some(
+    ({ namespace, resource, name }) =>
+      namespace === accessNamespace && resource === 'secrets' && name === accessSecret,
+  )
+  if (unreadable) return permissionReport(await identity, runRights(scope), named)
+  const { service } = await access
+  const rights = runRights(scope, service)
+  const missing = [...named, ...(await second)]
+  if (missing.length > 0 || (await route.service).selector !== undefined) {
+    return permissionReport(await identity, rights, missing)
+  }
+  const endpoints = endpointRights(scope, service)
+  return permissionReport(await identity, [...rights, ...endpoints], await missingOf(api, endpoints))
+}

@@ -1,0 +1,97 @@
+import type { Api } from '../kubernetes/api.ts'
+import { corePath } from '../kubernetes/call.ts'
+import type { SecretObject } from '../kubernetes/objects.ts'
+import { ownerOf } from '../kubernetes/owner.ts'
+import { Failure } from '../lib/failure.ts'
+import { decodeData } from './secret-data.ts'
+import { credentialChange, lastWrittenOf } from './secret-marks.ts'
+
+/** The keys of an application Secret that are ours; all others are left alone. */
+export const applicationKeys = [
+  'PGHOST',
+  'PGPORT',
+  'PGUSER',
+  'PGPASSWORD',
+  'PGDATABASE',
+  'PGSSLMODE',
+  'PGHOST_REPLICA',
+  'ca.crt',
+] as const
+export type ApplicationKey = (typeof applicationKeys)[number]
+export type ApplicationValues = Readonly<Partial<Record<ApplicationKey, string>>>
+
+/** An application Secret as it was found. */
+export interface ApplicationSecret {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly resourceVersion: string
+  readonly immutable: boolean
+  /** Which other controller keeps it, in words: `Helm release "shop"`. */
+  readonly owner?: string
+  /** What it holds; an empty value counts as missing. */
+  readonly values: ApplicationValues
+  /** What this tool last wrote, without the password, `ca.crt` as a digest: values that nobody has changed by hand. */
+  readonly lastWritten?: Readonly<Record<string, string>>
+  /**
+   * When its password was written last, in whole seconds, as far as that can be told: Pods older than that have another
+   * one.
+   */
+  readonly credentialChanged?: Date
+}
+
+/**
+ * Returns the application Secret, `undefined` where there is none. Its password is masked at the moment it is decoded.
+ *
+ * @throws Failure `secret-invalid`, which names every key of ours that cannot be read
+ */
+export async function readApplicationSecret(
+  api: Api,
+  namespace: string,
+  name: string,
+  mask: (credential: string) => void,
+): Promise<ApplicationSecret | undefined> {
+  const secret = (await api.get(corePath(namespace, 'secrets', name))) as SecretObject | undefined
+  return secret && parseApplicationSecret(namespace, name, secret, mask)
+}
+
+/** Returns what `readApplicationSecret` has read as an application Secret. */
+export function parseApplicationSecret(
+  namespace: string,
+  name: string,
+  secret: SecretObject,
+  mask: (credential: string) => void,
+): ApplicationSecret {
+  const { values, problems } = decodeData(secret.data, applicationKeys, mask)
+  const unfit = [...values]
+    .filter(([key, value]) => key !== 'ca.crt' && /\p{Cc}/u.test(value))
+    .map(
+      ([key, value]) =>
+        `${key} ${/^[^\p{Cc}]*[\r\n]+$/u.test(value) ? 'ends with a line end' : 'holds a control character'}`,
+    )
+  if (problems.length + unfit.length > 0) {
+    throw new Failure(
+      'secret-invalid',
+      `The application Secret ${namespace}/${name} cannot be used: ${[...problems, ...unfit].join('; ')}.`,
+      [
+        'Applications receive these values as they are. A frequent cause is "echo" instead of "echo -n" before base64.',
+        'Put the named keys right, or take them out: what is missing is filled in.',
+      ],
+    )
+  }
+  const metadata = secret.metadata ?? {}
+  const owner = ownerOf(metadata)
+  const lastWritten = lastWrittenOf(metadata)
+  const credentialChanged = credentialChange(metadata)
+  return {
+    namespace,
+    name,
+    uid: metadata.uid ?? '',
+    resourceVersion: metadata.resourceVersion ?? '',
+    immutable: secret.immutable === true,
+    ...(owner !== undefined && { owner }),
+    values: Object.fromEntries(values),
+    ...(lastWritten !== undefined && { lastWritten }),
+    ...(credentialChanged !== undefined && { credentialChanged }),
+  }
+}

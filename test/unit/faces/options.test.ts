@@ -1,0 +1,101 @@
+import { describe, expect, it, test } from '@jest/globals'
+import { exitCodeOf, exitCodes } from '../../../src/faces/exit-code.ts'
+import { answerOf, inOptions, parseCommandLine } from '../../../src/faces/options.ts'
+import { Failure, failureCodes } from '../../../src/lib/failure.ts'
+
+function inputsOf(...args: string[]): unknown {
+  return parseCommandLine(['provision', ...args])?.inputs
+}
+
+describe('a command line', () => {
+  it('may repeat a list', () => {
+    expect(inputsOf('--extensions', 'citext', '--extensions=pgcrypto,hstore')).toEqual({
+      extensions: 'citext\npgcrypto,hstore',
+    })
+  })
+
+  it('may leave out that a flag is true', () => {
+    expect(inputsOf('--dry-run')).toEqual({ 'dry-run': 'true' })
+    expect(inputsOf('--dry-run', 'false')).toEqual({ 'dry-run': 'false' })
+    expect(inputsOf('--dry-run=false')).toEqual({ 'dry-run': 'false' })
+  })
+
+  it('says which values every process of the machine can read', () => {
+    process.env['PG_APP_USER_CONTEXT'] = 'quiet'
+    try {
+      const invocation = parseCommandLine(['provision', '--kubeconfig', 'path'])
+      expect(invocation?.inputs).toEqual({ kubeconfig: 'path', context: 'quiet' })
+      expect([...(invocation?.exposed ?? [])]).toEqual(['kubeconfig'])
+    } finally {
+      delete process.env['PG_APP_USER_CONTEXT']
+    }
+  })
+
+  test.each([
+    [['provison'], "Unknown command 'provison'."],
+    [['provision', '--appdatabase=x'], "Unknown option '--appdatabase'."],
+    [['provision', '--output', 'yaml'], '--output'],
+    [['provision', 'shop'], 'Too many arguments'],
+    [['provision', '--context'], '--context'],
+    [[], 'No command was given.'],
+  ])('%j is refused', (args, message) => {
+    expect(() => parseCommandLine(args)).toThrow(message)
+    expect(() => parseCommandLine(args)).toThrow(Failure)
+  })
+
+  test.each([
+    [['provision', '--output', 'json'], true],
+    [['provision', '--output=json', '--nonsense'], true],
+    [['provision', '--output', 'text'], false],
+    [['provision', '--output=json', '--output=text'], false],
+    [['provision', '--app-database', 'my --output json'], false],
+  ])('%j wants JSON: %s', (args, json) => {
+    expect(answerOf(args).json).toBe(json)
+  })
+})
+
+test.each([
+  [['go-live', '--verbose'], {}, true],
+  [['go-live'], { PG_APP_USER_VERBOSE: 'true' }, true],
+  [['go-live'], { PG_APP_USER_VERBOSE: '' }, false],
+  [['go-live'], {}, false],
+])('%j with %j shows details: %s', (args, variables, verbose) => {
+  expect(answerOf(args, variables).verbose).toBe(verbose)
+})
+
+describe('the command go-live', () => {
+  it('knows nothing of what says what to change', () => {
+    expect(() => parseCommandLine(['go-live', '--existing', 'adopt'])).toThrow("Unknown option '--existing'.")
+    expect(parseCommandLine(['go-live', '--go-live-profile', 'premium'])).toMatchObject({
+      command: 'go-live',
+      inputs: { 'go-live-profile': 'premium' },
+    })
+  })
+})
+
+describe('a text of the core', () => {
+  test.each([
+    ['Choose one: input "context".', 'Choose one: option --context.'],
+    ['Input "app-secret" "X" is no name', 'Option --app-secret "X" is no name'],
+    [
+      'Check inputs "access-secret" and "access-namespace" against it.',
+      'Check options --access-secret and --access-namespace against it.',
+    ],
+    ['✗ 2 inputs are wrong: a and b.', '✗ 2 options are wrong: a and b.'],
+    ['Run it again with debug logging.', 'Run it again with --verbose.'],
+    ['no "input" at all', 'no "input" at all'],
+  ])('%s', (text, worded) => {
+    expect(inOptions(text)).toBe(worded)
+  })
+})
+
+describe('an exit code', () => {
+  it('exists for every failure, and that of the gate for nothing else', () => {
+    const known: readonly number[] = Object.values(exitCodes).map(({ code }) => code)
+    for (const code of failureCodes) {
+      expect(known).toContain(exitCodeOf(code))
+      expect(exitCodeOf(code)).not.toBe(exitCodes.done.code)
+      expect(exitCodeOf(code) === exitCodes.gate.code).toBe(code === 'go-live-held-back')
+    }
+  })
+})

@@ -1,0 +1,319 @@
+import { describe, expect, test } from '@jest/globals'
+import { createAuthority } from '../../../sandbox/certificate.ts'
+import type { ParameterName } from '../../../src/input/parameters.ts'
+import { parseRequest, type RawInputs } from '../../../src/input/parse.ts'
+import type { ProvisionRequest } from '../../../src/input/request.ts'
+import { Failure } from '../../../src/lib/failure.ts'
+
+const least: RawInputs = {
+  'access-secret': 'postgresql1-access',
+  'access-namespace': 'postgres-system',
+  'app-database': 'shop',
+}
+const surroundings = { kubeconfig: { absenceHint: [] }, runName: 'a run' }
+
+function parse(inputs: RawInputs): ProvisionRequest {
+  return parseRequest({ ...least, ...inputs }, surroundings)
+}
+
+function failure(inputs: RawInputs): Failure {
+  try {
+    parse(inputs)
+  } catch (error) {
+    if (error instanceof Failure) return error
+    throw error
+  }
+  throw new Error('these inputs were taken')
+}
+
+/** What is said about one wrong input. */
+function problem(name: ParameterName, text: string): string {
+  const { code, message, hint } = failure({ [name]: text })
+  expect(code).toBe('input-invalid')
+  expect(hint).toEqual([])
+  expect(message.startsWith(`Input "${name}" `)).toBe(true)
+  return message.slice(`Input "${name}" `.length)
+}
+
+describe('what is not given', () => {
+  test('gets its default, and nothing else does', () => {
+    expect(parse({})).toEqual({
+      kubeconfig: { absenceHint: [] },
+      context: undefined,
+      expectServer: undefined,
+      accessSecret: 'postgresql1-access',
+      accessNamespace: 'postgres-system',
+      appDatabase: 'shop',
+      appUsername: 'shop',
+      appSecret: 'app-postgresql-secret',
+      appNamespace: undefined,
+      appSslMode: undefined,
+      sslRootCert: undefined,
+      databaseOwner: undefined,
+      extensions: [],
+      connectRoles: [],
+      existing: 'refuse',
+      unproven: 'refuse',
+      dryRun: false,
+      provision: true,
+      goLive: undefined,
+      timeoutMs: 300_000,
+      runName: 'a run',
+    })
+  })
+
+  test.each(['', ' ', '\n\t '])('is the same as what is given as %j', (text) => {
+    expect(parse({ context: text, timeout: text, 'app-username': text, extensions: text })).toEqual(parse({}))
+  })
+
+  test.each(['access-secret', 'access-namespace', 'app-database'] as const)(
+    'is an error where it is required: %s',
+    (name) => {
+      expect(problem(name, ' ')).toMatch(/^is required: [a-z].*[^.]\.$/)
+    },
+  )
+})
+
+describe('choices and flags', () => {
+  test.each<[ParameterName, string, keyof ProvisionRequest, unknown]>([
+    ['app-sslmode', 'verify-full', 'appSslMode', 'verify-full'],
+    ['app-sslmode', ' no-verify ', 'appSslMode', 'no-verify'],
+    ['database-owner', 'app', 'databaseOwner', 'app'],
+    ['existing', 'adopt', 'existing', 'adopt'],
+    ['unproven', 'accept', 'unproven', 'accept'],
+    ['dry-run', 'true', 'dryRun', true],
+    ['dry-run', 'TRUE', 'dryRun', true],
+    ['dry-run', 'false', 'dryRun', false],
+  ])('%s: %j is taken', (name, text, key, value) => {
+    expect(parse({ [name]: text })[key]).toBe(value)
+  })
+
+  test.each<[ParameterName, string, string]>([
+    [
+      'app-sslmode',
+      'required',
+      '"required" is none of disable, allow, prefer, require, verify-ca, verify-full, no-verify (did you mean require?).',
+    ],
+    ['database-owner', 'application', '"application" is none of admin, app.'],
+    ['database-owner', 'x', '"x" is none of admin, app.'],
+    ['existing', 'adop', '"adop" is none of refuse, adopt (did you mean adopt?).'],
+    ['dry-run', 'yes', '"yes" is none of true, false.'],
+    ['dry-run', 'ture', '"ture" is none of true, false (did you mean true?).'],
+    ['unproven', 'Accept', '"Accept" is none of refuse, accept (did you mean accept?).'],
+  ])('%s: %j is refused', (name, text, says) => {
+    expect(problem(name, text)).toBe(says)
+  })
+})
+
+describe('durations', () => {
+  test.each([
+    ['1s', 1_000],
+    ['90s', 90_000],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['1h30m', 5_400_000],
+    ['1m30s', 90_000],
+    ['24h', 86_400_000],
+  ])('%s', (text, milliseconds) => {
+    expect(parse({ timeout: text }).timeoutMs).toBe(milliseconds)
+  })
+
+  test.each([
+    ['5', '"5" has no unit: write 5m or 300s.'],
+    ['0s', '"0s" is out of range: at least 1s, at most 24h.'],
+    ['25h', '"25h" is out of range: at least 1s, at most 24h.'],
+    ['30s5m', '"30s5m" is no duration: write 90s, 5m or 1h.'],
+    ['5 m', '"5 m" is no duration: write 90s, 5m or 1h.'],
+    ['5M', '"5M" is no duration: write 90s, 5m or 1h.'],
+    ['-5m', '"-5m" is no duration: write 90s, 5m or 1h.'],
+    ['1.5h', '"1.5h" is no duration: write 90s, 5m or 1h.'],
+    ['soon', '"soon" is no duration: write 90s, 5m or 1h.'],
+  ])('%s is refused', (text, says) => {
+    expect(problem('timeout', text)).toBe(says)
+  })
+})
+
+describe('names of PostgreSQL', () => {
+  test.each([
+    'shop',
+    'Shop',
+    'my shop',
+    `it's "quoted"`,
+    '$1 %s \\d',
+    'größe',
+    '商店',
+    '😀'.repeat(15),
+    'x'.repeat(63),
+    'PG_shop',
+    'postgres2',
+  ])('%j is taken as it is', (name) => {
+    const request = parse({ 'app-database': name, 'app-username': name })
+    expect(request).toMatchObject({ appDatabase: name, appUsername: name })
+  })
+
+  test.each<[string, string, RegExp]>([
+    [
+      '64 bytes',
+      'x'.repeat(64),
+      /^"x+" has 64 bytes in UTF-8; PostgreSQL takes 63 and would cut the rest\.$/,
+    ],
+    ['63 characters, 64 bytes', `${'x'.repeat(62)}ä`, /has 64 bytes in UTF-8/],
+    ['NUL', 'a\0b', /^holds a NUL character, which no PostgreSQL name may\.$/],
+    ['a line end', 'a\nb', /^holds a control character, such as a line end\.$/],
+    ['an escape', 'a\u001b[31mb', /^holds a control character/],
+    ['a lone surrogate', 'a\ud800', /^holds half a character \(a lone surrogate\)\.$/],
+    ...['postgres', 'template0', 'template1', 'public', 'none', 'pg_shop', 'pg_'].map(
+      (name): [string, string, RegExp] => [
+        name,
+        name,
+        new RegExp(`^"${name}" is reserved by PostgreSQL: choose a name of the application's own\\.$`),
+      ],
+    ),
+  ])('%s is refused', (_, name, says) => {
+    expect(problem('app-database', name)).toMatch(says)
+    expect(problem('app-username', name)).toMatch(says)
+  })
+})
+
+describe('names of Kubernetes', () => {
+  test.each<[ParameterName, string]>([
+    ['access-namespace', 'a'],
+    ['access-namespace', 'postgres-system'],
+    ['app-namespace', '7'],
+    ['app-namespace', 'x'.repeat(63)],
+    ['app-secret', 'shop.postgresql-secret'],
+    ['app-secret', 'x'.repeat(253)],
+  ])('%s: %j is taken', (name, text) => {
+    expect(() => parse({ [name]: text })).not.toThrow()
+  })
+
+  test.each<[ParameterName, string]>([
+    ['access-namespace', 'Shop'],
+    ['access-namespace', 'a.b'],
+    ['access-namespace', '-a'],
+    ['app-namespace', 'x'.repeat(64)],
+    ['app-secret', 'a_b'],
+    ['app-secret', '.a'],
+    ['app-secret', 'a..b'],
+    ['access-secret', 'a/b'],
+    ['access-secret', '../a'],
+    ['access-secret', 'x'.repeat(254)],
+  ])('%s: %j is refused', (name, text) => {
+    expect(problem(name, text)).toMatch(
+      name.endsWith('namespace') ? /is no namespace: lower case/ : /is no name of a Secret: lower case/,
+    )
+  })
+})
+
+describe('lists', () => {
+  test.each<[string, string[]]>([
+    ['citext', ['citext']],
+    ['citext, pgcrypto', ['citext', 'pgcrypto']],
+    ['citext\npgcrypto\n', ['citext', 'pgcrypto']],
+    [' citext ,\n, pgcrypto,citext', ['citext', 'pgcrypto']],
+    ['uuid-ossp', ['uuid-ossp']],
+    [',\n,', []],
+  ])('%j', (text, items) => {
+    expect(parse({ extensions: text, 'connect-roles': text })).toMatchObject({
+      extensions: items,
+      connectRoles: items,
+    })
+  })
+
+  test('name what is too long in them', () => {
+    expect(problem('extensions', `citext, ${'x'.repeat(64)}`)).toMatch(
+      /^"x{64}" is no PostgreSQL name: 63 bytes at most, no NUL\.$/,
+    )
+    expect(problem('connect-roles', 'a\0b')).toContain('is no PostgreSQL name')
+  })
+})
+
+describe('certificates', () => {
+  const authority = createAuthority('one').pem.trim()
+  const other = createAuthority('another').pem.trim()
+
+  test.each([
+    ['one', authority, authority],
+    [
+      'two, and what stands around them',
+      `# first\n${authority}\n# second\n${other}\n`,
+      `${authority}\n${other}`,
+    ],
+    ['that of the system', ' system ', 'system'],
+  ])('%s', (_, text, value) => {
+    expect(parse({ 'ssl-root-cert': text }).sslRootCert).toBe(value)
+  })
+
+  test.each([
+    ['/etc/ssl/ca.pem', /^is neither "system" nor PEM text/],
+    [authority.replace('BEGIN CERTIFICATE', 'BEGIN CERT'), /^is neither "system" nor PEM text/],
+    [
+      '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----',
+      /^holds a certificate that cannot be read/,
+    ],
+  ])('%j is refused', (text, says) => {
+    expect(problem('ssl-root-cert', text)).toMatch(says)
+  })
+})
+
+describe('several wrong inputs', () => {
+  test('are one error with a line each, aligned', () => {
+    const { message, hint } = failure({
+      'access-namespace': '',
+      'app-sslmode': 'required',
+      timeout: '5',
+    })
+    expect(message).toBe('3 inputs are wrong: access-namespace, app-sslmode and timeout.')
+    expect(hint).toEqual([
+      'access-namespace   is required: namespace of the access Secret, from the administrator',
+      'app-sslmode        "required" is none of disable, allow, prefer, require, verify-ca, verify-full, no-verify (did you mean require?)',
+      'timeout            "5" has no unit: write 5m or 300s',
+    ])
+  })
+})
+
+describe('an error', () => {
+  test('quotes an input on one line, shortened', () => {
+    expect(problem('timeout', `soon\n::error::x${'y'.repeat(200)}`)).toMatch(
+      /^"soon ::error::xy+…" is no duration: write 90s, 5m or 1h\.$/,
+    )
+  })
+
+  test('never quotes the kubeconfig', () => {
+    const { message, hint } = failure({ kubeconfig: 'a-credential', timeout: '5' })
+    expect([message, ...hint].join('\n')).not.toContain('a-credential')
+  })
+})
+
+describe('the go-live gate', () => {
+  const gate = { 'go-live': 'enforce', 'go-live-profile': 'premium' }
+
+  test('is off unless it is asked for, and alone where nothing is provisioned', () => {
+    expect(parse(gate)).toMatchObject({
+      provision: true,
+      goLive: {
+        enforcement: { enforced: true, why: 'because input "go-live" is enforce' },
+        profile: 'premium',
+        file: '.pg-app-user/go-live.yaml',
+        fileNamed: false,
+      },
+    })
+    expect(parse({ ...gate, provision: 'false', 'go-live-file': 'a.yaml' })).toMatchObject({
+      provision: false,
+      goLive: { file: 'a.yaml', fileNamed: true },
+    })
+  })
+
+  test.each([
+    [{ provision: 'false' }, 'Input "provision" is false and "go-live" is off'],
+    [{ 'go-live': 'auto' }, 'Input "go-live-profile" is required for the go-live gate'],
+    [{ 'go-live': 'enforced', 'go-live-profile': 'premium' }, 'did you mean enforce?'],
+    [{ ...gate, 'go-live-profile': 'gold' }, '"gold" is none of standard, premium'],
+    [{ ...gate, 'release-branches': 'refs/heads/main' }, '"refs/heads/main" is a whole ref: write "main"'],
+    [{ ...gate, 'release-branches': 'refs/tags/v*' }, 'write "tag:v*"'],
+  ])('%j is refused', (inputs, message) => {
+    expect(() => parse(inputs)).toThrow(
+      expect.objectContaining({ message: expect.stringContaining(message) }),
+    )
+  })
+})

@@ -1,0 +1,491 @@
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import http from 'node:http'
+import https from 'node:https'
+import { connect, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Duplex } from 'node:stream'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { WebSocketServer } from 'ws'
+import { createAuthority } from '../../../sandbox/certificate.ts'
+import type { ClusterRequest, KubeconfigSources } from '../../../src/input/request.ts'
+import { loadCluster, type ClusterAccess } from '../../../src/kubeconfig/kubeconfig.ts'
+import { openTunnel } from '../../../src/kubernetes/tunnel.ts'
+import { plainFingerprint } from '../../../src/lib/text.ts'
+import { failureOf } from '../kubernetes/server.ts'
+
+const kubeconfig = (
+  parts: { server?: string; user?: object; cluster?: object; context?: object } = {},
+): string =>
+  JSON.stringify({
+    clusters: [
+      { name: 'c', cluster: { server: parts.server ?? 'https://api.example.com:6443', ...parts.cluster } },
+    ],
+    users: [{ name: 'u', user: parts.user ?? { token: 'a-token' } }],
+    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'shop', ...parts.context } }],
+  })
+
+const signal = new AbortController().signal
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'kubeconfig-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+async function file(name: string, content: string): Promise<string> {
+  const full = path.join(folder, name)
+  await writeFile(full, content)
+  return full
+}
+
+function load(
+  sources: Partial<KubeconfigSources>,
+  request: Partial<ClusterRequest> = {},
+  masks: string[] = [],
+): Promise<ClusterAccess> {
+  const given = { ...request, kubeconfig: { absenceHint: ['the reason'], ...sources } }
+  // A Promise, so that what it throws is met in the one way that matchers know.
+  return Promise.resolve().then(() => loadCluster(given, (credential) => masks.push(credential)))
+}
+
+describe('sources', () => {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+  test('text, base64, base64 in lines, a path, a path to base64', async () => {
+    const text = kubeconfig()
+    for (const input of [
+      text,
+      base64(text),
+      base64(text).replace(/.{76}/g, '$&\n'),
+      await file('plain', text),
+      await file('encoded', base64(text)),
+    ]) {
+      expect(await load({ input })).toMatchObject({
+        server: 'https://api.example.com:6443',
+        context: 'x',
+        namespace: 'shop',
+        source: 'input "kubeconfig"',
+      })
+    }
+  })
+
+  test('the first that is there counts, and blanks are not there', async () => {
+    const text = kubeconfig()
+    const sources = {
+      input: ' \n',
+      KUBECONFIG: text,
+      KUBECONFIG_CONTENTS_B64: base64(text),
+      homeFile: '/nowhere',
+    }
+    expect((await load(sources)).source).toBe('KUBECONFIG')
+    expect((await load({ ...sources, KUBECONFIG: '' })).source).toBe('KUBECONFIG_CONTENTS_B64')
+    const homeFile = await file('home', text)
+    expect((await load({ homeFile })).source).toBe(homeFile)
+  })
+
+  test('none', async () => {
+    expect(await failureOf(load({}))).toMatchObject({
+      code: 'kubeconfig-missing',
+      message:
+        'No kubeconfig: input "kubeconfig" is empty, and neither KUBECONFIG nor KUBECONFIG_CONTENTS_B64 is set.',
+      hint: ['the reason'],
+    })
+    expect(await failureOf(load({ homeFile: '/nowhere' }))).toMatchObject({
+      code: 'kubeconfig-missing',
+      message: expect.stringContaining('and there is no /nowhere'),
+    })
+  })
+
+  test('a list of paths is merged as kubectl does it', async () => {
+    const first = await file(
+      'first',
+      'users: []\ncontexts: [{name: x, context: {cluster: c, user: u, namespace: first}}]',
+    )
+    const second = await file('second', kubeconfig({ context: { namespace: 'second' } }))
+    const KUBECONFIG = ['/nowhere', first, second].join(path.delimiter)
+    expect(await load({ KUBECONFIG })).toMatchObject({
+      namespace: 'first',
+      server: 'https://api.example.com:6443',
+    })
+    expect(await failureOf(load({ KUBECONFIG: `/nowhere${path.delimiter}/neither` }))).toMatchObject({
+      code: 'kubeconfig-invalid',
+      message: expect.stringContaining('it names 2 files, and none of them exists'),
+    })
+  })
+
+  const secret = 'c2VjcmV0LXRoYXQtbXVzdC1ub3QtYmUtc2hvd24tYW55d2hlcmU'
+  test.each([
+    [`eyJhbGciOiJSUzI1NiJ9.${secret}.${secret}`, 'bearer token'],
+    [`-----BEGIN CERTIFICATE-----\n${secret}\n`, 'a certificate or a key'],
+    [`-----BEGIN RSA PRIVATE KEY-----\n${secret}\n`, 'a certificate or a key'],
+    [secret, 'base64 of something'],
+    ['***', 'a masked text'],
+    ['$KUBECONFIG', 'name of a variable'],
+    ['/no/such/file', 'no file has this name'],
+    [`apiVersion: v1\nkind: Secret\ndata: {x: ${secret}}`, 'a YAML text without clusters and contexts'],
+    [`clusters: []\nusers:\n- name: u\n  user: {token: "${secret}`, 'no valid YAML (line'],
+    [`clusters: []\nusers: [{name: u, user: {token: *${secret}}}]`, 'YAML aliases'],
+    [`{"clusters": "${secret}"}`, 'neither a kubeconfig'],
+    ['clusters: []', 'it has no context'],
+  ])('%s is refused, and not repeated', async (input, words) => {
+    const failure = await failureOf(load({ input }))
+    expect(failure).toMatchObject({ code: 'kubeconfig-invalid', message: expect.stringContaining(words) })
+    expect(JSON.stringify([(failure as Error).message, (failure as { hint: unknown }).hint])).not.toContain(
+      secret,
+    )
+  })
+})
+
+describe('contexts', () => {
+  const several = (current?: string): string =>
+    JSON.stringify({
+      clusters: [{ name: 'c', cluster: { server: 'https://c' } }],
+      users: [{ name: 'u', user: {} }],
+      contexts: [
+        { name: 'a', context: { cluster: 'c', user: 'u' } },
+        { name: 'b', context: { cluster: 'gone', user: 'u' } },
+        { name: 'd', context: { cluster: 'c', user: 'gone' } },
+        { name: 'e', context: { cluster: 'c' } },
+      ],
+      'current-context': current,
+    })
+
+  test.each([
+    ['a', undefined, 'a'],
+    ['b', 'a', 'a'],
+  ])('current %s, requested %s', async (current, context, chosen) => {
+    const cluster = await load({ input: several(current) }, context === undefined ? {} : { context })
+    expect(cluster).toMatchObject({ context: chosen, server: 'https://c' })
+    expect(cluster.namespace).toBeUndefined()
+  })
+
+  test.each([
+    [undefined, undefined, 'context-unknown', 'has 4 contexts and no current one'],
+    ['zzz', undefined, 'context-unknown', 'the current context "zzz"'],
+    ['a', 'zzz', 'context-unknown', 'context "zzz"'],
+    [
+      'b',
+      undefined,
+      'kubeconfig-invalid',
+      'its context "b" names the cluster "gone", which it does not have',
+    ],
+    ['d', undefined, 'kubeconfig-invalid', 'its context "d" names the user "gone"'],
+    ['e', undefined, 'kubeconfig-invalid', 'its context "e" names no user'],
+  ])('current %s, requested %s: %s', async (current, context, code, words) => {
+    const failure = await failureOf(
+      load({ input: several(current) }, context === undefined ? {} : { context }),
+    )
+    expect(failure).toMatchObject({ code, message: expect.stringContaining(words) })
+    if (code === 'context-unknown')
+      expect(failure).toMatchObject({ hint: expect.arrayContaining(['It has a, b, d and e.']) })
+  })
+})
+
+describe('the expected server', () => {
+  test.each([
+    ['https://api.example.com:6443', true],
+    ['https://API.example.com:6443/', true],
+    ['api.example.com', true],
+    ['API.EXAMPLE.COM', true],
+    ['api.example.com:6443', true],
+    ['api.example.com:443', false],
+    ['https://api.example.com', false],
+    ['http://api.example.com:6443', false],
+    ['https://api.example.com:6443/k8s/clusters/c-1', false],
+    ['staging.example.com', false],
+    ['::', false],
+  ])('%s: %p', async (expectServer, same) => {
+    const outcome = await load({ input: kubeconfig() }, { expectServer }).catch((error: unknown) => error)
+    if (same) expect(outcome).toMatchObject({ context: 'x' })
+    else {
+      expect(outcome).toMatchObject({
+        code: 'server-unexpected',
+        message: `Context "x" leads to https://api.example.com:6443, and expect-server is "${expectServer}".`,
+      })
+    }
+  })
+})
+
+describe('the expected authority', () => {
+  const [own, other] = [createAuthority('own').pem, createAuthority('other').pem]
+  const [print, otherPrint] = [own, other].map((pem) =>
+    plainFingerprint(new X509Certificate(pem).fingerprint256),
+  )
+  const trusting = (...pems: readonly string[]): object => ({
+    'certificate-authority-data': Buffer.from(pems.join('')).toString('base64'),
+  })
+  // OpenSSL reads this as well, as the certificate of an authority.
+  const disguised = other.replaceAll(' CERTIFICATE-', ' X509 CERTIFICATE-')
+
+  test.each<[string, object, (string | undefined)[], boolean]>([
+    ['the one', trusting(own), [print], true],
+    ['another one', trusting(other), [print], false],
+    ['the one and another one', trusting(own, other), [print], false],
+    ['both of two', trusting(own, other), [otherPrint, print], true],
+    ['one of two', trusting(own), [otherPrint, print], true],
+    ['none', {}, [print], false],
+    ['rubbish', trusting('rubbish'), [print], false],
+    ['another one alone, under another name', trusting(disguised), [print], false],
+    ['the one, with no verification', { 'insecure-skip-tls-verify': true }, [print], false],
+    [
+      'a URL and a proxy that agree, with another one',
+      { ...trusting(other), 'proxy-url': 'http://p' },
+      [print],
+      false,
+    ],
+  ])('%s', async (_, cluster, prints, same) => {
+    const expectCa = prints.filter((each) => each !== undefined)
+    const expectServer = 'https://api.example.com:6443'
+    const outcome = await load({ input: kubeconfig({ cluster }) }, { expectCa, expectServer }).catch(
+      (error: unknown) => error,
+    )
+    expect(outcome).toMatchObject(
+      same ? { compared: ['expect-server', 'expect-ca'] } : { code: 'server-unexpected' },
+    )
+  })
+
+  describe('with the name that its certificate is checked for', () => {
+    const both = { expectCa: [print ?? ''], expectServer: 'https://api.example.com:6443' }
+    test.each<[string, object, string, Partial<typeof both>, boolean]>([
+      ['the one of the address', {}, 'api.example.com', both, true],
+      ['the same, in capitals', {}, 'API.Example.com', both, true],
+      ['another one', {}, 'staging.example.com', both, false],
+      ['another one of the same domain', {}, 'example.com', both, false],
+      ['another one, through a proxy', { 'proxy-url': 'http://p' }, 'staging.example.com', both, false],
+      ['another one, of a bare host', {}, 'kubernetes', { ...both, expectServer: 'api.example.com' }, false],
+      ['another one, of any address', {}, 'kubernetes', { expectCa: both.expectCa }, true],
+      ['another one, of any authority', {}, 'kubernetes', { expectServer: both.expectServer }, true],
+    ])('%s', async (_, more, name, expected, same) => {
+      const cluster = { ...trusting(own), ...more, 'tls-server-name': name }
+      const outcome = await load({ input: kubeconfig({ cluster }) }, expected).catch(
+        (error: unknown) => error,
+      )
+      if (same) expect(outcome).toMatchObject({ compared: expect.any(Array) })
+      else {
+        expect(outcome).toMatchObject({
+          code: 'server-unexpected',
+          message: expect.stringContaining(`"${name}"`),
+        })
+      }
+    })
+  })
+
+  test('is told along with the proxy, without its credential', async () => {
+    const cluster = { ...trusting(own), 'proxy-url': 'http://kim:secret@proxy.example.com:3128' }
+    expect(await load({ input: kubeconfig({ cluster }) })).toMatchObject({
+      proxy: 'proxy.example.com:3128',
+      compared: [],
+    })
+  })
+})
+
+test('every credential is masked, and names are not', async () => {
+  const masks: string[] = []
+  const { key } = createAuthority('a').issue(['x'])
+  const input = `
+clusters: [{name: c, cluster: {server: https://c, proxy-url: 'http://kim:p%40ss@proxy:3128'}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+users:
+- {name: u, user: {token: the-token}}
+- {name: v, user: {username: kim, password: 0123, client-key-data: ${Buffer.from(key).toString('base64')}}}
+- name: w
+  user:
+    exec:
+      command: login
+      args: [get, --client-secret=arg-secret, --token, arg-token, --region, eu]
+      env: [{name: AWS_SECRET_ACCESS_KEY, value: short}, {name: MODE, value: ci}, {name: X, value: long-enough}]
+- name: z
+  user: {auth-provider: {name: oidc, config: {id-token: i, refresh-token: r, client-secret: s, scope: a}}}
+`
+  await load({ input }, {}, masks)
+  const masked = new Set(masks.filter((mask) => mask !== ''))
+  expect([...masked].sort()).toEqual(
+    [
+      'the-token',
+      '0123',
+      key,
+      'arg-secret',
+      'arg-token',
+      'short',
+      'long-enough',
+      'i',
+      'r',
+      's',
+      'p%40ss',
+      'p@ss',
+    ].sort(),
+  )
+})
+
+describe('what cannot be used', () => {
+  test.each([
+    [{ server: 'http://api.example.com' }, 'is an http:// address, and insecure-skip-tls-verify is not set'],
+    [{ server: 'api.example.com' }, 'is no https:// address'],
+    [
+      { cluster: { 'certificate-authority': 'none.pem' } },
+      'the certificate-authority of cluster "c", none.pem, cannot be read (ENOENT)',
+    ],
+    [{ cluster: { 'proxy-url': 'proxy:3128' } }, 'the proxy for its cluster'],
+    [{ cluster: { 'proxy-url': 'socks6://proxy:1080' } }, 'no http, https or socks address'],
+    [{ user: { 'client-certificate-data': 'bm8=', 'client-key-data': 'bm8=' } }, 'cannot be used (ERR_OSSL'],
+    [
+      { user: { 'auth-provider': { name: 'magic' } } },
+      'the auth-provider "magic" of user "u" is not known here',
+    ],
+  ])('%j', async (parts, words) => {
+    expect(await failureOf(load({ input: kubeconfig(parts) }))).toMatchObject({
+      code: 'kubeconfig-invalid',
+      message: expect.stringContaining(words),
+    })
+  })
+})
+
+describe('authentication', () => {
+  const servers: http.Server[] = []
+  afterEach(() => {
+    for (const server of servers.splice(0)) {
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+
+  /** A server that answers with the credential it got. */
+  async function echo(): Promise<string> {
+    const server = http.createServer((request, response) => {
+      const { authorization, ...headers } = request.headers
+      response.end(
+        JSON.stringify({
+          authorization,
+          user: headers['impersonate-user'],
+          groups: headers['impersonate-group'],
+        }),
+      )
+    })
+    servers.push(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+
+  async function seen(user: object, masks: string[] = [], source?: string): Promise<unknown> {
+    const content = kubeconfig({ server: await echo(), cluster: { 'insecure-skip-tls-verify': true }, user })
+    const input = source === undefined ? content : await file(source, content)
+    const api = await (await load({ input }, {}, masks)).connect(signal)
+    try {
+      return await api.get('/x')
+    } finally {
+      api.close()
+    }
+  }
+
+  test('token, password, impersonation', async () => {
+    expect(await seen({ token: 't' })).toEqual({ authorization: 'Bearer t' })
+    expect(await seen({ username: 'kim', password: 'pw' })).toEqual({
+      authorization: `Basic ${Buffer.from('kim:pw').toString('base64')}`,
+    })
+    expect(await seen({ token: 't', as: 'bob', 'as-groups': ['g'] })).toEqual({
+      authorization: 'Bearer t',
+      user: 'bob',
+      groups: 'g',
+    })
+  })
+
+  test('a token file beside the kubeconfig, read without its line end', async () => {
+    const masks: string[] = []
+    await file('token', 'from-a-file\n')
+    expect(await seen({ tokenFile: 'token', token: 'older' }, masks, 'with-token-file')).toEqual({
+      authorization: 'Bearer from-a-file',
+    })
+    expect(masks).toContain('from-a-file')
+    expect(await failureOf(seen({ tokenFile: 'none' }))).toMatchObject({ code: 'kubeconfig-invalid' })
+  })
+
+  const plugin = (script: string): object => ({
+    exec: { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args: ['-e', script] },
+  })
+
+  test('a plugin learns what is wanted, and its token is masked', async () => {
+    const masks: string[] = []
+    const script = `
+      const { apiVersion, spec } = JSON.parse(process.env.KUBERNETES_EXEC_INFO)
+      console.log(JSON.stringify({ apiVersion, status: { token: 'plugin-' + spec.interactive } }))`
+    expect(await seen(plugin(script), masks)).toEqual({ authorization: 'Bearer plugin-false' })
+    expect(masks).toContain('plugin-false')
+  })
+
+  test.each([
+    ['fails', plugin('console.error("the secret"); process.exit(3)'), 'failed'],
+    ['prints nonsense', plugin('console.log("the secret")'), 'failed'],
+    ['is not there', { exec: { command: 'no-such-plugin' } }, 'is not installed here'],
+    ['is an auth-provider without a token', { 'auth-provider': { name: 'oidc', config: {} } }, 'failed'],
+  ])('a plugin that %s', async (_, user, words) => {
+    const failure = (await failureOf(seen(user))) as Error
+    expect(failure).toMatchObject({
+      code: 'cluster-credential-failed',
+      message: expect.stringContaining(words),
+    })
+    expect(failure.message).not.toContain('the secret')
+    expect(failure.cause instanceof SyntaxError).toBe(false)
+  })
+})
+
+test('a proxy carries requests and tunnels alike, over TLS with a private authority', async () => {
+  const authority = createAuthority('authority')
+  const { certificate: cert, key } = authority.issue(['api.example.com'])
+  const tls = https.createServer({ cert, key }, (_, response) => response.end('{"ok":true}')).listen(0)
+  await once(tls, 'listening')
+  new WebSocketServer({ server: tls }).on('connection', (socket) => {
+    socket.on('message', (message: Buffer) => {
+      socket.send(Buffer.from([0, 0, 0]))
+      socket.send(message)
+    })
+  })
+  const asked: (string | undefined)[] = []
+  const proxy = http.createServer().listen(0, '127.0.0.1')
+  const sockets = new Set<Duplex>()
+  proxy.on('connection', (socket) => sockets.add(socket))
+  tls.on('connection', (socket: Duplex) => sockets.add(socket))
+  await once(proxy, 'listening')
+  proxy.on('connect', (request: http.IncomingMessage, socket: Duplex) => {
+    asked.push(request.url, request.headers['proxy-authorization'])
+    const upstream = connect((tls.address() as AddressInfo).port, 'localhost', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      socket.pipe(upstream).pipe(socket)
+    })
+    for (const end of [socket, upstream]) end.on('error', () => undefined)
+  })
+  const authorization = `Basic ${Buffer.from('kim:p@ss').toString('base64')}`
+  const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  process.env['https_proxy'] = `http://kim:p%40ss@${address}`
+  const masks: string[] = []
+  try {
+    const cluster = { 'certificate-authority-data': Buffer.from(authority.pem).toString('base64') }
+    const access = await load({ input: kubeconfig({ cluster }) }, {}, masks)
+    const api = await access.connect(signal)
+    expect(await api.get('/x')).toEqual({ ok: true })
+    expect(await api.get('/x')).toEqual({ ok: true })
+    expect(asked).toEqual(['api.example.com:6443', authorization])
+    const tunnel = await openTunnel(api, { namespace: 'db', pod: 'p', port: 1, service: 's' }, signal)
+    tunnel.write('through')
+    expect(String((await once(tunnel, 'data'))[0])).toBe('through')
+    tunnel.end()
+    await once(tunnel, 'close')
+    api.close()
+    expect(masks).toContain('p@ss')
+
+    proxy
+      .removeAllListeners('connect')
+      .on('connect', (_: http.IncomingMessage, socket: Duplex) => socket.end('HTTP/1.1 407 No\r\n\r\n'))
+    const refused = await access.connect(signal)
+    expect(await failureOf(refused.get('/x'))).toMatchObject({
+      code: 'api-server-unreachable',
+      message: `https://api.example.com:6443 through the proxy ${address} cannot be reached: the proxy answered 407.`,
+    })
+  } finally {
+    delete process.env['https_proxy']
+    for (const socket of sockets) socket.destroy()
+    for (const one of [proxy, tls]) one.close()
+  }
+})
