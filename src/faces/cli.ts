@@ -5,6 +5,7 @@ import { parseRequest, parseValues, type RawInputs } from '../input/parse.ts'
 import { titleOf } from '../input/request.ts'
 import { asFailure, Failure, type FailureCode } from '../lib/failure.ts'
 import { UnfitFile, writeNewFile } from '../lib/regular-file.ts'
+import { speak } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import { version } from '../lib/version.ts'
 import { gateJson, subjectOf } from '../report/gate-json.ts'
@@ -14,11 +15,11 @@ import { paint, PersonReporter, Screen } from '../report/terminal.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from '../run/outcome.ts'
 import { cancellation, causesOf, formatRunName, leaveSoon, takeKubeconfig } from './edge.ts'
 import { exitCodeOf } from './exit-code.ts'
-import { gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection, inComponent } from './gitlab.ts'
+import { asComponent, gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection } from './gitlab.ts'
 import { onStrayError, standsUnknown } from './last-resort.ts'
 import {
   answerOf,
-  inOptions,
+  asOptions,
   isSet,
   parseCommandLine,
   parametersOfCommand,
@@ -30,7 +31,7 @@ const oldestNode = 22
 const inPipeline = isSet(process.env['CI'])
 const inGitlab = isSet(process.env['GITLAB_CI'])
 /** In a GitLab job people know the parameters as inputs of the component; on a command line they are options. */
-const worded = inGitlab ? inComponent : inOptions
+speak(inGitlab ? asComponent : asOptions)
 
 let unwritten = false
 for (const stream of [process.stdout, process.stderr]) {
@@ -48,7 +49,7 @@ const args = process.argv.slice(2)
 const { json, verbose } = answerOf(args, process.env)
 const log = json ? process.stderr : process.stdout
 const person = process.stdin.isTTY && log.isTTY && !inPipeline
-const screen = person ? new Screen(log, verbose, worded) : undefined
+const screen = person ? new Screen(log, verbose) : undefined
 let reporter = new PipelineReporter(screen ?? plainSink())
 onStrayError((stray) => {
   stop(stray, standsUnknown)
@@ -280,7 +281,7 @@ function show(title: string, lines: readonly string[]): void {
 
 function failureFields(failure: Failure, stands: string): object {
   const { code, message, hint } = failure
-  return { failure: { code, message: worded(message), hint: hint.map(worded), standing: stands } }
+  return { failure: { code, message, hint, standing: stands } }
 }
 
 /** Its texts may leave already: searching the document would break it where a password is a part of JSON. */
@@ -290,7 +291,7 @@ function printJson(value: object): void {
 
 function plainSink(): Sink {
   const line = (text: string): void => {
-    log.write(`${paint(worded(text), log)}\n`)
+    log.write(`${paint(text, log)}\n`)
   }
   return {
     line,

@@ -3,6 +3,7 @@ import { delimiter } from 'node:path'
 import type { KubeconfigSources } from '../input/request.ts'
 import { kubeconfigText } from '../kubeconfig/text.ts'
 import type { Failure } from '../lib/failure.ts'
+import { asInputs, type Spelling } from '../lib/spelling.ts'
 
 /**
  * Gives the kubeconfig that came by environment and takes it out of there: every child process (an exec plugin of the
@@ -53,15 +54,12 @@ export function* causesOf(failure: Failure): Generator<string> {
   }
 }
 
-/** Gives a text of the core where there is no job summary: what that would hold is in the log. */
-export function withoutSummary(text: string): string {
-  return text
-    .replace('; it is in the job summary too', '')
-    .replace('The summary has that ready to paste', 'What to paste is above')
-    .replace(
-      'The summary has a Role for the administrator that makes',
-      'A Role for the administrator is above that makes',
-    )
+/** The spelling where there is no job summary: what that would hold is in the log. */
+export const asLog: Spelling = {
+  ...asInputs,
+  missingRole: 'below',
+  gateRole: 'above',
+  paste: 'What to paste is above.',
 }
 
 /** How long what a run left open may keep its process, once all is said, in milliseconds. */

@@ -1,5 +1,6 @@
 import type { ReleaseContext } from '../input/ref.ts'
-import { formatRunName, withoutSummary } from './edge.ts'
+import type { Spelling } from '../lib/spelling.ts'
+import { asLog, formatRunName } from './edge.ts'
 
 /** The variables that GitLab gives a job. */
 type Variables = Readonly<Record<string, string | undefined>>
@@ -69,12 +70,14 @@ export function gitlabAbsenceHint(variables: Variables): readonly string[] {
   ]
 }
 
-/** Gives a text of the core in the words of the component: it has no input for a kubeconfig, and a job has no summary. */
-export function inComponent(text: string): string {
-  return withoutSummary(text)
-    .replace('input "kubeconfig" is empty, and neither', 'neither')
-    .replace('is in the job summary and in the report', 'is in the report')
-    .replace('with debug logging', 'with the variable PG_APP_USER_VERBOSE set to true')
+/** The spelling of the component: it has no input for a kubeconfig, and a job has no summary. */
+export const asComponent: Spelling = {
+  ...asLog,
+  lacks: ['kubeconfig'],
+  debugging: 'with the variable PG_APP_USER_VERBOSE set to true',
+  turns: ['In the pipeline, a resource_group saves the waiting.'],
+  provisioning: 'the component provision',
+  evidence: 'is in the report',
 }
 
 /**

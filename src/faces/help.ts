@@ -30,7 +30,7 @@ Examples:
     pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --app-database shop --dry-run
   Do it: the same without --dry-run.
-  Ask whether the database may carry production:
+  Ask whether the database is ready for production:
     pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --app-database shop --go-live-profile standard
 

@@ -10,9 +10,10 @@ import {
 import type { RawInputs } from '../input/parse.ts'
 import { goLiveModes } from '../input/ref.ts'
 import { Failure } from '../lib/failure.ts'
-import { oneLine } from '../lib/text.ts'
+import type { Spelling } from '../lib/spelling.ts'
+import { capitalized, oneLine } from '../lib/text.ts'
 import { version } from '../lib/version.ts'
-import { withoutSummary } from './edge.ts'
+import { asLog } from './edge.ts'
 import { goLiveHelp, programHelp, provisionHelp, rightsHelp } from './help.ts'
 
 /** What the command line can be asked for. */
@@ -158,9 +159,9 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
 
   const goLive = program
     .command('go-live')
-    .summary('check whether the database may carry production, and change nothing')
+    .summary('check whether the database is ready for production, and change nothing')
     .description(
-      'Checks whether the database may carry production, with evidence, and changes nothing. Ends with exit code 3 where a requirement is not met or unknown, unless --go-live says otherwise.',
+      'Checks whether the database is ready for production, with evidence, and changes nothing. Ends with exit code 3 where a requirement is not met or unknown, unless --go-live says otherwise.',
     )
     .addHelpText('after', goLiveHelp)
   for (const parameter of parametersOfCommand('go-live')) goLive.addOption(optionOf(parameter))
@@ -274,7 +275,7 @@ function usageFailure(error: CommanderError, args: readonly string[]): Failure {
     const message = unknown === undefined ? 'No command was given.' : `Unknown command '${oneLine(unknown)}'.`
     return new Failure('input-invalid', message, [
       'pg-app-user provision   gives an application its role, database, grants and Secret',
-      'pg-app-user go-live     checks whether the database may carry production',
+      'pg-app-user go-live     checks whether the database is ready for production',
       'pg-app-user rights      prints the rights to ask the administrator for',
       'pg-app-user --help      says more',
     ])
@@ -285,28 +286,21 @@ function usageFailure(error: CommanderError, args: readonly string[]): Failure {
     .split('\n')
   const message = oneLine(what)
   const [command] = args.filter((arg) => ['provision', 'go-live', 'rights'].includes(arg))
-  return new Failure(
-    'input-invalid',
-    `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`,
-    [
-      ...hints.map((hint) => oneLine(hint.replace(/^\((.*)\)$/, '$1'))),
-      `Every option, with examples: pg-app-user ${command === undefined ? '' : `${command} `}--help`,
-    ],
-  )
+  return new Failure('input-invalid', `${capitalized(message.replace(/\.$/, ''))}.`, [
+    ...hints.map((hint) => oneLine(hint.replace(/^\((.*)\)$/, '$1'))),
+    `Every option, with examples: pg-app-user ${command === undefined ? '' : `${command} `}--help`,
+  ])
 }
 
-/**
- * Returns a text of the core in the words of the command line: what it calls an input is an option here, and there is no
- * job summary.
- */
-export function inOptions(text: string): string {
-  return withoutSummary(text)
-    .replace(
-      /\b([Ii])nput(s?) ((?:"[a-z-]+"(?:, | and )?)+)/g,
-      (_, first: string, plural: string, names: string) =>
-        `${first === 'I' ? 'O' : 'o'}ption${plural} ${names.replace(/"([a-z-]+)"/g, '--$1')}`,
-    )
-    .replace(/^(\W*\d+) inputs are wrong/, '$1 options are wrong')
-    .replace('is in the job summary and in the report', 'goes into the report: option --report-directory')
-    .replace('with debug logging', 'with --verbose')
+/** The spelling of the command line: what the core calls an input is an option here, and there is no job summary. */
+export const asOptions: Spelling = {
+  ...asLog,
+  noun: 'option',
+  name: (name) => `--${name}`,
+  label: (name) => `--${name}`,
+  setting: (name, value) => `--${name} ${value}`,
+  debugging: 'with --verbose',
+  turns: [],
+  provisioning: 'a run of pg-app-user provision',
+  evidence: 'goes into the report: option --report-directory',
 }

@@ -2,6 +2,7 @@ import { closest, distance } from 'fastest-levenshtein'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from 'yaml'
 import { Failure } from '../lib/failure.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
+import { input } from '../lib/spelling.ts'
 import { count, oneLine } from '../lib/text.ts'
 import { requirements, type Requirement, type RequirementId, type Thresholds } from './requirement.ts'
 import { parseWindow } from './window.ts'
@@ -67,7 +68,7 @@ export function readGoLiveFile(path: string, named: boolean): GoLiveFile | undef
       absent
         ? [
             'Was the repository checked out? A frequent cause is a job without the step actions/checkout before this one.',
-            'Check input "go-live-file" too: it starts at the root of the repository.',
+            `Check ${input('go-live-file')} too: it starts at the root of the repository.`,
           ]
         : ['It has to be a file that this job may read.'],
       { cause: error },

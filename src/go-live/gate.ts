@@ -2,6 +2,7 @@ import pg from 'pg'
 import type { GoLiveRequest } from '../input/request.ts'
 import { rightsOfRoles } from '../kubernetes/right.ts'
 import { Failure, type FailureCode } from '../lib/failure.ts'
+import { input, spoken } from '../lib/spelling.ts'
 import { count, sentence } from '../lib/text.ts'
 import type { Exchange } from '../postgres/authentication.ts'
 import { passingOf } from '../postgres/failure.ts'
@@ -26,7 +27,7 @@ import { thresholdsOf } from './requirement.ts'
 /** The gate of a run, whose go-live file has been read. */
 export interface Gate {
   /**
-   * Judges whether the database may carry production, and reports it. Changes nothing, but for the table that the live
+   * Judges whether the database is ready for production, and reports it. Changes nothing, but for the table that the live
    * probe makes and drops where the go-live file asks for it.
    *
    * @param admin a session that is open already
@@ -198,7 +199,7 @@ async function probeLive(
   const patienceMs = Math.min(rpoMs, deadline.remainingMs() - reserveMs)
   if (patienceMs <= 0) return { reason: 'the time of the run is over' }
   const most = durationWords(Math.floor(patienceMs / 1000) * 1000)
-  const cut = patienceMs < rpoMs ? ', which is all the time the run has (input "timeout")' : ''
+  const cut = patienceMs < rpoMs ? `, which is all the time the run has (${input('timeout')})` : ''
   journal.step('attention', 'rpo-probe', `writes a row and waits until it is archived: ${most} at most${cut}`)
   try {
     return await probeRpo(application, admin, patienceMs, deadline.signal)
@@ -248,12 +249,12 @@ function heldBack({ findings, file, manifest }: GateReport): Failure {
   const holding = holdingBack(findings)
   const attestable = holding.filter((finding) => finding.attestable)
   const hint = [
-    'What was seen, and what gets past it, is above; the evidence is in the job summary and in the report.',
-    ...(manifest === '' ? [] : ['The summary has a Role for the administrator that makes more of it known.']),
+    `What was seen, and what gets past it, is above; the evidence ${spoken().evidence}.`,
+    ...(manifest === ''
+      ? []
+      : [`A Role for the administrator that makes more of it known is ${spoken().gateRole}.`]),
     ...(attestable.length > 0
-      ? [
-          `Where somebody knows better than could be seen: attest it in ${file}. The summary has that ready to paste.`,
-        ]
+      ? [`What people know and this tool cannot see: attest it in ${file}. ${spoken().paste}`]
       : []),
     ...(attestable.length < holding.length
       ? [`What has to wait can be waived in ${file}, with owner, reason and end date.`]

@@ -171,7 +171,7 @@ export const parameters = [
     options: goLiveModes,
     default: 'off',
     description:
-      'Whether to check that the database may carry production: `warn` reports, `enforce` fails the step, `auto` enforces where the pushed ref matches `release-branches` or no ref is known, and warns elsewhere and for pull requests.',
+      'Whether to check that the database is ready for production: `warn` reports, `enforce` fails the step, `auto` enforces where the pushed ref matches `release-branches` or no ref is known, and warns elsewhere and for pull requests.',
   },
   {
     name: 'go-live-profile',

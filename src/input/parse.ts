@@ -2,7 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { closest, distance } from 'fastest-levenshtein'
 import { Failure } from '../lib/failure.ts'
 import { readRegularFile, UnfitFile } from '../lib/regular-file.ts'
-import { oneLine, plainFingerprint, sentence } from '../lib/text.ts'
+import { input, spoken } from '../lib/spelling.ts'
+import { capitalized, oneLine, plainFingerprint, sentence } from '../lib/text.ts'
 import type { SslMode } from '../postgres/sslmode.ts'
 import { defaultFile, parameters, type Parameter, type ParameterName } from './parameters.ts'
 import type { Profile } from './profile.ts'
@@ -323,12 +324,13 @@ function lowerFirst(text: string): string {
 function inputFailure(problems: readonly { name: string; problem: string }[]): Failure {
   const [first] = problems
   if (problems.length === 1 && first !== undefined) {
-    return new Failure('input-invalid', `Input "${first.name}" ${first.problem}.`, [])
+    return new Failure('input-invalid', `${capitalized(input(first.name))} ${first.problem}.`, [])
   }
-  const width = Math.max(...problems.map(({ name }) => name.length))
+  const { noun, label } = spoken()
+  const width = Math.max(...problems.map(({ name }) => label(name).length))
   return new Failure(
     'input-invalid',
-    `${problems.length} inputs are wrong: ${sentence(problems.map(({ name }) => name))}.`,
-    problems.map(({ name, problem }) => `${name.padEnd(width)}   ${problem}`),
+    `${problems.length} ${noun}s are wrong: ${sentence(problems.map(({ name }) => label(name)))}.`,
+    problems.map(({ name, problem }) => `${label(name).padEnd(width)}   ${problem}`),
   )
 }

@@ -1,4 +1,5 @@
 import { minimatch } from 'minimatch'
+import { input } from '../lib/spelling.ts'
 import { oneLine, sentence } from '../lib/text.ts'
 
 /** The modes that input `go-live` offers. */
@@ -28,14 +29,14 @@ export function decideMode(
   { ref, pullRequest, defaultBranch }: ReleaseContext,
 ): Enforcement | undefined {
   if (mode === 'off') return undefined
-  if (mode !== 'auto') return { enforced: mode === 'enforce', why: `because input "go-live" is ${mode}` }
+  if (mode !== 'auto') return { enforced: mode === 'enforce', why: `because ${input('go-live')} is ${mode}` }
   if (pullRequest) return { enforced: false, why: 'because this is a pull or merge request' }
   if (ref === undefined) return { enforced: true, why: 'because no ref is known' }
   const shown = code(ref)
   const pattern = patterns.find((each) => matchesRef(each, ref))
   if (pattern !== undefined) return { enforced: true, why: `because ${shown} matches ${code(pattern)}` }
   const isDefault = defaultBranch !== undefined && ref === `refs/heads/${defaultBranch}`
-  const doubt = isDefault ? ', although it is the default branch (input "release-branches")' : ''
+  const doubt = isDefault ? `, although it is the default branch (${input('release-branches')})` : ''
   return {
     enforced: false,
     why: `because ${shown} matches none of ${sentence(patterns.map(code), 'or')}${doubt}`,

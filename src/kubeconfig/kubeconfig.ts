@@ -3,6 +3,7 @@ import { Api } from '../kubernetes/api.ts'
 import type { Credentials } from '../kubernetes/endpoint.ts'
 import { list, text } from '../kubernetes/fields.ts'
 import { Failure } from '../lib/failure.ts'
+import { input } from '../lib/spelling.ts'
 import { oneLine, sentence, urlPasswords } from '../lib/text.ts'
 import { authenticate } from './authenticate.ts'
 import type { Entry, Kubeconfig, Mask } from './document.ts'
@@ -99,7 +100,7 @@ function contextName(config: Kubeconfig, requested: string | undefined, source: 
     throw new Failure(
       'context-unknown',
       `The kubeconfig from ${source} has ${names.length} contexts and no current one.`,
-      [there, 'Choose one: input "context".'],
+      [there, `Choose one: ${input('context')}.`],
     )
   }
   if (config.contexts.has(name)) return name
@@ -107,7 +108,7 @@ function contextName(config: Kubeconfig, requested: string | undefined, source: 
   throw new Failure(
     'context-unknown',
     `The kubeconfig from ${source} does not have ${wanted} "${oneLine(name)}".`,
-    [there, 'Choose one: input "context".'],
+    [there, `Choose one: ${input('context')}.`],
   )
 }
 

@@ -2,6 +2,7 @@ import path from 'node:path'
 import type { KubeconfigSources } from '../input/request.ts'
 import { Failure } from '../lib/failure.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
+import { input as named, spoken } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import { parseKubeconfig, type Kubeconfig, type Mask } from './document.ts'
 import { invalid, unlike } from './failure.ts'
@@ -21,7 +22,7 @@ export interface FoundKubeconfig {
 export function findKubeconfig(sources: KubeconfigSources, mask: Mask): FoundKubeconfig {
   const { input, KUBECONFIG, KUBECONFIG_CONTENTS_B64, homeFile } = sources
   const candidates: [source: string, value: string | undefined, isList: boolean][] = [
-    ['input "kubeconfig"', input, false],
+    [named('kubeconfig'), input, false],
     ['KUBECONFIG', KUBECONFIG, true],
     ['KUBECONFIG_CONTENTS_B64', KUBECONFIG_CONTENTS_B64, false],
   ]
@@ -36,10 +37,11 @@ export function findKubeconfig(sources: KubeconfigSources, mask: Mask): FoundKub
     if (config === undefined) throw unlike(homeFile, 'it holds', home)
     return { source: homeFile, config }
   }
+  const ownInput = spoken().lacks.includes('kubeconfig') ? '' : `${named('kubeconfig')} is empty, and `
   const noHome = homeFile === undefined ? '' : `, and there is no ${homeFile}`
   throw new Failure(
     'kubeconfig-missing',
-    `No kubeconfig: input "kubeconfig" is empty, and neither KUBECONFIG nor KUBECONFIG_CONTENTS_B64 is set${noHome}.`,
+    `No kubeconfig: ${ownInput}neither KUBECONFIG nor KUBECONFIG_CONTENTS_B64 is set${noHome}.`,
     sources.absenceHint,
   )
 }

@@ -1,4 +1,5 @@
 import { Failure } from '../lib/failure.ts'
+import { spoken } from '../lib/spelling.ts'
 import { oneLine, utc } from '../lib/text.ts'
 import type { Answer, Call, Reply } from './call.ts'
 import { answerWithinMs, serverName, type Credentials, type Endpoint } from './endpoint.ts'
@@ -21,7 +22,7 @@ export async function trusting<Result>(work: () => Promise<Result>): Promise<Res
       'The API server answered with an object that is not built as Kubernetes builds it.',
       [
         'A frequent cause is something else at this address than an API server: check the server in the kubeconfig.',
-        'If it is one, run this again with debug logging and report what it shows: it holds no credential.',
+        `If it is one, run this again ${spoken().debugging} and report what it shows: it holds no credential.`,
       ],
       { cause: error },
     )

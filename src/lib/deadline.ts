@@ -1,4 +1,5 @@
 import { Failure } from './failure.ts'
+import { input } from './spelling.ts'
 
 /** What a run waits for. */
 export interface Obstacle {
@@ -50,7 +51,7 @@ export function startDeadline(
           `The run did not end within its ${timeoutMs / 1000} s; it was at: ${phase}.${last}`,
           [
             ...(obstacle?.hint ?? []),
-            'Where a slow network or server is to be expected, give it more time: input "timeout".',
+            `Where a slow network or server is to be expected, give it more time: ${input('timeout')}.`,
           ],
         ),
     )
@@ -85,5 +86,5 @@ export function startDeadline(
 
 /** Returns the words for how long a run waits. */
 export function waitsUntil({ endsAt }: Deadline): string {
-  return `this run waits until ${endsAt.toISOString().slice(11, 19)} UTC (input "timeout")`
+  return `this run waits until ${endsAt.toISOString().slice(11, 19)} UTC (${input('timeout')})`
 }

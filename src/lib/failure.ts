@@ -1,3 +1,5 @@
+import { spoken } from './spelling.ts'
+
 /**
  * Every way in which a run can stop. Each code is the anchor of its entry in docs/troubleshooting.md.
  */
@@ -100,7 +102,7 @@ export function asFailure(thrown: unknown): Failure {
   return new Failure(
     'internal-error',
     'pg-app-user met a situation it was not written for.',
-    ['Run it again with debug logging and report what it shows: it holds no credential.'],
+    [`Run it again ${spoken().debugging} and report what it shows: it holds no credential.`],
     { cause: thrown },
   )
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import tls from 'node:tls'
 import type { Deadline } from '../lib/deadline.ts'
 import { Failure } from '../lib/failure.ts'
+import { input } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import { underWay } from '../lib/under-way.ts'
 import { encryptions, type Encryption, type SslMode } from './sslmode.ts'
@@ -203,7 +204,7 @@ export function tlsFailure({ sslMode, host }: Peer, error: unknown): Failure {
     `TLS with PostgreSQL failed: "${oneLine((error as Error).message)}".`,
     [
       `The certificate has to stand up to sslmode ${sslMode} for the host ${host}.`,
-      'Check input "ssl-root-cert" and the key ca.crt of the access Secret against the authority in use.',
+      `Check ${input('ssl-root-cert')} and the key ca.crt of the access Secret against the authority in use.`,
     ],
     { cause: error },
   )

@@ -81,7 +81,7 @@ export async function unlessMade<Result>(
     const met = error.code === '23505' && names.includes(error.constraint ?? '')
     const duplicate = { role: '42710', database: '42P04', extension: undefined }[what]
     if (met || error.code === duplicate) {
-      throw new StartAgain(`the ${what} was made by somebody else meanwhile`, { cause: error })
+      throw new StartAgain(`the ${what} was made by another session in the meantime`, { cause: error })
     }
     throw error
   }

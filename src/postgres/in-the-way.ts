@@ -89,7 +89,7 @@ function inWords({ pid, role, name, database, template }: Other): Obstacle {
   const who = `session ${pid} of role "${oneLine(role)}" ("${oneLine(name)}")${where}`
   return {
     what: template
-      ? `${who} is in template1, and no database can be made from it meanwhile`
+      ? `${who} is in template1, so no database can be made from it now`
       : `${who} holds a lock that this run needs`,
     hint: [
       'Wait until that session ends, or end it. Whoever may act as its role, or a superuser, can run:',

@@ -4,7 +4,8 @@ import pg from 'pg'
 import { waitsUntil, type Deadline } from '../lib/deadline.ts'
 import { Failure } from '../lib/failure.ts'
 import type { Reporter } from '../lib/reporter.ts'
-import { oneLine } from '../lib/text.ts'
+import { input, spoken } from '../lib/spelling.ts'
+import { capitalized, oneLine } from '../lib/text.ts'
 import { allOf, underWay } from '../lib/under-way.ts'
 import { noticeOurEnd, type Question, type Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
@@ -109,7 +110,7 @@ function inWords({ name, holder }: Obstacle): string {
 function lockHeld(obstacle: Obstacle): Failure {
   const { holder } = obstacle
   const said = inWords(obstacle).replace('holds', 'still holds')
-  const message = `${said.charAt(0).toUpperCase()}${said.slice(1)}.`
+  const message = `${capitalized(said)}.`
   if (holder !== undefined && !holder.admins) {
     return new Failure('lock-held', message, [
       'Any role that may connect to database "postgres" can take such a lock, and call itself as it likes.',
@@ -118,8 +119,8 @@ function lockHeld(obstacle: Obstacle): Failure {
     ])
   }
   return new Failure('lock-held', message, [
-    'Two runs for the same application take turns. Wait for that one, or give this one more time: input "timeout".',
-    'In the pipeline, a concurrency group (GitHub) or resource_group (GitLab) saves the waiting.',
+    `Two runs for the same application take turns. Wait for that one, or give this one more time: ${input('timeout')}.`,
+    ...spoken().turns,
   ])
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
+import { setting } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import type { Connections } from './connection.ts'
 import { poolerFailure } from './failure.ts'
@@ -141,7 +142,7 @@ export function unproven({ user }: Login, exchange: 'none' | 'md5' = 'none'): Fa
       [
         'The server that holds that verifier has no use for MD5. A frequent cause is something that answers in its place,',
         'such as a proxy or a pooler, and that may not be PostgreSQL at all.',
-        'Ask the administrator what stands in between. To go on unproven: set unproven: accept.',
+        `Ask the administrator what stands in between. To go on unproven: set ${setting('unproven', 'accept')}.`,
       ],
     )
   }
@@ -152,7 +153,7 @@ export function unproven({ user }: Login, exchange: 'none' | 'md5' = 'none'): Fa
       'A trust rule for 127.0.0.1 in pg_hba.conf does that; the official image has one. No password can be proven there,',
       'and whoever may port-forward to the Pod may be any role, the superuser included. Something else that answers',
       'in the place of PostgreSQL does it too.',
-      'Ask the administrator for scram-sha-256 in that rule. To go on unproven: set unproven: accept.',
+      `Ask the administrator for scram-sha-256 in that rule. To go on unproven: set ${setting('unproven', 'accept')}.`,
     ],
   )
 }
@@ -179,7 +180,7 @@ export function adminRefusalFailure(
     'admin-login-refused',
     `PostgreSQL refused the admin "${login.user}" of ${accessSecret}: wrong password (28P01).`,
     [
-      'The access Secret is probably out of date: somebody changed this password in the database,',
+      'The access Secret is probably out of date: this password was changed in the database,',
       'and nothing carries such a change back into the Secret.',
       'Ask the administrator to put the current password into the Secret, or to set it anew.',
     ],

@@ -1,5 +1,6 @@
 import tls from 'node:tls'
 import { Failure } from '../lib/failure.ts'
+import { input } from '../lib/spelling.ts'
 
 /**
  * libpq's sslmode words, with libpq's meanings, and node-postgres' `no-verify`.
@@ -45,14 +46,14 @@ export function encryptions(mode: SslMode, ca: string | undefined): readonly [En
   if (mode === 'no-verify') return [{ ...common, rejectUnauthorized: false }]
   if (ca === undefined && (mode === 'verify-ca' || mode === 'verify-full')) {
     throw new Failure('input-invalid', `sslmode ${mode} needs a certificate authority, and none is known.`, [
-      'Set input "ssl-root-cert" to its PEM text or to system,',
+      `Set ${input('ssl-root-cert')} to its PEM text or to system,`,
       'or ask the administrator to put it under the key ca.crt into the access Secret.',
     ])
   }
   if (ca === 'system' && mode !== 'verify-full') {
     throw new Failure('input-invalid', `ssl-root-cert "system" goes with sslmode verify-full, not ${mode}.`, [
       'The system trusts many authorities, so only the host name tells this server from another.',
-      'Set input "app-sslmode" to verify-full, or give the PEM text of your own authority.',
+      `Set ${input('app-sslmode')} to verify-full, or give the PEM text of your own authority.`,
     ])
   }
   const encrypted = verification(mode, ca)

@@ -269,7 +269,7 @@ async function publish(look: Look, run: Run): Promise<void> {
       secret === undefined
         ? await createApplicationSecret(cluster.api, cluster.namespace, request.appSecret, values)
         : await repairApplicationSecret(cluster.api, secret, values)
-    if (written === 'conflict') throw new StartAgain('the application Secret was changed meanwhile')
+    if (written === 'conflict') throw new StartAgain('the application Secret was changed in the meantime')
     return written.resourceVersion
   })
   const now = secret === undefined ? count(change.keys.length, 'key') : 'as wanted'

@@ -1,4 +1,5 @@
 import { Failure } from '../lib/failure.ts'
+import { inputs, setting } from '../lib/spelling.ts'
 import type { Marker, RoleComment } from '../postgres/marker.ts'
 import type { RoleState, ServerState } from '../postgres/state.ts'
 import type { PasswordReason } from './change.ts'
@@ -82,7 +83,7 @@ export function refuseClaimed({ claims, role }: ServerState, wanted: Wanted): vo
       `Database "${wanted.database}" belongs to ${wanted.secret} with role "${former.role}", and this run names role "${wanted.username}".`,
       [
         'A frequent cause is a changed app-username. What the role owns in the database stays its own.',
-        'If the application is to go on with another role: set existing: adopt.',
+        `If the application is to go on with another role: set ${setting('existing', 'adopt')}.`,
       ],
     )
   }
@@ -93,8 +94,8 @@ export function refuseClaimed({ claims, role }: ServerState, wanted: Wanted): vo
       `Role "${wanted.username}" belongs to ${wanted.secret} with database "${marker.database}", and this run names database "${wanted.database}".`,
       [
         'A frequent cause is a changed app-database, or a Secret that was edited.',
-        `If the application is to go on with another database: set existing: adopt. "${marker.database}" stays as it is, and is no longer looked after.`,
-        'If it is another application: give it a role and a Secret of its own, inputs "app-username" and "app-secret".',
+        `If the application is to go on with another database: set ${setting('existing', 'adopt')}. "${marker.database}" stays as it is, and is no longer looked after.`,
+        `If it is another application: give it a role and a Secret of its own, ${inputs('app-username', 'app-secret')}.`,
       ],
     )
   }
@@ -127,7 +128,7 @@ export function databaseIsOurs(observed: Observed, wanted: Wanted): boolean {
     if (unchanged) return true
     // Granted already: it was ours, and a new admin or a move has changed its owner since. No reason to stop a pipeline.
     if (adopt || database.granted) return false
-    throw foreignOwner(server, wanted, 'It was to be made by this tool, and belongs to somebody else now.')
+    throw foreignOwner(server, wanted, 'It was to be made by this tool, and has another owner now.')
   }
   if (adopt) return false
   // Without the role nothing of it is left on the server; then it has to look as runs leave a database.
@@ -141,7 +142,7 @@ export function databaseIsOurs(observed: Observed, wanted: Wanted): boolean {
     `Database "${wanted.database}" exists, and nothing says that it belongs to ${wanted.secret}.`,
     [
       `It is owned by "${database.owner}", and no role of this tool names it.`,
-      'If it is yours, for example made by hand before: set existing: adopt. It keeps its content and its owner.',
+      `If it is yours, for example made by hand before: set ${setting('existing', 'adopt')}. It keeps its content and its owner.`,
       'If it belongs to another application: choose another app-database.',
     ],
   )

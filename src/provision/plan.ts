@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
+import { input, setting, spoken } from '../lib/spelling.ts'
 import { sentence } from '../lib/text.ts'
 import type { DatabaseState, InsideState, ServerState } from '../postgres/state.ts'
 import type { Change } from './change.ts'
@@ -40,7 +41,7 @@ function planned(observed: Observed, wanted: Wanted): Plan {
     const names = sentence(server.unknownRoles.map(quoted))
     throw new Failure(
       'connect-role-unknown',
-      `PostgreSQL knows no role ${names}, which input "connect-roles" names.`,
+      `PostgreSQL knows no role ${names}, which ${input('connect-roles')} names.`,
       ['Check the spelling; upper and lower case differ. Or leave the role out.'],
     )
   }
@@ -94,9 +95,9 @@ export function decideGrants(
   if (!ours && newOwner !== undefined && wanted.existing !== 'adopt') {
     throw new Failure(
       'database-not-ours',
-      `Database "${wanted.database}" was not made by this tool, so its owner "${database.owner}" stays, and input "database-owner" asks for another.`,
+      `Database "${wanted.database}" was not made by this tool, so its owner "${database.owner}" stays, and ${input('database-owner')} asks for another.`,
       [
-        'Leave "database-owner" out to keep the owner. If the database is yours to give away: set existing: adopt.',
+        `Leave ${spoken().name('database-owner')} out to keep the owner. If the database is yours to give away: set ${setting('existing', 'adopt')}.`,
       ],
     )
   }
@@ -164,7 +165,9 @@ function decideInside(
     throw new Failure(
       'extension-unavailable',
       `This PostgreSQL has no extension ${sentence(unavailable.map(quoted))}.`,
-      ['Check input "extensions". If the name is right, the administrator has to install its files first.'],
+      [
+        `Check ${input('extensions')}. If the name is right, the administrator has to install its files first.`,
+      ],
     )
   }
   const untrusted = missing.filter((extension) => server.untrustedExtensions.includes(extension))
@@ -175,7 +178,7 @@ function decideInside(
       [
         ...(server.database === undefined
           ? [
-              'Leave it out of input "extensions" for now, so that the database gets made. Then let a superuser run in it:',
+              `Leave it out of ${input('extensions')} for now, so that the database gets made. Then let a superuser run in it:`,
             ]
           : [`Ask the administrator to let a superuser run in database "${wanted.database}":`]),
         ...untrusted.map((extension) => `  CREATE EXTENSION ${identifier(extension)} SCHEMA public;`),

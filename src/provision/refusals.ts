@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
+import { setting } from '../lib/spelling.ts'
 import { count, sentence } from '../lib/text.ts'
 import type { Marker } from '../postgres/marker.ts'
 import type { Claim, InsideState, RoleState, ServerState } from '../postgres/state.ts'
@@ -62,7 +63,7 @@ export function claimed(marker: Marker, wanted: Wanted): Failure {
     'A frequent cause is the same names deployed from a second namespace: choose another app-username and app-database.',
     `If the application moved, let the administrator run:`,
     `  COMMENT ON ROLE ${identifier(wanted.username)} IS NULL;`,
-    'and set existing: adopt in the new place.',
+    `and set ${setting('existing', 'adopt')} in the new place.`,
   ])
 }
 
@@ -77,7 +78,7 @@ export function unreadable(wanted: Wanted): Failure {
       lookAtComment(wanted.username),
       'If that is no other application, let the administrator run:',
       `  COMMENT ON ROLE ${identifier(wanted.username)} IS NULL;`,
-      'and set existing: adopt here for one run.',
+      `and set ${setting('existing', 'adopt')} here for one run.`,
     ],
   )
 }
@@ -101,7 +102,7 @@ export function databaseClaimed(claims: readonly Claim[], wanted: Wanted): Failu
         ]),
     'If it was given up there for good, let the administrator run:',
     ...roles.map((role) => `  COMMENT ON ROLE ${identifier(role)} IS NULL;`),
-    'and set existing: adopt here.',
+    `and set ${setting('existing', 'adopt')} here.`,
   ])
 }
 
@@ -119,7 +120,7 @@ export function notOurs(role: RoleState, secretHasPassword: boolean, wanted: Wan
     `Role "${wanted.username}" exists, and nothing says that it belongs to ${wanted.secret}.`,
     [
       `It has no pg-app-user comment, ${secret}, and ${open} as "${wanted.username}" now.`,
-      `If it is yours, for example made by hand before: set existing: adopt. It gets ${
+      `If it is yours, for example made by hand before: set ${setting('existing', 'adopt')}. It gets ${
         secretHasPassword ? "the Secret's" : 'a new'
       } password,`,
       'and whatever still uses the old one stops working.',

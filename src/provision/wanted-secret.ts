@@ -1,5 +1,6 @@
 import type { ProvisionRequest } from '../input/request.ts'
 import { Failure } from '../lib/failure.ts'
+import { input } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import type { Login } from '../postgres/session.ts'
 import { isSslMode, sslModes } from '../postgres/sslmode.ts'
@@ -53,7 +54,7 @@ export function applicationLogin(
     throw new Failure(
       'secret-invalid',
       `PGSSLMODE of ${namespace}/${name} is "${oneLine(sslMode, 40)}", which is none of ${sslModes.join(', ')}.`,
-      ['It was set by hand. Put it right, or set input "app-sslmode", which wins over it.'],
+      [`It was set by hand. Put it right, or set ${input('app-sslmode')}, which wins over it.`],
     )
   }
   return {

@@ -31,22 +31,20 @@ export function paint(line: string, stream: NodeJS.WriteStream): string {
 export class Screen implements Sink {
   readonly debugging: boolean
   private readonly stream: NodeJS.WriteStream
-  private readonly worded: (text: string) => string
   private readonly clock: NodeJS.Timeout
   private phase: string | undefined
   private since = 0
 
-  constructor(stream: NodeJS.WriteStream, debugging: boolean, worded: (text: string) => string) {
+  constructor(stream: NodeJS.WriteStream, debugging: boolean) {
     this.stream = stream
     this.debugging = debugging
-    this.worded = worded
     this.clock = setInterval(() => {
       this.draw()
     }, frameMs).unref()
   }
 
   line(text: string): void {
-    this.stream.write(`${this.wiped}${paint(this.worded(text), this.stream)}\n`)
+    this.stream.write(`${this.wiped}${paint(text, this.stream)}\n`)
     this.draw()
   }
 

@@ -9,6 +9,7 @@ import {
   type RightGroup,
 } from '../kubernetes/right.ts'
 import { Failure } from '../lib/failure.ts'
+import { inputs, spoken } from '../lib/spelling.ts'
 import { count, oneLine, sentence } from '../lib/text.ts'
 import { roleManifests } from './manifest.ts'
 import { roleName } from './role-name.ts'
@@ -173,18 +174,18 @@ export function permissionFailure({ identity, rights, missing }: PermissionRepor
   const places = [...byNamespace(missing)].map(
     ([namespace, lacking]) => `${groupRights(lacking).map(phrase).join(', ')} in ${namespace}`,
   )
-  const inputs = new Set(missing.flatMap(({ input }) => (input === undefined ? [] : [`"${input}"`])))
+  const [named, ...more] = new Set(missing.flatMap(({ input }) => (input === undefined ? [] : [input])))
   const doubts =
-    inputs.size === 0
+    named === undefined
       ? []
       : [
           'A misspelt name looks the same, because rights on Secrets are given by name.',
-          `Check ${inputs.size === 1 ? 'input' : 'inputs'} ${sentence([...inputs])} and the namespace against what the administrator sent.`,
+          `Check ${inputs(named, ...more)} and the namespace against what the administrator sent.`,
         ]
   return new Failure(
     'permission-missing',
     `${oneLine(identity.name)} lacks ${missing.length} of ${count(rights.length, 'right')}: ${places.join('; ')}.`,
-    [...doubts, 'Send the administrator the Role below; it is in the job summary too.'],
+    [...doubts, `Send the administrator the Role ${spoken().missingRole}.`],
   )
 }
 

@@ -1,7 +1,7 @@
 import { holdingBack, tally, type GateReport } from '../go-live/finding.ts'
 import { outputs, type OutputName } from '../input/parameters.ts'
 import type { Failure } from '../lib/failure.ts'
-import { formatSeconds, sentence } from '../lib/text.ts'
+import { capitalized, formatSeconds, sentence } from '../lib/text.ts'
 import type { Change } from '../provision/change.ts'
 import type { Effect } from '../provision/effect.ts'
 import type { PermissionReport } from '../rights/permissions.ts'
@@ -104,7 +104,7 @@ export const nothingChanged = 'Nothing was changed.'
 export function standing(outcome: Outcome): string {
   const { changes, doubts, failure } = outcome
   const parts = [
-    ...(changes.length > 0 ? [`${upperFirst(passive(changes))}.`] : []),
+    ...(changes.length > 0 ? [`${capitalized(passive(changes))}.`] : []),
     ...(doubts.length > 0 ? [`Whether ${passive(doubts)} is not known: no answer came.`] : []),
   ]
   const changed = hasChanged(outcome) ? parts.join(' ') : nothingChanged
@@ -132,7 +132,7 @@ function provisionSentence({ changes, application, dryRun, loginUnchecked }: Out
     return `Nothing to do: role, database, grants and Secret are as wanted, ${login}.`
   }
   if (dryRun) return `Dry run for ${application}, nothing was changed: ${passive(changes, 'would be')}.`
-  return `${upperFirst(active(changes))} for ${application}.`
+  return `${capitalized(active(changes))} for ${application}.`
 }
 
 /** Gives what the gate came to, as a sentence. One that holds back for real ends in a failure instead. */
@@ -185,8 +185,4 @@ function byAction(changes: readonly Effect[]): readonly (readonly [Effect['actio
     groups.set(group, (groups.get(group) ?? new Set()).add(noun))
   }
   return [...groups].map(([action, nouns]) => [action, [...nouns]])
-}
-
-function upperFirst(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }

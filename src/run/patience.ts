@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { waitsUntil, type Deadline, type Obstacle } from '../lib/deadline.ts'
 import { Failure } from '../lib/failure.ts'
 import type { Passing } from '../lib/passing.ts'
+import { input } from '../lib/spelling.ts'
 import type { Journal } from './journal.ts'
 
 /** What to do after a look that failed. */
@@ -108,7 +109,7 @@ const triedFor = `The run tried for ${closedMs / 1000} s, and saw no sign of a s
 type Ending = Omit<Passing, 'kind'>
 
 function lasting(ending: Ending): Ending {
-  const more = 'The run waited for that until its time was over. To give it more: input "timeout".'
+  const more = `The run waited for that until its time was over. To give it more: ${input('timeout')}.`
   return { ...ending, hint: [...ending.hint, more] }
 }
 

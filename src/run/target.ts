@@ -5,6 +5,7 @@ import type { Identity } from '../kubernetes/identity.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import { Failure } from '../lib/failure.ts'
 import { switchOf } from '../lib/passing.ts'
+import { input } from '../lib/spelling.ts'
 import { count, oneLine, sentence } from '../lib/text.ts'
 import { underWay } from '../lib/under-way.ts'
 import type { Server } from '../postgres/connection.ts'
@@ -66,8 +67,10 @@ export async function connect(
   if (namespace === undefined) {
     throw new Failure(
       'namespace-missing',
-      `Context "${oneLine(found.context)}" of the kubeconfig names no namespace, and input "app-namespace" is empty.`,
-      ['The application Secret would land in "default", which is never right. Set input "app-namespace".'],
+      `Context "${oneLine(found.context)}" of the kubeconfig names no namespace, and ${input('app-namespace')} is empty.`,
+      [
+        `The application Secret would land in "default", which is never right. Set ${input('app-namespace')}.`,
+      ],
     )
   }
   journal.cluster = { server: found.server, namespace }

@@ -3,6 +3,7 @@ import type { Api } from '../kubernetes/api.ts'
 import { corePath } from '../kubernetes/call.ts'
 import type { SecretObject } from '../kubernetes/objects.ts'
 import { Failure } from '../lib/failure.ts'
+import { inputs } from '../lib/spelling.ts'
 import { count, oneLine, sentence } from '../lib/text.ts'
 import { isSslMode, sslModes, type SslMode } from '../postgres/sslmode.ts'
 import { decodeData } from './secret-data.ts'
@@ -50,7 +51,7 @@ export async function readAccessSecret(
   if (secret === undefined) {
     throw new Failure('access-secret-not-found', `The access Secret ${ref} does not exist.`, [
       'A frequent cause is a misspelt name, or the namespace of the application instead of the database.',
-      'Check inputs "access-secret" and "access-namespace" against what the administrator sent.',
+      `Check ${inputs('access-secret', 'access-namespace')} against what the administrator sent.`,
     ])
   }
   return parseAccessSecret(ref, secret, mask)
@@ -112,7 +113,7 @@ export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask)
       `The access Secret ${ref} cannot be used: ${problems.join('; ')}.`,
       [
         `It needs ${count(required.length, 'key')}: ${sentence(required)}.`,
-        'Check that inputs "access-secret" and "access-namespace" name the access Secret, and ask the administrator to put it right.',
+        `Check that ${inputs('access-secret', 'access-namespace')} name the access Secret, and ask the administrator to put it right.`,
       ],
     )
   }

@@ -1,4 +1,5 @@
 import { Failure } from '../lib/failure.ts'
+import { input, inputs, setting } from '../lib/spelling.ts'
 import { oneLine, sentence } from '../lib/text.ts'
 import {
   applicationKeys,
@@ -72,7 +73,7 @@ export function planSecret(
       `${ref} would need a new ${sentence(needed)}, and ${current.owner} manages this Secret.`,
       [
         'What is written here would be undone there, or the other way round.',
-        'Change the value where the Secret comes from, or give this run a Secret of its own: input "app-secret".',
+        `Change the value where the Secret comes from, or give this run a Secret of its own: ${input('app-secret')}.`,
       ],
     )
   }
@@ -82,7 +83,7 @@ export function planSecret(
       `${ref} would need a new ${sentence(needed)}, and it is immutable.`,
       [
         'An immutable Secret can only be deleted and made anew; its password is lost with it, and a new one is made.',
-        'Give this run a Secret of its own, input "app-secret", or delete this one when its applications allow it.',
+        `Give this run a Secret of its own, ${input('app-secret')}, or delete this one when its applications allow it.`,
       ],
     )
   }
@@ -103,7 +104,7 @@ function namesOther(
   if (keys.length === 1 && keys[0] === 'PGHOST') {
     return new Failure('secret-names-other', message, [
       'A frequent cause is a server that was moved or replaced: applications with this Secret still use the old one.',
-      'If the data has moved too, set PGHOST in the Secret by hand. If not, check inputs "access-secret" and "access-namespace".',
+      `If the data has moved too, set PGHOST in the Secret by hand. If not, check ${inputs('access-secret', 'access-namespace')}.`,
     ])
   }
   const slug = (wanted.values.PGDATABASE ?? '')
@@ -114,7 +115,7 @@ function namesOther(
   return new Failure('secret-names-other', message, [
     'A frequent cause is a second application in this namespace that uses the same name for its Secret.',
     slug === '' || suggestion === current.name
-      ? 'Give this run a Secret of its own: input "app-secret".'
-      : `Give this run a Secret of its own: app-secret: ${suggestion}`,
+      ? `Give this run a Secret of its own: ${input('app-secret')}.`
+      : `Give this run a Secret of its own: ${setting('app-secret', suggestion)}`,
   ])
 }

@@ -63,7 +63,7 @@ const cases: readonly Case[] = [
     title: 'is in template1 (55006)',
     given: fresh,
     other: inTemplate,
-    says: ' is in template1, and no database can be made from it meanwhile',
+    says: ' is in template1, so no database can be made from it now',
     timeoutMs: 11_000,
   },
   {

@@ -152,7 +152,7 @@ describe('in a pipe', () => {
   test('names every wrong option at once, in the words of the command line', async () => {
     const { stdout, code } = await provision('wrong', ['--app-sslmode=required', '--timeout=5'])
     expect(code).toBe(2)
-    expect(stdout).toContain('✗ 2 options are wrong: app-sslmode and timeout.  [input-invalid]')
+    expect(stdout).toContain('✗ 2 options are wrong: --app-sslmode and --timeout.  [input-invalid]')
     expect(stdout).toContain('(did you mean require?)')
   })
 
@@ -287,7 +287,7 @@ describe('rights', () => {
   test('names all that is missing', async () => {
     const { stdout, code } = await runCommand({ sandbox, args: ['rights'] })
     expect(code).toBe(2)
-    expect(stdout).toContain('3 options are wrong: access-secret, access-namespace and app-namespace.')
+    expect(stdout).toContain('3 options are wrong: --access-secret, --access-namespace and --app-namespace.')
   })
 })
 
@@ -314,7 +314,7 @@ describe('go-live', () => {
     expect(stdout).toMatch(
       /^Rights that would make more of it known, .*:\n# Adds to what other applications have/m,
     )
-    expect(stdout).toContain('A Role for the administrator is above that makes more of it known.')
+    expect(stdout).toContain('A Role for the administrator that makes more of it known is above.')
     expect(files['outputs.env']).toMatch(/^PG_APP_USER_GO_LIVE_VERDICT=held-back$/m)
     expect(files['outputs.env']).toMatch(/^PG_APP_USER_CHANGED=false$/m)
   })

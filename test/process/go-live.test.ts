@@ -32,7 +32,7 @@ test('a release is held back: provisioned, reported, and failed', async () => {
     /! app-replicas +unknown: deployments and statefulsets may not be read\n +the same: app-spread and app-resources\n/,
   )
   expect(run.log.match(/only people can do this/g)?.length).toBe(7)
-  expect(run.log).toContain('The summary has a Role for the administrator')
+  expect(run.log).toContain('A Role for the administrator that makes more of it known is in the job summary')
   expect(run.summary).toMatch(/^### ⛔ Release held back: /)
   expect(Object.keys(run.reports).sort()).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
   const annotations = run.commands.filter(({ name }) => name === 'error' || name === 'warning')

@@ -1,3 +1,4 @@
+import { input } from '../../lib/spelling.ts'
 import { count, oneLine, utc } from '../../lib/text.ts'
 import { minuteMs } from '../../lib/units.ts'
 import type { Judgement } from '../finding.ts'
@@ -140,7 +141,7 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
       : outcome(
           'unknown',
           `a row was not archived within ${waited}, when the time of the run was over`,
-          `more time: input "timeout" (${durationWords(rpoMs + 2 * minuteMs)})`,
+          `more time: ${input('timeout')} (${durationWords(rpoMs + 2 * minuteMs)})`,
         )
   }
   const limit = observed.sql.at.getTime() - rpoMs

@@ -5,7 +5,7 @@ export function judgePeople(): Judgement {
   return {
     verdict: 'unknown',
     wanted: 'done, and written down',
-    seen: 'only people can do this, and nobody has vouched for it',
+    seen: 'only people can do this, and no attestation says that it was done',
     remedy: 'do it, and attest',
     evidence: [],
   }

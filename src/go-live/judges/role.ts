@@ -1,4 +1,5 @@
 import type { ParameterName } from '../../input/parameters.ts'
+import { input, spoken } from '../../lib/spelling.ts'
 import { count, oneLine, sentence } from '../../lib/text.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations } from '../observations.ts'
@@ -28,7 +29,7 @@ export function judgeApplicationUser(observed: Observations): Judgement {
       verdict: 'not met',
       wanted,
       seen: `${secretRef} ${secret === undefined ? 'does not exist' : 'holds no PGUSER'}`,
-      remedy: 'provision it: a run without "provision: false"',
+      remedy: `provision it: ${spoken().provisioning}`,
       evidence,
     }
   }
@@ -46,7 +47,7 @@ export function judgeApplicationUser(observed: Observations): Judgement {
       verdict: 'not met',
       wanted,
       seen: `${secretRef} does not let it log in: ${loginRefused}`,
-      remedy: 'a run without "provision: false" puts it right, or says why it cannot',
+      remedy: `${spoken().provisioning} puts it right, or says why it cannot`,
       evidence,
     }
   }
@@ -155,12 +156,12 @@ function anotherNamed(
   secretRef: string,
   named: string,
   looked: string,
-  input: ParameterName,
+  parameter: ParameterName,
 ): Pick<Judgement, 'verdict' | 'seen' | 'remedy'> {
   return {
     verdict: 'unknown',
     seen: `${secretRef} holds "${oneLine(named, 63)}", and "${looked}" was looked at`,
-    remedy: `input "${input}", or another "app-secret"`,
+    remedy: `${input(parameter)}, or another ${spoken().name('app-secret')}`,
   }
 }
 

@@ -75,7 +75,7 @@ export function judgeSupportedVersion(observed: Observations): Judgement {
   return {
     verdict: 'met',
     wanted,
-    seen: `PostgreSQL ${sql.version}, mended until ${end}`,
+    seen: `PostgreSQL ${sql.version}, supported until ${end}`,
     evidence,
     warnings,
   }

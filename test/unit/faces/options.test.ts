@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from '@jest/globals'
 import { exitCodeOf, exitCodes } from '../../../src/faces/exit-code.ts'
-import { answerOf, inOptions, parseCommandLine } from '../../../src/faces/options.ts'
+import { answerOf, parseCommandLine } from '../../../src/faces/options.ts'
 import { Failure, failureCodes } from '../../../src/lib/failure.ts'
 
 function inputsOf(...args: string[]): unknown {
@@ -70,22 +70,6 @@ describe('the command go-live', () => {
       command: 'go-live',
       inputs: { 'go-live-profile': 'premium' },
     })
-  })
-})
-
-describe('a text of the core', () => {
-  test.each([
-    ['Choose one: input "context".', 'Choose one: option --context.'],
-    ['Input "app-secret" "X" is no name', 'Option --app-secret "X" is no name'],
-    [
-      'Check inputs "access-secret" and "access-namespace" against it.',
-      'Check options --access-secret and --access-namespace against it.',
-    ],
-    ['✗ 2 inputs are wrong: a and b.', '✗ 2 options are wrong: a and b.'],
-    ['Run it again with debug logging.', 'Run it again with --verbose.'],
-    ['no "input" at all', 'no "input" at all'],
-  ])('%s', (text, worded) => {
-    expect(inOptions(text)).toBe(worded)
   })
 })
 

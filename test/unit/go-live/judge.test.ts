@@ -755,7 +755,7 @@ const rows: readonly Row[] = [
     'may go on without TLS',
   ],
   ['tls', 'a server without', { sql: { ...sql, tls: false } }, 'not met', 'the server offers no TLS'],
-  ['supported-version', '16', {}, 'met', 'mended until 2028-11-09'],
+  ['supported-version', '16', {}, 'met', 'supported until 2028-11-09'],
   [
     'supported-version',
     '14, ten days too late',
