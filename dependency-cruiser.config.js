@@ -9,7 +9,7 @@ const layers = {
   kubernetes: [],
   postgres: [],
   providers: ['kubernetes'],
-  input: ['postgres'],
+  input: ['postgres', 'secrets'],
   kubeconfig: ['kubernetes', 'input'],
   rights: ['kubernetes'],
   secrets: ['kubernetes', 'postgres'],

@@ -32,6 +32,7 @@ const variable = '\\$\\w+|\\$\\{\\w+\\}'
  */
 const patterns: Partial<Record<Kind, string>> = {
   name: `(?:${label}(?:\\.${label})*|${variable})`,
+  choices: '[a-z, ]+',
   duration: '(?:\\d+h)?(?:\\d+m)?(?:\\d+s)?',
   patterns: '[-\\w.*?/:{}\\[\\],@+ ]*',
 }
@@ -55,7 +56,9 @@ const patternsByName: Partial<Record<ParameterName, string>> = {
  * them, while a variable of a job gives way to one of the project or of whoever starts the pipeline.
  */
 function isConstrained({ kind, name }: NamedParameter): boolean {
-  return ['name', 'choice', 'flag', 'duration', 'patterns'].includes(kind) || name in patternsByName
+  return (
+    ['name', 'choice', 'choices', 'flag', 'duration', 'patterns'].includes(kind) || name in patternsByName
+  )
 }
 
 /** What a component has beside the parameters: nothing that a job could not be given by reopening it, but for these. */
@@ -99,11 +102,11 @@ function componentInput(parameter: NamedParameter): ComponentInput {
   const { name, kind, description, required, options, default: value } = parameter
   if (kind === 'flag') return { description, type: 'boolean', default: value === 'true' }
   const optional = required !== true && value === undefined
-  const pattern = patternsByName[name] ?? patterns[kind] ?? (options ? undefined : singleLine)
+  const pattern = patternsByName[name] ?? patterns[kind] ?? (kind === 'choice' ? undefined : singleLine)
   return {
     description,
     ...(!required && { default: value ?? '' }),
-    ...(options && { options: optional ? ['', ...options] : options }),
+    ...(options && kind === 'choice' && { options: optional ? ['', ...options] : options }),
     ...(pattern !== undefined && { regex: optional ? `^(?:${pattern})?$` : `^${pattern}$` }),
   }
 }

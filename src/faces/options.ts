@@ -60,6 +60,7 @@ const tables: Record<
     has: (name) =>
       ![
         'app-sslmode',
+        'secret-format',
         'database-owner',
         'extensions',
         'connect-roles',
@@ -214,7 +215,7 @@ function optionOf({ name, kind, ...rest }: Parameter): Option {
     .replaceAll('`', '')
   const option = new Option(flags, text).env(variableOf(name))
   if (kind === 'flag') option.preset('true')
-  if (kind === 'list' || kind === 'patterns' || kind === 'fingerprints') {
+  if (kind === 'list' || kind === 'choices' || kind === 'patterns' || kind === 'fingerprints') {
     option.argParser<string>((item, earlier: string | undefined) =>
       earlier === undefined ? item : `${earlier}\n${item}`,
     )
@@ -231,6 +232,7 @@ const placeholders: Record<Exclude<Kind, 'flag'>, string> = {
   list: 'names',
   patterns: 'patterns',
   choice: 'choice',
+  choices: 'choices',
   duration: 'duration',
   pem: 'path',
 }

@@ -1,4 +1,5 @@
 import { sslModes } from '../postgres/sslmode.ts'
+import { formatNames } from '../secrets/formats.ts'
 import { profiles } from './profile.ts'
 import { goLiveModes } from './ref.ts'
 
@@ -12,6 +13,7 @@ export type Kind =
   | 'list'
   | 'patterns'
   | 'choice'
+  | 'choices'
   | 'flag'
   | 'duration'
   | 'pem'
@@ -30,7 +32,7 @@ export interface Parameter {
   readonly description: string
   readonly required?: true
   readonly default?: string
-  /** What a `choice` allows. */
+  /** What a `choice` allows, and what each of `choices` may be. */
   readonly options?: readonly string[]
   /** The faces that do not have it, each with its reason. Where nothing is said, it exists. */
   readonly absent?: Partial<Readonly<Record<Face, string>>>
@@ -108,6 +110,13 @@ export const parameters = [
     options: sslModes,
     description:
       '`PGSSLMODE` of the application Secret, with the meanings of libpq; `no-verify` is for node-postgres. Default: as in the access Secret.',
+  },
+  {
+    name: 'secret-format',
+    kind: 'choices',
+    options: formatNames,
+    description:
+      'Further forms in the application Secret, beside the names of libpq: `url` (`DATABASE_URL`), `jdbc` (`SPRING_DATASOURCE_URL`, `_USERNAME` and `_PASSWORD`), `dotnet` (`ConnectionStrings__Default`). One per line or comma-separated.',
   },
   {
     name: 'ssl-root-cert',

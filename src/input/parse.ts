@@ -5,6 +5,7 @@ import { readRegularFile, UnfitFile } from '../lib/regular-file.ts'
 import { input, spoken } from '../lib/spelling.ts'
 import { capitalized, oneLine, plainFingerprint, sentence } from '../lib/text.ts'
 import type { SslMode } from '../postgres/sslmode.ts'
+import type { FormatName } from '../secrets/formats.ts'
 import { defaultFile, parameters, type Parameter, type ParameterName } from './parameters.ts'
 import type { Profile } from './profile.ts'
 import { decideMode, type GoLiveMode, type ReleaseContext } from './ref.ts'
@@ -48,6 +49,7 @@ export function parseRequest(
     appSecret: values['app-secret'],
     appNamespace: values['app-namespace'],
     appSslMode: values['app-sslmode'],
+    secretFormats: values['secret-format'] ?? [],
     sslRootCert: values['ssl-root-cert'],
     databaseOwner: values['database-owner'],
     extensions: values.extensions ?? [],
@@ -144,6 +146,7 @@ interface Values {
   readonly 'app-secret': string
   readonly 'app-namespace'?: string
   readonly 'app-sslmode'?: SslMode
+  readonly 'secret-format'?: readonly FormatName[]
   readonly 'ssl-root-cert'?: string
   readonly 'database-owner'?: 'admin' | 'app'
   readonly extensions?: readonly string[]
@@ -177,6 +180,8 @@ function parseText(parameter: Parameter, text: string): Parsed {
       return parsePatterns(text)
     case 'choice':
       return parseChoice(text.trim(), parameter.options ?? [])
+    case 'choices':
+      return parseChoices(text, parameter.options ?? [])
     case 'flag':
       return parseChoice(text.trim().toLowerCase(), ['true', 'false'], (word) => word === 'true')
     case 'duration':
@@ -245,6 +250,12 @@ function itemsOf(text: string): string[] {
     .split(/[\n,]/)
     .map((item) => item.trim())
     .filter((item) => item !== '')
+}
+
+function parseChoices(text: string, options: readonly string[]): Parsed {
+  const items = itemsOf(text)
+  const [wrong] = items.map((item) => parseChoice(item, options)).filter((parsed) => 'problem' in parsed)
+  return wrong ?? { value: [...new Set(items)] }
 }
 
 function parseChoice(

@@ -1,4 +1,5 @@
 import type { SslMode } from '../postgres/sslmode.ts'
+import type { FormatName } from '../secrets/formats.ts'
 import type { Profile } from './profile.ts'
 import type { Enforcement } from './ref.ts'
 
@@ -47,6 +48,8 @@ export interface ProvisionRequest extends ClusterRequest {
   readonly appNamespace?: string | undefined
   /** Default: as in the access Secret. */
   readonly appSslMode?: SslMode | undefined
+  /** In which forms the application Secret holds the login, beside the names of libpq. */
+  readonly secretFormats: readonly FormatName[]
   /** PEM of the certificate authority, or `system`. Default: key `ca.crt` of the access Secret. */
   readonly sslRootCert?: string | undefined
   /** Absent where nothing was asked for: `admin` for a database of ours, and as found on an adopted one. */

@@ -15,7 +15,7 @@ import {
   readApplicationSecret,
   type ApplicationSecret,
 } from '../secrets/application-secret.ts'
-import { planSecret, type SecretPlan } from '../secrets/plan-secret.ts'
+import { notesOn, planSecret, type SecretPlan } from '../secrets/plan-secret.ts'
 import { literalPassword } from './change.ts'
 import type { Observed } from './observed.ts'
 import { plan, type Plan } from './plan.ts'
@@ -111,6 +111,7 @@ export class Looker {
     const desired = wantedSecret(request, this.cluster, password ?? this.freshPassword())
     const secretPlan = planSecret(secret, desired)
     if (secretPlan instanceof Failure) throw secretPlan
+    for (const note of notesOn(secretPlan, desired)) journal.note(note)
     const login = applicationLogin(request, this.cluster, secret, secretPlan, desired)
 
     // Without a Secret there is something to do: the lock is taken at once, if nobody has to be asked before.

@@ -33,6 +33,7 @@ export function wantedSecret(request: ProvisionRequest, cluster: Cluster, passwo
       ...(request.appSslMode === undefined ? [] : (['PGSSLMODE'] as const)),
       ...(request.sslRootCert === undefined ? [] : (['ca.crt'] as const)),
     ]),
+    formats: request.secretFormats,
   }
 }
 

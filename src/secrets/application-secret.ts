@@ -3,11 +3,13 @@ import { corePath } from '../kubernetes/call.ts'
 import type { SecretObject } from '../kubernetes/objects.ts'
 import { ownerOf } from '../kubernetes/owner.ts'
 import { Failure } from '../lib/failure.ts'
+import { urlPasswords } from '../lib/text.ts'
+import { formatKeys, withoutCredential, type FormatKey } from './formats.ts'
 import { decodeData } from './secret-data.ts'
 import { credentialChange, lastWrittenOf } from './secret-marks.ts'
 
-/** The keys of an application Secret that are ours; all others are left alone. */
-export const applicationKeys = [
+/** The keys of an application Secret that hold the login in the names of libpq, and what they are read from. */
+const loginKeys = [
   'PGHOST',
   'PGPORT',
   'PGUSER',
@@ -17,6 +19,9 @@ export const applicationKeys = [
   'PGHOST_REPLICA',
   'ca.crt',
 ] as const
+
+/** The keys of an application Secret that can be ours; all others are left alone. */
+export const applicationKeys = [...loginKeys, ...formatKeys] as const
 export type ApplicationKey = (typeof applicationKeys)[number]
 export type ApplicationValues = Readonly<Partial<Record<ApplicationKey, string>>>
 
@@ -62,7 +67,7 @@ export function parseApplicationSecret(
   secret: SecretObject,
   mask: (credential: string) => void,
 ): ApplicationSecret {
-  const { values, problems } = decodeData(secret.data, applicationKeys, mask)
+  const { values, problems } = decodeData(secret.data, loginKeys, mask)
   const unfit = [...values]
     .filter(([key, value]) => key !== 'ca.crt' && /\p{Cc}/u.test(value))
     .map(
@@ -90,8 +95,27 @@ export function parseApplicationSecret(
     resourceVersion: metadata.resourceVersion ?? '',
     immutable: secret.immutable === true,
     ...(owner !== undefined && { owner }),
-    values: Object.fromEntries(values),
+    values: { ...Object.fromEntries(values), ...derivedValues(secret.data, mask) },
     ...(lastWritten !== undefined && { lastWritten }),
     ...(credentialChanged !== undefined && { credentialChanged }),
   }
+}
+
+/** Returns what the keys of further forms hold. They are made of the others, so that one which cannot be read is no fault. */
+function derivedValues(
+  data: SecretObject['data'],
+  mask: (credential: string) => void,
+): Partial<Record<FormatKey, string>> {
+  const derived: Partial<Record<FormatKey, string>> = {}
+  for (const key of formatKeys) {
+    const value = data?.[key]
+    if (value === undefined) continue
+    const text = Buffer.from(value, 'base64').toString()
+    if (!withoutCredential.includes(key)) {
+      mask(text)
+      for (const password of urlPasswords(text)) mask(password)
+    }
+    derived[key] = text
+  }
+  return derived
 }

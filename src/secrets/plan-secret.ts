@@ -1,12 +1,14 @@
 import { Failure } from '../lib/failure.ts'
 import { input, inputs, setting } from '../lib/spelling.ts'
 import { oneLine, sentence } from '../lib/text.ts'
+import { isSslMode } from '../postgres/sslmode.ts'
 import {
   applicationKeys,
   type ApplicationKey,
   type ApplicationSecret,
   type ApplicationValues,
 } from './application-secret.ts'
+import { formatKeys, formats, isFormatKey, type FormatKey, type FormatName } from './formats.ts'
 import { record } from './secret-marks.ts'
 
 /** What an application Secret should hold. */
@@ -17,21 +19,29 @@ export interface WantedSecret {
   readonly values: ApplicationValues
   /** Keys whose value somebody asked for by an input, so that it wins over what was set by hand. */
   readonly explicit: ReadonlySet<ApplicationKey>
+  /** The forms in which it is to hold the login too. */
+  readonly formats: readonly FormatName[]
+}
+
+/** What stays in an application Secret although it is not what is wanted. */
+interface Staying {
+  /** Keys that differ and stay, because somebody set them by hand. */
+  readonly kept: readonly ApplicationKey[]
+  /** Keys that this tool wrote for a form which nobody asks for any more. */
+  readonly left: readonly FormatKey[]
 }
 
 /** What is to be done with an application Secret. */
 export type SecretPlan =
   | { readonly kind: 'create'; readonly values: ApplicationValues }
-  | {
+  | ({
       readonly kind: 'repair'
       /** The keys to write, and nothing else. */
       readonly values: ApplicationValues
       readonly missing: readonly ApplicationKey[]
       readonly replaced: readonly ApplicationKey[]
-      /** Keys that differ and stay, because somebody set them by hand. */
-      readonly kept: readonly ApplicationKey[]
-    }
-  | { readonly kind: 'keep'; readonly kept: readonly ApplicationKey[] }
+    } & Staying)
+  | ({ readonly kind: 'keep' } & Staying)
 
 const optional: readonly ApplicationKey[] = ['PGHOST_REPLICA', 'ca.crt']
 const naming = ['PGUSER', 'PGDATABASE', 'PGHOST'] as const
@@ -44,27 +54,27 @@ export function planSecret(
   current: ApplicationSecret | undefined,
   wanted: WantedSecret,
 ): SecretPlan | Failure {
-  if (current === undefined) return { kind: 'create', values: wanted.values }
+  if (current === undefined) {
+    return { kind: 'create', values: { ...wanted.values, ...derived(wanted.values, wanted.formats) } }
+  }
   const found = current.values
   const others = naming.filter((key) => found[key] !== undefined && found[key] !== wanted.values[key])
   if (others.length > 0) return namesOther(current, wanted, others)
 
-  const keys = applicationKeys.filter((key) => wanted.values[key] !== undefined)
-  const missing = keys.filter((key) => found[key] === undefined)
-  const differing = keys.filter(
-    (key) => key !== 'PGPASSWORD' && found[key] !== undefined && found[key] !== wanted.values[key],
-  )
-  const ours = record(found)
-  const replaced = differing.filter(
-    (key) =>
-      wanted.explicit.has(key) || (ours[key] !== undefined && current.lastWritten?.[key] === ours[key]),
-  )
-  const kept = differing.filter((key) => !replaced.includes(key))
+  const login = differences(current, wanted.values, wanted.explicit)
+  // What is made of the login follows what the Secret will hold, not what was there or what is wanted.
+  const published = { ...wanted.values, ...found, ...only(login.replaced, wanted.values) }
+  const values = { ...wanted.values, ...derived(published, wanted.formats) }
+  const { missing, replaced, kept } = differences(current, values, wanted.explicit)
   const changing = [...missing, ...replaced]
+  const left = formatKeys.filter(
+    (key) =>
+      values[key] === undefined && found[key] !== undefined && current.lastWritten?.[key] !== undefined,
+  )
   // What an application can do without is no reason to quarrel with whoever manages the Secret.
   const needed = changing.filter((key) => replaced.includes(key) || !optional.includes(key))
   const fixed = current.owner !== undefined || current.immutable
-  if (changing.length === 0 || (fixed && needed.length === 0)) return { kind: 'keep', kept }
+  if (changing.length === 0 || (fixed && needed.length === 0)) return { kind: 'keep', kept, left }
 
   const ref = `${current.namespace}/${current.name}`
   if (current.owner !== undefined) {
@@ -87,8 +97,73 @@ export function planSecret(
       ],
     )
   }
-  const values = Object.fromEntries(changing.map((key) => [key, wanted.values[key]])) as ApplicationValues
-  return { kind: 'repair', values, missing, replaced, kept }
+  return { kind: 'repair', values: only(changing, values), missing, replaced, kept, left }
+}
+
+/** Returns what people should know about keys of further forms that stay as they are. */
+export function notesOn(plan: SecretPlan, { namespace, name }: WantedSecret): readonly string[] {
+  if (plan.kind === 'create') return []
+  const ref = `${namespace}/${name}`
+  const foreign = plan.kept.filter(isFormatKey)
+  return [
+    ...(foreign.length > 0
+      ? [
+          `${sentence(foreign)} of ${ref} was not written by this tool, differs from what ${input('secret-format')} asks for, and stays: take it out to have it written`,
+        ]
+      : []),
+    ...(plan.left.length > 0
+      ? [
+          `${sentence(plan.left)} of ${ref} stays, and is not kept up to date: ${input('secret-format')} no longer asks for it`,
+        ]
+      : []),
+  ]
+}
+
+interface Differences {
+  readonly missing: readonly ApplicationKey[]
+  /** Differing, and what this tool last wrote, or asked for by an input. */
+  readonly replaced: readonly ApplicationKey[]
+  /** Differing, and set by hand. */
+  readonly kept: readonly ApplicationKey[]
+}
+
+function differences(
+  { values: found, lastWritten }: ApplicationSecret,
+  wanted: ApplicationValues,
+  explicit: WantedSecret['explicit'],
+): Differences {
+  const keys = applicationKeys.filter((key) => wanted[key] !== undefined)
+  const differing = keys.filter(
+    (key) => key !== 'PGPASSWORD' && found[key] !== undefined && found[key] !== wanted[key],
+  )
+  const ours = record(found)
+  const isOurs = (key: ApplicationKey): boolean =>
+    explicit.has(key) || (ours[key] !== undefined && lastWritten?.[key] === ours[key])
+  return {
+    missing: keys.filter((key) => found[key] === undefined),
+    replaced: differing.filter(isOurs),
+    kept: differing.filter((key) => !isOurs(key)),
+  }
+}
+
+function only(keys: readonly ApplicationKey[], values: ApplicationValues): ApplicationValues {
+  return Object.fromEntries(keys.map((key) => [key, values[key]]))
+}
+
+/** Returns the login in further forms; nothing where the Secret's sslmode is no word, which stops the run anyway. */
+function derived(login: ApplicationValues, names: readonly FormatName[]): ApplicationValues {
+  const { PGHOST = '', PGPORT = '', PGUSER = '', PGPASSWORD = '', PGDATABASE = '', PGSSLMODE = '' } = login
+  if (!isSslMode(PGSSLMODE)) return {}
+  const credential = {
+    host: PGHOST,
+    port: PGPORT,
+    user: PGUSER,
+    password: PGPASSWORD,
+    database: PGDATABASE,
+    sslMode: PGSSLMODE,
+    ca: login['ca.crt'] === undefined ? ('system' as const) : ('mounted' as const),
+  }
+  return Object.assign({}, ...names.map((name) => formats[name].write(credential))) as ApplicationValues
 }
 
 function namesOther(

@@ -1,20 +1,23 @@
 import { createHash } from 'node:crypto'
 import type { Metadata } from '../kubernetes/objects.ts'
 import { manager } from '../kubernetes/owner.ts'
+import { isFormatKey } from './formats.ts'
 
 const lastWrittenAnnotation = 'pg-app-user.elastisys.io/last-written'
 const credentialChangedAnnotation = 'pg-app-user.elastisys.io/credential-changed'
 
-/** Returns what the annotation keeps of values: no password, and a digest for what is long. */
+/** Returns what the annotation keeps of values: no password nor what is made of it, and a digest for what is long. */
 export function record(values: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(values)
       .filter(([key]) => key !== 'PGPASSWORD')
-      .map(([key, value]) => [
-        key,
-        key === 'ca.crt' ? `sha256:${createHash('sha256').update(value).digest('hex')}` : value,
-      ]),
+      .map(([key, value]) => [key, recorded(key, value)]),
   )
+}
+
+function recorded(key: string, value: string): string {
+  if (key === 'ca.crt') return `sha256:${createHash('sha256').update(value).digest('hex')}`
+  return isFormatKey(key) ? 'derived' : value
 }
 
 /**

@@ -230,7 +230,7 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
           immutable: true,
         })
         const found = await read()
-        const wanted = { namespace: shared, name: secret, values, explicit: new Set<never>() }
+        const wanted = { namespace: shared, name: secret, values, explicit: new Set<never>(), formats: [] }
         expect(planSecret(found, { ...wanted, values: { PGUSER: 'shop', PGPORT: '1' } })).toMatchObject({
           code: 'secret-immutable',
         })

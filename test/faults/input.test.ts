@@ -31,6 +31,7 @@ import { runRights } from '../../src/rights/permissions.ts'
 import { readService, resolvePod } from '../../src/route/service.ts'
 import { parseAccessSecret } from '../../src/secrets/access-secret.ts'
 import { parseApplicationSecret } from '../../src/secrets/application-secret.ts'
+import { formatKeys, formatNames } from '../../src/secrets/formats.ts'
 import { planSecret } from '../../src/secrets/plan-secret.ts'
 import { useBench } from '../support/bench.ts'
 import { writtenForms } from '../support/canary.ts'
@@ -128,12 +129,21 @@ describe('anything as', () => {
   test('application Secret', () =>
     check(
       'application Secrets',
-      secretOf(['PGHOST', 'PGPORT', 'PGUSER', 'PGPASSWORD', 'PGDATABASE', 'PGSSLMODE', 'ca.crt']),
+      secretOf([
+        ...['PGHOST', 'PGPORT', 'PGUSER', 'PGPASSWORD', 'PGDATABASE', 'PGSSLMODE', 'ca.crt'],
+        ...formatKeys,
+      ]),
       (secret) =>
         expectNoCrash(() => {
           const found = parseApplicationSecret('a', 'b', secret, masking())
           const values = { PGHOST: 'h', PGUSER: 'u', PGPASSWORD: 'p', PGDATABASE: 'd', PGSSLMODE: 'require' }
-          const plan = planSecret(found, { namespace: 'a', name: 'b', values, explicit: new Set() })
+          const plan = planSecret(found, {
+            namespace: 'a',
+            name: 'b',
+            values,
+            explicit: new Set(),
+            formats: formatNames,
+          })
           if (plan instanceof Failure) expectSound(plan)
         }),
     ))

@@ -108,6 +108,7 @@ export class Bench {
       appUsername: overrides.appDatabase ?? name,
       appSecret: `${name}-secret`,
       appNamespace: this.sandbox.appNamespace,
+      secretFormats: [],
       extensions: [],
       connectRoles: [],
       existing: 'refuse',

@@ -50,6 +50,7 @@ describe('what is not given', () => {
       appSslMode: undefined,
       sslRootCert: undefined,
       databaseOwner: undefined,
+      secretFormats: [],
       extensions: [],
       connectRoles: [],
       existing: 'refuse',

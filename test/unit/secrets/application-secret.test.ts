@@ -7,7 +7,8 @@ import {
   type ApplicationSecret,
   type ApplicationValues,
 } from '../../../src/secrets/application-secret.ts'
-import { planSecret } from '../../../src/secrets/plan-secret.ts'
+import type { FormatName } from '../../../src/secrets/formats.ts'
+import { notesOn, planSecret, type SecretPlan, type WantedSecret } from '../../../src/secrets/plan-secret.ts'
 import { createApplicationSecret, repairApplicationSecret } from '../../../src/secrets/write-secret.ts'
 import { json, serve, type TestServer } from '../kubernetes/server.ts'
 
@@ -140,15 +141,18 @@ describe('planning', () => {
       explicit = [],
       metadata = {},
       immutable = false,
+      formats = [],
     }: {
       wanted?: ApplicationValues
       explicit?: ApplicationKey[]
       metadata?: Metadata
       immutable?: boolean
+      formats?: FormatName[]
     } = {},
   ): ReturnType<typeof planSecret> {
     const current = found && { ...parse(found, metadata), immutable }
     return planSecret(current, {
+      formats,
       namespace: 'shop',
       name: 'app',
       values: { ...values, ...wanted },
@@ -161,11 +165,11 @@ describe('planning', () => {
   })
 
   test('all as wanted, with keys of others: keep', () => {
-    expect(plan({ ...values, OTHER: 'x' })).toEqual({ kind: 'keep', kept: [] })
+    expect(plan({ ...values, OTHER: 'x' })).toEqual({ kind: 'keep', kept: [], left: [] })
   })
 
   test('a password that is there is the truth', () => {
-    expect(plan({ ...values, PGPASSWORD: 'another' })).toEqual({ kind: 'keep', kept: [] })
+    expect(plan({ ...values, PGPASSWORD: 'another' })).toEqual({ kind: 'keep', kept: [], left: [] })
   })
 
   test('missing keys are filled, and nothing else is written', () => {
@@ -176,15 +180,17 @@ describe('planning', () => {
       missing: ['PGPORT', 'PGPASSWORD'],
       replaced: [],
       kept: [],
+      left: [],
     })
   })
 
   test('a value made by hand stays, unless an input asks for another', () => {
     const found = { ...values, PGSSLMODE: 'no-verify' }
-    expect(plan(found)).toEqual({ kind: 'keep', kept: ['PGSSLMODE'] })
+    expect(plan(found)).toEqual({ kind: 'keep', kept: ['PGSSLMODE'], left: [] })
     expect(plan(found, { metadata: written({ PGSSLMODE: 'require' }) })).toEqual({
       kind: 'keep',
       kept: ['PGSSLMODE'],
+      left: [],
     })
     expect(plan(found, { explicit: ['PGSSLMODE'] })).toMatchObject({
       kind: 'repair',
@@ -231,6 +237,103 @@ describe('planning', () => {
   })
 })
 
+describe('further forms', () => {
+  const url = 'postgresql://shop:the-password@pg.db.svc:5432/shop?sslmode=require'
+  const wanted = (formats: FormatName[], changed: ApplicationValues = {}): WantedSecret => ({
+    namespace: 'shop',
+    name: 'app',
+    values: { ...values, ...changed },
+    explicit: new Set(),
+    formats,
+  })
+  const planned = (found: Record<string, string>, want: WantedSecret, record: object = {}): SecretPlan => {
+    const plan = planSecret(parse({ ...values, ...found }, written(record)), want)
+    if (plan instanceof Failure) throw plan
+    return plan
+  }
+
+  test('are written with a new Secret, and filled in where they are asked for later', () => {
+    expect(planSecret(undefined, wanted(['url']))).toEqual({
+      kind: 'create',
+      values: { ...values, DATABASE_URL: url },
+    })
+    expect(planned({}, wanted(['url']))).toMatchObject({ kind: 'repair', values: { DATABASE_URL: url } })
+    expect(planned({ DATABASE_URL: url }, wanted(['url']), { DATABASE_URL: 'derived' })).toMatchObject({
+      kind: 'keep',
+    })
+  })
+
+  test('several stand side by side', () => {
+    const plan = planned({}, wanted(['url', 'jdbc', 'dotnet']))
+    expect(plan).toMatchObject({
+      missing: [
+        'DATABASE_URL',
+        'SPRING_DATASOURCE_URL',
+        'SPRING_DATASOURCE_USERNAME',
+        'SPRING_DATASOURCE_PASSWORD',
+        'ConnectionStrings__Default',
+      ],
+    })
+  })
+
+  test('follow the password that is there, which is the truth, and what is repaired in the same run', () => {
+    expect(planned({ PGPASSWORD: 'of old' }, wanted(['url']))).toMatchObject({
+      values: { DATABASE_URL: url.replace('the-password', 'of%20old') },
+    })
+    const want = wanted(['url'], { PGPORT: '6432' })
+    const record = { PGPORT: '5432', DATABASE_URL: 'derived' }
+    expect(planned({ DATABASE_URL: url }, want, record)).toMatchObject({
+      values: { PGPORT: '6432', DATABASE_URL: url.replace('5432', '6432') },
+    })
+  })
+
+  test('one that this tool wrote and that was changed is drift', () => {
+    const found = { DATABASE_URL: url.replace('the-password', 'another') }
+    expect(planned(found, wanted(['url']), { DATABASE_URL: 'derived' })).toMatchObject({
+      kind: 'repair',
+      values: { DATABASE_URL: url },
+      replaced: ['DATABASE_URL'],
+    })
+  })
+
+  test('one that was there before stays, and is named', () => {
+    const want = wanted(['url'])
+    const plan = planned({ DATABASE_URL: 'mysql://elsewhere' }, want)
+    expect(plan).toEqual({ kind: 'keep', kept: ['DATABASE_URL'], left: [] })
+    expect(notesOn(plan, want)).toEqual([
+      'DATABASE_URL of shop/app was not written by this tool, differs from what input "secret-format" asks for, and stays: take it out to have it written',
+    ])
+  })
+
+  test('one that is no longer asked for stays, and is named; one that never was is not looked at', () => {
+    const want = wanted([])
+    const plan = planned({ DATABASE_URL: url }, want, { DATABASE_URL: 'derived' })
+    expect(plan).toEqual({ kind: 'keep', kept: [], left: ['DATABASE_URL'] })
+    expect(notesOn(plan, want)).toEqual([
+      'DATABASE_URL of shop/app stays, and is not kept up to date: input "secret-format" no longer asks for it',
+    ])
+    const foreign = planned({ DATABASE_URL: 'whatever\n' }, want)
+    expect([foreign, notesOn(foreign, want)]).toEqual([{ kind: 'keep', kept: [], left: [] }, []])
+  })
+
+  test('what holds a credential is masked as it is read, and what holds names is not', () => {
+    const masks: string[] = []
+    parse(
+      {
+        PGUSER: 'shop',
+        DATABASE_URL: 'postgresql://u:p%40ss@h/d',
+        SPRING_DATASOURCE_URL: 'jdbc:postgresql://h/d',
+        SPRING_DATASOURCE_USERNAME: 'shop',
+        SPRING_DATASOURCE_PASSWORD: 'of spring',
+        ConnectionStrings__Default: 'Password=of-dotnet',
+      },
+      {},
+      masks,
+    )
+    expect(masks).toEqual(['postgresql://u:p%40ss@h/d', 'p%40ss', 'p@ss', 'of spring', 'Password=of-dotnet'])
+  })
+})
+
 describe('writing', () => {
   let server: TestServer
   afterEach(() => server.close())
@@ -255,6 +358,20 @@ describe('writing', () => {
     expect(body.metadata.annotations?.['pg-app-user.elastisys.io/last-written']).toMatch(
       /"ca.crt":"sha256:[0-9a-f]{64}"/,
     )
+  })
+
+  test('neither a password nor what is made of it gets into the annotation', async () => {
+    server = await serve((_, response) => {
+      json(response, 201, { metadata: { uid: 'u', resourceVersion: '8' } })
+    })
+    const derived = {
+      DATABASE_URL: 'postgresql://shop:the-password@h/d',
+      SPRING_DATASOURCE_PASSWORD: 'the-password',
+    }
+    await createApplicationSecret(await server.api(), 'shop', 'app', { ...values, ...derived })
+    const { metadata } = JSON.parse(server.requests[0]?.body ?? '') as { metadata: Metadata }
+    expect(JSON.stringify(metadata)).not.toContain('the-password')
+    expect(JSON.stringify(metadata)).toContain('DATABASE_URL')
   })
 
   test('repair: guarded by uid and resourceVersion, the annotation keeps what was written before', async () => {
