@@ -1,7 +1,7 @@
-import pg from 'pg'
 import { oneLine } from '../lib/text.ts'
 import { mayName, readComment, type RoleComment } from './marker.ts'
 import type { Question } from './session.ts'
+import { array, literal, stateOf } from './state-sql.ts'
 
 /** What the admin is and may do. */
 interface AdminState {
@@ -21,18 +21,38 @@ export interface RoleState extends RoleComment {
   readonly dangers: readonly string[]
   /** Whether the admin may change it: from PostgreSQL 16 on that takes ADMIN OPTION. */
   readonly alterable: boolean
-  /** Whether the admin already has the privileges of the role. */
-  readonly held: boolean
   /** Whether its comment is a claim of this tool that nobody can read. */
   readonly unreadable: boolean
   readonly sessions: number
 }
 
+/**
+ * What the admin is to a role. From PostgreSQL 16 on that is three things, before one membership and the admin's own INHERIT
+ * and CREATEROLE.
+ * Source: https://www.postgresql.org/docs/current/sql-grant.html (GRANT on Roles)
+ */
+export interface Membership {
+  /** Whether it has the privileges of the role as it is. */
+  readonly inherits: boolean
+  /** Whether it may act as the role. */
+  readonly settable: boolean
+  /** Whether it may make itself a member. */
+  readonly grantable: boolean
+  /** Whether it would inherit as such a member. */
+  readonly inheritable: boolean
+  /** Whether it made itself a member before: its REVOKE would take that too. */
+  readonly own: boolean
+}
+
 /** The application's database as it was found. */
 export interface DatabaseState {
   readonly owner: string
-  /** Whether the admin may act as the owner, by being it or through membership. */
+  /** Whether the admin has the owner's privileges, by being it or as a member that inherits. */
   readonly adminOwns: boolean
+  /** Whether the admin may act as the owner. */
+  readonly adminActsAsOwner: boolean
+  /** Whether the admin may create schemas and trusted extensions. */
+  readonly adminCreates: boolean
   readonly acceptsConnections: boolean
   readonly publicConnects: boolean
   readonly publicTemporary: boolean
@@ -62,6 +82,8 @@ export interface ServerState {
   readonly backendPid: number
   readonly admin: AdminState
   readonly role: RoleState | undefined
+  /** What the admin is to the application role; to one that is yet to be made, what CREATE ROLE will make of it. */
+  readonly membership: Membership
   readonly database: DatabaseState | undefined
   /** What the database will be like right after it is made; absent where it is there. */
   readonly newDatabase: DatabaseState | undefined
@@ -73,19 +95,6 @@ export interface ServerState {
   readonly unavailableExtensions: readonly string[]
   /** Wanted extensions that only a superuser may create: neither trusted nor on Spilo's list (pgextwlist). */
   readonly untrustedExtensions: readonly string[]
-}
-
-/** What can be seen only from inside the database. */
-export interface InsideState {
-  readonly schemaExists: boolean
-  readonly schemaOwner: string | null
-  /** USAGE and CREATE on schema `public`, for a role that is yet to be made those of everybody; `as owner` where they go with the ownership of the database. */
-  readonly schemaGranted: boolean | 'as owner'
-  /** Whether the admin may give these away, itself or as a member of the application that owns the database. */
-  readonly schemaGrantable: boolean
-  readonly extensions: readonly string[]
-  /** Other roles that own tables, views or sequences here. */
-  readonly otherOwners: readonly string[]
 }
 
 /**
@@ -105,6 +114,11 @@ export interface InsideState {
 const serverSql = (app: string, database: string, connectRoles: string, extensions: string): string => `
 with recursive
   app as (select r.*, r.oid as id from pg_roles r where r.rolname = ${app}),
+  me as (
+    select r.*, r.oid as id, current_setting('server_version_num')::int >= 160000 as options,
+      case when r.rolsuper then '' else coalesce(current_setting('createrole_self_grant', true), '') end as self_grant
+    from pg_roles r where r.rolname = current_user
+  ),
   db as (
     select d.oid as id, d.datdba, o.rolname as owner, coalesce(d.datacl, acldefault('d', d.datdba)) as acl,
       d.datallowconn and d.datconnlimit <> -2 as open
@@ -167,19 +181,36 @@ select json_build_object(
           and coalesce((to_jsonb(m) ->> 'inherit_option')::boolean or (to_jsonb(m) ->> 'set_option')::boolean, true)
         order by 1
       ),
-      'alterable', case when current_setting('server_version_num')::int < 160000
-        then (select rolcreaterole or rolsuper from pg_roles where rolname = current_user)
-        else (select rolsuper or rolcreaterole and pg_has_role(oid, app.id, 'MEMBER WITH ADMIN OPTION')
-              from pg_roles where rolname = current_user) end,
-      'held', pg_has_role(app.id, 'USAGE'),
+      'alterable', (
+        select rolsuper or rolcreaterole and (not options or pg_has_role(id, app.id, 'MEMBER WITH ADMIN OPTION')) from me
+      ),
       'comment', shobj_description(app.id, 'pg_authid'),
       'sessions', (select count(*) from pg_stat_activity where usesysid = app.id)
     ) from app
+  ),
+  'membership', (
+    select json_build_object(
+      'inherits', coalesce(pg_has_role(app.id, 'USAGE'), rolsuper or self_grant ~* '\\minherit\\M'),
+      'settable', coalesce(
+        pg_has_role(app.id, case when options then 'SET' else 'MEMBER' end), rolsuper or self_grant ~* '\\mset\\M'
+      ),
+      'grantable', rolsuper or not options and rolcreaterole and app.super is not true or options and app.id is null
+        or exists (
+          select from pg_auth_members m where m.roleid = app.id and m.admin_option and pg_has_role(m.member, 'USAGE')
+        ),
+      'inheritable', options or rolinherit,
+      'own', case when app.id is null then self_grant <> '' else exists (
+        select from pg_auth_members m
+        where m.roleid = app.id and m.member = me.id and pg_has_role(m.grantor, 'USAGE')
+      ) end
+    ) from me left join (select id, rolsuper as super from app) app on true
   ),
   'database', (
     select json_build_object(
       'owner', owner,
       'adminOwns', pg_has_role(datdba, 'USAGE'),
+      'adminActsAsOwner', pg_has_role(datdba, (select case when options then 'SET' else 'MEMBER' end from me)),
+      'adminCreates', id is null or has_database_privilege(id, 'CREATE'),
       'there', id is not null,
       'acceptsConnections', open,
       'publicConnects', exists (select from privilege where grantee = 0 and kind = 'CONNECT'),
@@ -226,46 +257,6 @@ select json_build_object(
   ) end
 ) as state`
 
-const insideSql = (app: string, admin: string, extensions: string): string => `
-select json_build_object(
-  'schemaExists', exists (select from pg_namespace where nspname = 'public'),
-  'schemaOwner', (select o.rolname from pg_namespace n join pg_roles o on o.oid = n.nspowner where nspname = 'public'),
-  'schemaGranted', coalesce((
-    select case
-      when not (has_schema_privilege(r.oid, n.oid, 'USAGE') and has_schema_privilege(r.oid, n.oid, 'CREATE'))
-        then to_json(false)
-      when (
-        select count(distinct a.privilege_type) = 2 from aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
-        where a.privilege_type in ('USAGE', 'CREATE') and (a.grantee = 0 or pg_has_role(r.oid, a.grantee, 'USAGE')
-          and a.grantee not in (select oid from pg_roles where rolname = 'pg_database_owner'))
-      ) then to_json(true)
-      else to_json('as owner'::text)
-    end
-    from pg_roles r, pg_namespace n where r.rolname = ${app} and n.nspname = 'public'
-  ), (
-    select to_json(count(distinct a.privilege_type) = 2)
-    from pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
-    where n.nspname = 'public' and a.grantee = 0 and a.privilege_type in ('USAGE', 'CREATE')
-  )),
-  'schemaGrantable', coalesce((
-    select bool_or(has_schema_privilege(r.oid, n.oid, 'USAGE WITH GRANT OPTION')
-      and has_schema_privilege(r.oid, n.oid, 'CREATE WITH GRANT OPTION'))
-    from pg_roles r, pg_namespace n, pg_database d
-    where n.nspname = 'public' and d.datname = current_database()
-      and (r.rolname = ${admin} or r.rolname = ${app} and d.datdba = r.oid)
-  ), false),
-  'extensions', array(select extname from pg_extension where extname = any (${extensions})),
-  'otherOwners', array(
-    select distinct o.rolname
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles o on o.oid = c.relowner
-    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and o.rolname <> ${app}
-      and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
-      and not exists (select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass
-                      and d.deptype = 'e')
-    order by 1
-  )
-) as state`
-
 interface RawServerState extends Omit<ServerState, 'role' | 'database' | 'newDatabase' | 'claims'> {
   readonly role: (Omit<RoleState, keyof RoleComment | 'unreadable'> & { comment: string | null }) | null
   readonly database: DatabaseState & { readonly there: boolean }
@@ -309,29 +300,4 @@ function roleOf({ comment, ...role }: NonNullable<RawServerState['role']>): Role
   return said === 'unreadable'
     ? { ...role, marker: undefined, note: undefined, kept: {}, unreadable: true }
     : { ...role, ...said, unreadable: false }
-}
-
-/** Asks for what a session inside the application's database sees; the session may be the admin's or the application's. */
-export function aboutInside(wanted: {
-  readonly username: string
-  readonly admin: string
-  readonly extensions: readonly string[]
-}): Question<InsideState> {
-  return {
-    sql: insideSql(literal(wanted.username), literal(wanted.admin), array(wanted.extensions)),
-    answer: (rows) => stateOf(rows) as InsideState,
-  }
-}
-
-function literal(text: string): string {
-  return `${pg.escapeLiteral(text)}::text`
-}
-
-function array(texts: readonly string[]): string {
-  return `array[${texts.map(literal).join(', ')}]::text[]`
-}
-
-function stateOf([row]: readonly pg.QueryResultRow[]): unknown {
-  if (row === undefined) throw new Error('a select without a from gives one row')
-  return row['state']
 }

@@ -190,7 +190,7 @@ async function putSchemaRight(
   const change = only(look, 'grant-schema')
   if (change === undefined) return
   const changed = await make([change], look, run, (decisive) =>
-    grantSchema(entered(session), change, server, wanted, decisive),
+    grantSchema(entered(session), change, server, look.observed.inside, wanted, decisive),
   )
   if (!changed) return
   const grants = [...changesOf('grants', plan.changes).filter(({ kind }) => kind !== 'set-owner'), change]
@@ -206,7 +206,7 @@ async function finishRole(look: Look, session: Session | undefined, run: Run): P
   // Made by this very run, in a look that was lost: nobody has the password that it had.
   const fresh = journal.hasChanged('role', 'created')
   deadline.enter('the role')
-  if (change.kind === 'set-password') await rehearse(entered(session), wanted)
+  if (change.kind === 'set-password') await rehearse(entered(session), server, wanted)
   await make([change], look, run, (decisive) =>
     changeRole(admin, change, wanted, login.password, journal.mask, decisive),
   )

@@ -211,16 +211,13 @@ const definitions: { readonly [Kind in Change['kind']]: Definition<Kind> } = {
       line: `owner changed to ${to}`,
       done: `given to ${to}`,
     }),
-    sql: ({ toApplication }, { database, username }) =>
+    // What the one before had goes to the new one: it is given back by that one.
+    sql: ({ to, toApplication }, { database, username, admin }) => [
+      `ALTER DATABASE ${identifier(database)} OWNER TO ${identifier(to)}`,
       toApplication
-        ? [
-            `ALTER DATABASE ${identifier(database)} OWNER TO ${identifier(username)}`,
-            `GRANT CONNECT ON DATABASE ${identifier(database)} TO CURRENT_USER`,
-          ]
-        : [
-            `ALTER DATABASE ${identifier(database)} OWNER TO CURRENT_USER`,
-            `GRANT ALL ON DATABASE ${identifier(database)} TO ${identifier(username)}`,
-          ],
+        ? `GRANT CONNECT ON DATABASE ${identifier(database)} TO ${identifier(admin)}`
+        : `GRANT ALL ON DATABASE ${identifier(database)} TO ${identifier(username)}`,
+    ],
   },
   'grant-schema': {
     stage: 'schema',

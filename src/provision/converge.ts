@@ -7,8 +7,10 @@ import { isSetReadOnly } from '../postgres/read-only.ts'
 import { scramVerifier } from '../postgres/scram.ts'
 import { noticeOurEnd, sqlState, type Session } from '../postgres/session.ts'
 import { endsSession } from '../postgres/severity.ts'
-import { aboutInside, aboutServer, type ServerState } from '../postgres/state.ts'
-import { changesOf, statementsOf, type ChangeOf } from './change.ts'
+import { aboutInside, type InsideState } from '../postgres/inside.ts'
+import { aboutServer, type ServerState } from '../postgres/state.ts'
+import { actAsApplication, actAsOwner, around, inherit, mayAct, type Around } from './borrow.ts'
+import { changesOf, statementsOf, type Change, type ChangeOf } from './change.ts'
 import { decideGrants, type Plan } from './plan.ts'
 import { commandsOf, ineffective, schemaRefused } from './refusals.ts'
 import type { Wanted } from './wanted.ts'
@@ -76,16 +78,8 @@ export async function changeGrants(
   wanted: Wanted,
   decisive: () => void,
 ): Promise<ServerState> {
-  const grants = changesOf('grants', changes)
-  const throughApplication =
-    grants.some(({ kind }) => kind === 'set-owner') || server.database?.owner === wanted.username
+  const statements = statementsOfGrants(changesOf('grants', changes), server, wanted)
   const question = aboutServer(wanted)
-  const statements = asOwner(
-    throughApplication,
-    server,
-    wanted,
-    grants.flatMap((change) => statementsOf(change, wanted)),
-  )
   return await session.transaction(
     [...statements, question.sql],
     (rows) => {
@@ -102,6 +96,39 @@ export async function changeGrants(
   )
 }
 
+/** Returns the statements of grants and a new owner, each as whoever may run it: the owner before, or the one after. */
+function statementsOfGrants(
+  changes: readonly Change[],
+  server: ServerState,
+  wanted: Wanted,
+): readonly string[] {
+  const handover = changes.find((change) => change.kind === 'set-owner')
+  const grants = changes.filter((change) => change !== handover)
+  const given = grants.flatMap((change) => statementsOf(change, wanted))
+  if (handover === undefined) return around(planned(actAsOwner(server, wanted)), given)
+  const [handOver = '', ...later] = statementsOf(handover, wanted)
+  if (!handover.toApplication) {
+    const borrowed = server.database?.owner === wanted.username ? planned(inherit(server, wanted)) : none
+    return around(borrowed, [...given, handOver, ...later])
+  }
+  const acting = { ...server, membership: { ...server.membership, settable: true } }
+  return [
+    ...given,
+    ...around(planned(mayAct(server, wanted)), [
+      handOver,
+      ...around(planned(actAsApplication(acting, wanted)), later),
+    ]),
+  ]
+}
+
+const none: Around = { before: [], after: [] }
+
+/** @throws Error for a change that the plan should have refused */
+function planned(borrowed: Around | undefined): Around {
+  if (borrowed === undefined) throw new Error('a plan has no change that the admin cannot make')
+  return borrowed
+}
+
 /**
  * Gives the application its rights on schema `public` (PostgreSQL 15 took CREATE away from PUBLIC), in one transaction in
  * a session inside the database, of which nothing stays if they did not come to be.
@@ -113,15 +140,16 @@ export async function grantSchema(
   session: Session,
   change: ChangeOf<'grant-schema'>,
   server: ServerState,
+  { schemaGrantors }: InsideState,
   wanted: Wanted,
   decisive: () => void,
 ): Promise<boolean> {
   const question = aboutInside(wanted)
   const privileges = `select nspacl::text as privileges from pg_namespace where nspname = 'public'`
   const came = `select 1 / (state ->> 'schemaGranted' = 'true')::int from (${question.sql}) now`
-  const owned = server.database?.owner === wanted.username
+  const borrowed = schemaGrantors.admin ? none : (actAsOwner(server, wanted) ?? none)
   try {
-    const statements = asOwner(owned, server, wanted, statementsOf(change, wanted))
+    const statements = around(borrowed, statementsOf(change, wanted))
     const rows = await session.script([privileges, noticeOurEnd, ...statements, came, privileges], decisive)
     return rows[0]?.[0]?.['privileges'] !== rows.at(-1)?.[0]?.['privileges']
   } catch (error) {
@@ -129,7 +157,7 @@ export async function grantSchema(
     // with a mere warning, and the last statement divides by zero.
     if (!['42501', '3F000', '22012'].includes(sqlState(error) ?? '')) throw error
     const now = await session.ask(question).catch(() => undefined)
-    throw now === undefined ? error : schemaRefused(now, wanted, error)
+    throw now === undefined ? error : schemaRefused(now, server, wanted, error)
   }
 }
 
@@ -146,12 +174,12 @@ export async function createExtension(
   decisive: () => void,
 ): Promise<void> {
   const { extension } = change
-  const owned = server.database?.owner === wanted.username
+  const borrowed = server.database?.adminCreates === false ? planned(actAsOwner(server, wanted)) : none
   try {
     await unlessMade(
       'extension',
       session.transaction(
-        [noticeOurEnd, ...asOwner(owned, server, wanted, statementsOf(change, wanted))],
+        [noticeOurEnd, ...around(borrowed, statementsOf(change, wanted))],
         () => undefined,
         decisive,
       ),
@@ -200,8 +228,10 @@ export async function createExtension(
  *
  * @throws Failure `grant-ineffective`
  */
-export async function rehearse(session: Session, wanted: Wanted): Promise<void> {
-  const application = identifier(wanted.username)
+export async function rehearse(session: Session, server: ServerState, wanted: Wanted): Promise<void> {
+  const borrowed = actAsApplication(server, wanted)
+  // An admin that may set the password and cannot act as the role finds out by the proof.
+  if (borrowed === undefined) return
   // The role's own setting does not come with SET ROLE. The one for this database wins over the one for all.
   const setting = `select set_config('transaction_read_only', 'on', true) from (
     select substring(c from '=(.*)') as value
@@ -210,24 +240,5 @@ export async function rehearse(session: Session, wanted: Wanted): Promise<void> 
       and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
     order by s.setdatabase desc limit 1
   ) own where value::boolean`
-  await proveWork(session, wanted.database, [
-    `GRANT ${application} TO CURRENT_USER`,
-    `SET LOCAL ROLE ${application}`,
-    setting,
-  ])
-}
-
-/**
- * Gives statements that are run as a member of the application role where that role owns the database: only an owner can
- * grant on it or hand it over. A plain GRANT is what works on PostgreSQL 13 to 18 alike.
- */
-function asOwner(
-  needed: boolean,
-  server: ServerState,
-  wanted: Wanted,
-  statements: readonly string[],
-): readonly string[] {
-  if (!needed || server.role?.held === true || statements.length === 0) return statements
-  const application = identifier(wanted.username)
-  return [`GRANT ${application} TO CURRENT_USER`, ...statements, `REVOKE ${application} FROM CURRENT_USER`]
+  await proveWork(session, wanted.database, [...borrowed.before, setting])
 }

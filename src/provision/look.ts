@@ -1,13 +1,15 @@
 import { generate } from 'generate-password'
 import type { ProvisionRequest } from '../input/request.ts'
-import { Failure } from '../lib/failure.ts'
+import { Failure, type FailureCode } from '../lib/failure.ts'
 import { poolerFailure } from '../postgres/failure.ts'
 import { lockScript, tryLock, type Lock } from '../postgres/lock.ts'
 import { doubtAbout, unproven, weigh } from '../postgres/login.ts'
 import { isAmbiguous } from '../postgres/scram.ts'
 import type { Attempt, Login, Session } from '../postgres/session.ts'
 import type { Sessions } from '../postgres/sessions.ts'
-import { aboutInside, aboutServer, type InsideState, type ServerState } from '../postgres/state.ts'
+import { aboutInside, type InsideState } from '../postgres/inside.ts'
+import { aboutServer, type ServerState } from '../postgres/state.ts'
+import { underWay } from '../lib/under-way.ts'
 import { stopwatch, type Journal, type Stopwatch } from '../run/journal.ts'
 import type { Cluster } from '../run/target.ts'
 import {
@@ -37,7 +39,7 @@ export interface Look {
   readonly login: Login
   /** What came of that login. */
   readonly attempt: Attempt
-  readonly observed: Observed
+  readonly observed: Required<Observed>
   readonly plan: Plan
   /** There if this look was taken under the lock. */
   readonly lock: Lock<ServerState> | undefined
@@ -114,7 +116,8 @@ export class Looker {
     for (const note of notesOn(secretPlan, desired)) journal.note(note)
     const login = applicationLogin(request, this.cluster, secret, secretPlan, desired)
 
-    // Without a Secret there is something to do: the lock is taken at once, if nobody has to be asked before.
+    // Without a Secret there is hardly a database, and something to do: the lock is taken at once, if nobody has to be asked.
+    const template = secret === undefined ? underWay(this.insideTemplate()) : undefined
     const certain = secret === undefined && !request.dryRun && journal.reporter.confirm === undefined
     const both = await this.logInBoth(login, lock ?? (certain ? 'try' : 'none'))
     const { session, server, attempt, inside, seconds } = both
@@ -142,7 +145,7 @@ export class Looker {
     }
     // What forbids the run is found before anybody looks inside.
     this.plan(known)
-    const observed = { ...known, inside: inside ?? (await this.inside(server)) }
+    const observed = { ...known, inside: inside ?? (await this.inside(server, template)) }
     return {
       secret,
       secretPlan,
@@ -256,33 +259,30 @@ export class Looker {
     return weigh(attempt, literal, true) === 'proven'
   }
 
-  /** A database that is yet to be made will be a copy of template1, extensions included. */
-  private async inside(server: ServerState): Promise<InsideState> {
-    const { sessions, wanted } = this
-    const question = aboutInside(wanted)
-    const first = [question.sql]
+  private async inside(
+    server: ServerState,
+    template: Promise<InsideState | undefined> | undefined,
+  ): Promise<InsideState> {
+    const question = aboutInside(this.wanted)
     if (server.database !== undefined) {
-      const session = await sessions.asAdmin(wanted.database, { first })
+      const session = await this.sessions.asAdmin(this.wanted.database, { first: [question.sql] })
       return await session.ask(question)
     }
-    const blank = {
-      schemaExists: true,
-      schemaOwner: null,
-      schemaGranted: false,
-      schemaGrantable: true,
-      extensions: [],
-      otherOwners: [],
-    }
-    // Without extensions the GRANT itself tells whether anything is missing; a dry run has to look.
-    const told = server.versionNumber >= createTakenFrom && !this.request.dryRun
-    if (wanted.extensions.length === 0 && told) return blank
-    const template = await sessions.asAdmin('template1', { first }).catch(unlessDenied)
-    // A database can be made from a template1 that is closed to the admin: it is taken for one as PostgreSQL ships it.
-    if (template === undefined) return { ...blank, schemaGranted: server.versionNumber < createTakenFrom }
-    const { extensions, schemaGranted } = await template.ask(question)
+    const seen = await (template ?? this.insideTemplate())
+    return seen === undefined ? asShipped(server) : { ...seen, otherOwners: [] }
+  }
+
+  /**
+   * Looks into template1, of which a database that is yet to be made will be a copy. A database can be made from one that is
+   * closed to the admin, of which nothing is known then.
+   */
+  private async insideTemplate(): Promise<InsideState | undefined> {
+    const question = aboutInside(this.wanted)
+    const session = await this.sessions.asAdmin('template1', { first: [question.sql] }).catch(unlessRefused)
+    const seen = await session?.ask(question)
     // Left at once: CREATE DATABASE wants template1 for itself.
-    await sessions.end(template)
-    return { ...blank, extensions, schemaGranted }
+    void this.sessions.end(session)
+    return seen
   }
 
   private freshPassword(): string {
@@ -292,9 +292,31 @@ export class Looker {
   }
 }
 
-/** @throws whatever it is, but for CONNECT that the admin does not have */
-function unlessDenied(error: unknown): undefined {
-  if (!(error instanceof Failure && error.code === 'connect-denied')) throw error
+/** Returns what is inside of a template1 that is as PostgreSQL ships it. */
+function asShipped({ versionNumber }: ServerState): InsideState {
+  const owned = versionNumber >= createTakenFrom
+  return {
+    schemaExists: true,
+    schemaOwner: owned ? 'pg_database_owner' : null,
+    schemaGranted: !owned,
+    schemaGrantors: { admin: false, application: false, owner: owned },
+    extensions: [],
+    otherOwners: [],
+  }
+}
+
+/** What the server may say against a login in one database alone. */
+const refusals: readonly FailureCode[] = [
+  'connect-denied',
+  'login-refused',
+  'database-closed',
+  'connection-limit',
+  'postgres-error',
+]
+
+/** @throws whatever it is, but for a refusal by the server */
+function unlessRefused(error: unknown): undefined {
+  if (!(error instanceof Failure && refusals.includes(error.code))) throw error
 }
 
 /** Says whether there is nothing to do. */

@@ -1,5 +1,6 @@
 import type { Evidence } from '../postgres/login.ts'
-import type { InsideState, ServerState } from '../postgres/state.ts'
+import type { InsideState } from '../postgres/inside.ts'
+import type { ServerState } from '../postgres/state.ts'
 import type { ApplicationKey } from '../secrets/application-secret.ts'
 
 /** Everything that was found, from which alone is decided what to do. It holds no credential. */

@@ -128,7 +128,7 @@ export function databaseIsOurs(observed: Observed, wanted: Wanted): boolean {
     if (unchanged) return true
     // Granted already: it was ours, and a new admin or a move has changed its owner since. No reason to stop a pipeline.
     if (adopt || database.granted) return false
-    throw foreignOwner(server, wanted, 'It was to be made by this tool, and has another owner now.')
+    throw foreignOwner(server, wanted)
   }
   if (adopt) return false
   // Without the role nothing of it is left on the server; then it has to look as runs leave a database.

@@ -1,15 +1,23 @@
-import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
 import { input, setting, spoken } from '../lib/spelling.ts'
 import { sentence } from '../lib/text.ts'
-import type { DatabaseState, InsideState, ServerState } from '../postgres/state.ts'
-import type { Change } from './change.ts'
+import type { InsideState } from '../postgres/inside.ts'
+import type { DatabaseState, ServerState } from '../postgres/state.ts'
+import { actAsOwner, inherit, mayAct } from './borrow.ts'
+import type { Change, ChangeOf } from './change.ts'
 import type { Observed } from './observed.ts'
 import { databaseIsOurs, decideComment, decideRole, refuseClaimed } from './ownership.ts'
-import { adminLacks, commandsOf, foreignOwner, notAlterable, quoted, schemaRefused } from './refusals.ts'
+import {
+  adminLacks,
+  foreignOwner,
+  notInheriting,
+  notMember,
+  quoted,
+  schemaRefused,
+  mayNotCreate,
+  untrusted,
+} from './refusals.ts'
 import type { Wanted } from './wanted.ts'
-
-const identifier = pg.escapeIdentifier
 
 /** What a run is going to do: the list that is shown, agreed to, made, and told. */
 export interface Plan {
@@ -86,7 +94,7 @@ export function decideGrants(
   ours: boolean,
   notes: string[],
 ): readonly Change[] {
-  const { admin, role } = server
+  const { admin } = server
   const database = databaseOf(server)
   const owner =
     database.owner === wanted.username ? 'app' : database.owner === admin.name ? 'admin' : undefined
@@ -117,25 +125,27 @@ export function decideGrants(
     ...(ours && open.length > 0 ? [{ kind: 'revoke-public', privileges: open } as const] : []),
   ]
   if (grants.length === 0 && newOwner === undefined) return []
-  if (owner === undefined && !database.adminOwns) {
-    throw foreignOwner(
-      server,
-      wanted,
-      `The admin "${admin.name}" can grant nothing on it. Its owner can:`,
-      ...commandsOf(
-        grants.filter(({ kind }) => kind !== 'revoke-public'),
-        wanted,
-      ).map((command) => `  ${command}`),
-    )
+  const handover = newOwner && handoverTo(newOwner, database, wanted)
+  const changes = [...grants, ...(handover === undefined ? [] : [handover])]
+  const mayGrant = handover === undefined ? actAsOwner(server, wanted) !== undefined : true
+  if (owner === undefined && !(mayGrant && (handover === undefined || database.adminOwns))) {
+    throw foreignOwner(server, wanted, changes)
   }
-  if ((owner === 'app' || newOwner === 'app') && role !== undefined && !role.held && !role.alterable) {
-    throw notAlterable(server, wanted)
-  }
-  if (newOwner === undefined) return grants
+  if (!mayGrant) throw notMember(server, wanted)
+  if (handover === undefined) return grants
   if (!admin.createDatabase) throw adminLacks(server, 'CREATEDB')
+  if (handover.toApplication && mayAct(server, wanted) === undefined) throw notMember(server, wanted)
+  if (owner === 'app' && inherit(server, wanted) === undefined) throw notInheriting(server, wanted, changes)
+  return changes
+}
+
+function handoverTo(
+  newOwner: 'admin' | 'app',
+  { owner: from }: DatabaseState,
+  { username, admin }: Wanted,
+): ChangeOf<'set-owner'> {
   const toApplication = newOwner === 'app'
-  const to = toApplication ? wanted.username : admin.name
-  return [...grants, { kind: 'set-owner', from: database.owner, to, toApplication }]
+  return { kind: 'set-owner', from, to: toApplication ? username : admin, toApplication }
 }
 
 /** Returns the database as it is, or as it will be right after it is made. */
@@ -170,27 +180,15 @@ function decideInside(
       ],
     )
   }
-  const untrusted = missing.filter((extension) => server.untrustedExtensions.includes(extension))
-  if (untrusted.length > 0) {
-    throw new Failure(
-      'extension-not-trusted',
-      `Extension ${sentence(untrusted.map(quoted))} is not trusted: only a superuser may create it (42501).`,
-      [
-        ...(server.database === undefined
-          ? [
-              `Leave it out of ${input('extensions')} for now, so that the database gets made. Then let a superuser run in it:`,
-            ]
-          : [`Ask the administrator to let a superuser run in database "${wanted.database}":`]),
-        ...untrusted.map((extension) => `  CREATE EXTENSION ${identifier(extension)} SCHEMA public;`),
-      ],
-    )
-  }
+  const closed = missing.filter((extension) => server.untrustedExtensions.includes(extension))
+  if (closed.length > 0) throw untrusted(closed, server, wanted)
+  const creates = server.database?.adminCreates !== false || actAsOwner(server, wanted) !== undefined
+  if (missing.length > 0 && !creates) throw mayNotCreate(missing, server, wanted)
   // Rights that come with the ownership alone would be lost with it: they are granted wherever that is possible.
   const { role } = server
-  const borrowable = role === undefined || role.held || role.alterable
-  const granted = inside.schemaGranted === 'as owner' ? !borrowable : inside.schemaGranted
-  const known = server.database !== undefined && !grants.some(({ kind }) => kind === 'set-owner')
-  if (known && !granted && !inside.schemaGrantable) throw schemaRefused(inside, wanted)
+  const grantable = mayGrantSchema(inside, server, wanted, grants)
+  const granted = inside.schemaGranted === 'as owner' ? !grantable : inside.schemaGranted
+  if (!granted && !grantable) throw schemaRefused(inside, server, wanted)
   if (server.database !== undefined && role === undefined && inside.otherOwners.length > 0) {
     notes.push(
       `${sentence(inside.otherOwners)} own tables in database ${wanted.database}: a role that is made anew does not own what its namesake did`,
@@ -200,4 +198,21 @@ function decideInside(
     extensions: missing.map((extension) => ({ kind: 'create-extension', extension })),
     schema: granted ? [] : [{ kind: 'grant-schema' }],
   }
+}
+
+/** Says whether the rights on schema `public` can be given once the database has the owner that it is to have. */
+function mayGrantSchema(
+  { schemaGrantors }: InsideState,
+  server: ServerState,
+  wanted: Wanted,
+  grants: readonly Change[],
+): boolean {
+  const handover = grants.find((change) => change.kind === 'set-owner')
+  const owner = handover?.to ?? databaseOf(server).owner
+  const acts = handover === undefined ? actAsOwner(server, wanted) !== undefined : true
+  return (
+    schemaGrantors.admin ||
+    (schemaGrantors.owner && acts) ||
+    (schemaGrantors.application && acts && owner === wanted.username)
+  )
 }

@@ -3,28 +3,60 @@ import { Failure } from '../lib/failure.ts'
 import { setting } from '../lib/spelling.ts'
 import { count, sentence } from '../lib/text.ts'
 import type { Marker } from '../postgres/marker.ts'
-import type { Claim, InsideState, RoleState, ServerState } from '../postgres/state.ts'
+import type { InsideState } from '../postgres/inside.ts'
+import type { Claim, RoleState, ServerState } from '../postgres/state.ts'
 import { statementsOf, type Change } from './change.ts'
 import type { Wanted } from './wanted.ts'
 
 const identifier = pg.escapeIdentifier
 
 /** Returns the error for an application that cannot be given its rights on schema `public`. */
-export function schemaRefused(seen: InsideState, wanted: Wanted, cause?: unknown): Failure {
+export function schemaRefused(
+  seen: InsideState,
+  server: ServerState,
+  wanted: Wanted,
+  cause?: unknown,
+): Failure {
   const commands = commandsOf([{ kind: 'grant-schema' }], wanted)
+  const rights = `the rights of "${wanted.username}" on schema public`
+  if (server.database === undefined) return templateRefused(rights, seen, server, wanted)
+  const { owner } = server.database
   return seen.schemaExists
     ? ineffective(
-        `the rights of "${wanted.username}" on schema public of database "${wanted.database}"`,
-        `Its owner "${seen.schemaOwner ?? ''}" or a superuser can run in that database:`,
+        `${rights} of database "${wanted.database}"`,
+        `${ownerOfSchema(seen, owner)} or a superuser can run in that database:`,
         commands,
         cause,
       )
     : ineffective(
-        `the rights of "${wanted.username}" on schema public, which database "${wanted.database}" does not have`,
-        'Whoever owns the database can run in it:',
+        `${rights}, which database "${wanted.database}" does not have`,
+        `Its owner "${owner}" or a superuser can run in it:`,
         ['CREATE SCHEMA public;', ...commands],
         cause,
       )
+}
+
+/** The role pg_database_owner is nobody: it stands for the owner of the database. */
+function ownerOfSchema({ schemaOwner }: InsideState, owner: string): string {
+  return schemaOwner === 'pg_database_owner'
+    ? `The owner of the database, "${owner}",`
+    : `Its owner "${schemaOwner ?? ''}"`
+}
+
+/** Returns the error for a database that is not made, because nothing could be granted in it. */
+function templateRefused(rights: string, seen: InsideState, { admin }: ServerState, wanted: Wanted): Failure {
+  return new Failure(
+    'grant-ineffective',
+    `The admin could not give ${rights} of database "${wanted.database}", which would be a copy of template1.`,
+    [
+      seen.schemaExists
+        ? `In template1 schema public belongs to "${seen.schemaOwner ?? ''}", and "${admin.name}" may not give its rights away. A frequent cause is a hardened template.`
+        : 'Template1 has no schema public. A frequent cause is a hardened template.',
+      'A superuser can run in database template1, for this database and all that are made later:',
+      ...(seen.schemaExists ? [] : ['  CREATE SCHEMA public;']),
+      `  GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(admin.name)} WITH GRANT OPTION;`,
+    ],
+  )
 }
 
 /** Returns the statements of changes, for somebody who may make them. */
@@ -159,16 +191,96 @@ export function privileged(role: RoleState, wanted: Wanted): Failure {
 
 /** Returns the error for a role that the admin may not change. */
 export function notAlterable(server: ServerState, wanted: Wanted): Failure {
-  const { admin } = server
+  const { admin, role } = server
   if (!admin.createRole) return adminLacks(server, 'CREATEROLE')
-  return new Failure(
-    'admin-option-missing',
+  return withoutAdminOption(
     `The admin "${admin.name}" may not change role "${wanted.username}": it has no ADMIN OPTION on it.`,
+    role,
+    server,
+    wanted,
+  )
+}
+
+/** Returns the error for a role that the admin may not act as. */
+export function notMember(server: ServerState, wanted: Wanted): Failure {
+  const { admin, role, versionNumber } = server
+  if (versionNumber < 160_000 && !admin.createRole) return adminLacks(server, 'CREATEROLE')
+  return withoutAdminOption(
+    `The admin "${admin.name}" may not act as role "${wanted.username}": it has no ADMIN OPTION on it.`,
+    role,
+    server,
+    wanted,
+  )
+}
+
+function withoutAdminOption(
+  message: string,
+  role: RoleState | undefined,
+  { admin }: ServerState,
+  wanted: Wanted,
+): Failure {
+  const ours = role?.marker?.secret === wanted.secret
+  return new Failure('admin-option-missing', message, [
+    'From PostgreSQL 16 on, CREATEROLE reaches only roles on which the admin has ADMIN OPTION.',
+    ...(ours
+      ? [
+          'Its comment says that this tool made or adopted it. What takes ADMIN OPTION away is an upgrade from PostgreSQL 15 or older, which knew none,',
+          `another admin in the access Secret, or an operator that looks after memberships: with CloudNativePG, list "${wanted.username}" under inRoles of the managed role "${admin.name}".`,
+        ]
+      : ['It is given to whoever creates a role; another admin or a superuser created this one.']),
+    'A superuser can run:',
+    `  GRANT ${identifier(wanted.username)} TO ${identifier(admin.name)} WITH ADMIN OPTION;`,
+  ])
+}
+
+/** Returns the error for an admin that does not inherit, where only that gives it the database of the application. */
+export function notInheriting(server: ServerState, wanted: Wanted, changes: readonly Change[]): Failure {
+  const { admin, membership } = server
+  if (!membership.grantable) return notMember(server, wanted)
+  return new Failure(
+    'admin-rights-missing',
+    `The admin "${admin.name}" is NOINHERIT, so it cannot take database "${wanted.database}" over from "${wanted.username}".`,
     [
-      'From PostgreSQL 16 on, CREATEROLE reaches only roles that the admin made itself. A superuser can run:',
-      `  GRANT ${identifier(wanted.username)} TO ${identifier(admin.name)} WITH ADMIN OPTION;`,
+      'Before PostgreSQL 16 such a role never has what its memberships give. A superuser can run:',
+      ...commandsOf(changes, wanted).map((command) => `  ${command}`),
+      'Or leave the owner as it is, with database-owner: app.',
     ],
   )
+}
+
+/** Returns the error for extensions that only a superuser may create. */
+export function untrusted(extensions: readonly string[], server: ServerState, wanted: Wanted): Failure {
+  return new Failure(
+    'extension-not-trusted',
+    `Extension ${sentence(extensions.map(quoted))} is not trusted: only a superuser may create it (42501).`,
+    [
+      ...(server.database === undefined
+        ? [
+            'Leave it out of input "extensions" for now, so that the database gets made. Then let a superuser run in it:',
+          ]
+        : [`Ask the administrator to let a superuser run in database "${wanted.database}":`]),
+      ...extensionCommands(extensions, wanted),
+    ],
+  )
+}
+
+/** Returns the error for extensions in a database in which the admin may not create any. */
+export function mayNotCreate(extensions: readonly string[], server: ServerState, wanted: Wanted): Failure {
+  return new Failure(
+    'extension-not-trusted',
+    `The admin may not create extension ${sentence(extensions.map(quoted))} in database "${wanted.database}": it has no CREATE on it.`,
+    [
+      `Its owner "${server.database?.owner ?? ''}" or a superuser can run in that database:`,
+      ...extensionCommands(extensions, wanted),
+    ],
+  )
+}
+
+function extensionCommands(extensions: readonly string[], wanted: Wanted): readonly string[] {
+  return commandsOf(
+    extensions.map((extension) => ({ kind: 'create-extension', extension })),
+    wanted,
+  ).map((command) => `  ${command}`)
 }
 
 /** Returns the error for an admin without an attribute. */
@@ -191,11 +303,24 @@ export function adminLacks(server: ServerState, attribute: 'CREATEROLE' | 'CREAT
   )
 }
 
-/** Returns the error for a database whose owner is in the way. */
-export function foreignOwner(server: ServerState, wanted: Wanted, ...hint: string[]): Failure {
+/** Returns the error for a database whose owner is in the way of changes, with the commands for whoever can make them. */
+export function foreignOwner(server: ServerState, wanted: Wanted, changes: readonly Change[] = []): Failure {
+  const { admin, database } = server
+  const owner = database?.owner ?? ''
+  // To close the database to everybody is for whoever it belongs to.
+  const commands = commandsOf(
+    changes.filter(({ kind }) => kind !== 'revoke-public'),
+    wanted,
+  )
+  const handover = changes.some(({ kind }) => kind === 'set-owner')
   return new Failure(
     'database-foreign-owner',
-    `Database "${wanted.database}" is owned by "${server.database?.owner ?? ''}", who is neither the admin nor "${wanted.username}".`,
-    hint,
+    `Database "${wanted.database}" is owned by "${owner}", who is neither the admin nor "${wanted.username}".`,
+    commands.length === 0
+      ? ['It was to be made by this tool, and belongs to somebody else now.']
+      : [
+          `The admin "${admin.name}" can grant nothing on it. ${handover ? 'A superuser' : `Its owner "${owner}" or a superuser`} can run:`,
+          ...commands.map((command) => `  ${command}`),
+        ],
   )
 }

@@ -273,6 +273,22 @@ test('connections that are opened ahead and hang keep nobody waiting', async () 
   server.close()
 }, 8_000)
 
+test('a schema that goes with the database: the hint names who owns that', async () => {
+  if (bench.postgres.major < 15) return
+  const application = bench.application({ existing: 'adopt' })
+  const { role, database } = application
+  const owner = bench.name('dba')
+  await bench.role(owner)
+  await bench.role(role)
+  await bench.sql(`GRANT ${identifier(role)} TO ${identifier(bench.admin.user)} WITH ADMIN OPTION`)
+  await bench.sql(`CREATE DATABASE ${identifier(database)} OWNER ${identifier(owner)}`)
+  await bench.sql(`GRANT ALL ON DATABASE ${identifier(database)} TO ${identifier(role)}`)
+  const { outcome } = await application.refused('grant-ineffective')
+  const hint = outcome.failure?.hint.join('\n')
+  expect(hint).toContain(`The owner of the database, "${owner}", or a superuser can run in that database:`)
+  expect(hint).not.toContain('pg_database_owner')
+})
+
 test('what the hint prints puts the rights right', async () => {
   const application = await bench.established()
   await bench.sql('DROP SCHEMA public', [], application.database)
@@ -294,45 +310,94 @@ function asShipped(): readonly string[] {
   ]
 }
 
-test('a hardened template: what was done is said, and the next run continues once the rights are given', async () => {
-  const harden = ['ALTER SCHEMA public OWNER TO postgres', 'REVOKE ALL ON SCHEMA public FROM PUBLIC']
-  const application = bench.application()
+/** Works while schema `public` of template1 is as these statements make it. */
+async function withTemplate<Result>(
+  harden: readonly string[],
+  soften: readonly string[],
+  work: () => Promise<Result>,
+): Promise<Result> {
   for (const statement of harden) await bench.sql(statement, [], 'template1')
-  const { code, done, log, outcome } = await application.run()
-  for (const statement of asShipped()) await bench.sql(statement, [], 'template1')
-  expect({ code, done }).toEqual({
-    code: 'grant-ineffective',
-    done: ['role created', 'database created', 'grants granted'],
+  try {
+    return await work()
+  } finally {
+    for (const statement of soften) await bench.sql(statement, [], 'template1')
+  }
+}
+
+describe('a hardened template, of which nobody could give the rights away: refused before anything is made', () => {
+  const closed = ['ALTER SCHEMA public OWNER TO postgres', 'REVOKE ALL ON SCHEMA public FROM PUBLIC']
+  const templates: readonly (readonly [string, (admin: string) => readonly string[]])[] = [
+    ['nothing for the admin', () => closed],
+    [
+      'a part of the rights',
+      (admin) => [...closed, `GRANT USAGE ON SCHEMA public TO ${admin} WITH GRANT OPTION`],
+    ],
+    ['rights that it may not give away', (admin) => [...closed, `GRANT ALL ON SCHEMA public TO ${admin}`]],
+    ['no schema', () => ['DROP SCHEMA public']],
+  ]
+  const inputs = [{}, { databaseOwner: 'app' }, { extensions: ['citext'] }] as const
+
+  test.each(templates)('%s', async (_, harden) => {
+    const admin = identifier(bench.admin.user)
+    const soften = [
+      'CREATE SCHEMA IF NOT EXISTS public',
+      `REVOKE ALL ON SCHEMA public FROM ${admin}`,
+      ...asShipped(),
+    ]
+    await withTemplate(harden(admin), soften, async () => {
+      for (const given of inputs) {
+        await bench.application(given).refused('grant-ineffective', { dryRun: true })
+        await bench.application(given).refused('grant-ineffective')
+      }
+      const application = bench.application({ databaseOwner: 'app' })
+      const { outcome } = await application.refused('grant-ineffective')
+      expect(outcome.failure?.message).toContain('would be a copy of template1')
+      for (const command of outcome.failure?.hint.filter((line) => line.endsWith(';')) ?? []) {
+        await bench.sql(command, [], 'template1')
+      }
+      for (const given of [application, bench.application()]) {
+        const dry = await given.run({ dryRun: true })
+        const run = await given.run()
+        expect(run.code).toBeUndefined()
+        expect(dry.outcome.list).toEqual(run.outcome.list)
+        expect(await given.run()).toMatchObject({ code: undefined, done: [] })
+        await given.work('CREATE TABLE public.t ()')
+      }
+    })
   })
-  expect(log).toMatch(/^ {2}Role, database and grants were created\. The next run continues from here\.$/m)
-  expect(application.secret).toEqual({})
-  const [grant = ''] = outcome.failure?.hint.filter((line) => line.endsWith(';')) ?? []
-  await bench.sql(grant, [], application.database)
-  expect(await application.run()).toMatchObject({
-    code: undefined,
-    done: ['role password-set', 'secret created'],
+
+  test('of which the admin cannot see anything: what was done is said, and the next run continues once the rights are given', async () => {
+    const harden = [...closed, 'REVOKE CONNECT ON DATABASE template1 FROM PUBLIC']
+    const soften = ['GRANT CONNECT ON DATABASE template1 TO PUBLIC', ...asShipped()]
+    const application = bench.application()
+    const { code, done, log, outcome } = await withTemplate(harden, soften, () => application.run())
+    // There everybody may create as PostgreSQL ships it: the proof is what finds out that nobody may here.
+    expect({ code, done }).toEqual({
+      code: 'grant-ineffective',
+      done: ['role created', 'database created', 'grants granted'],
+    })
+    expect(log).toMatch(/^ {2}Role, database and grants were created\. The next run continues from here\.$/m)
+    expect(application.secret).toEqual({})
+    if (bench.postgres.major < 15) return
+    const [grant = ''] = outcome.failure?.hint.filter((line) => line.endsWith(';')) ?? []
+    await bench.sql(grant, [], application.database)
+    expect(await application.run()).toMatchObject({
+      code: undefined,
+      done: ['role password-set', 'secret created'],
+    })
   })
 })
 
-test('a template that lets the admin give away a part of the rights: none of them is given', async () => {
-  const { user } = bench.admin
-  const harden = [
-    'ALTER SCHEMA public OWNER TO postgres',
-    'REVOKE ALL ON SCHEMA public FROM PUBLIC',
-    `GRANT USAGE ON SCHEMA public TO ${user} WITH GRANT OPTION`,
-  ]
-  const soften = [`REVOKE ALL ON SCHEMA public FROM ${user}`, ...asShipped()]
+test('a template where the owner of the database can give what was taken from everybody', async () => {
+  if (bench.postgres.major < 15) return
   const application = bench.application()
-  for (const statement of harden) await bench.sql(statement, [], 'template1')
-  const { code } = await application.run()
-  for (const statement of soften) await bench.sql(statement, [], 'template1')
-  expect(code).toBe('grant-ineffective')
-  const [held] = await bench.sql<{ usage: boolean }>(
-    `select has_schema_privilege($1, 'public', 'USAGE') as usage`,
-    [application.role],
-    application.database,
-  )
-  expect(held).toEqual({ usage: false })
+  const dry = await withTemplate(['REVOKE ALL ON SCHEMA public FROM PUBLIC'], asShipped(), async () => {
+    const { outcome } = await application.run({ dryRun: true })
+    expect((await application.run()).code).toBeUndefined()
+    return outcome
+  })
+  expect(dry.failure).toBeUndefined()
+  await application.work('CREATE TABLE public.t ()')
 })
 
 test('a template that came from an older server and lets everybody create: nothing is granted, and nothing is said', async () => {

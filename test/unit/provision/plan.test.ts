@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { Failure, type FailureCode } from '../../../src/lib/failure.ts'
 import type { Marker, Note } from '../../../src/postgres/marker.ts'
-import type { DatabaseState, InsideState, RoleState, ServerState } from '../../../src/postgres/state.ts'
+import type { InsideState, SchemaGrantors } from '../../../src/postgres/inside.ts'
+import type { DatabaseState, Membership, RoleState, ServerState } from '../../../src/postgres/state.ts'
 import type { Change } from '../../../src/provision/change.ts'
 import type { Observed } from '../../../src/provision/observed.ts'
 import { decideGrants, plan, type Plan } from '../../../src/provision/plan.ts'
@@ -27,7 +28,6 @@ const role: RoleState = {
   expired: false,
   dangers: [],
   alterable: true,
-  held: false,
   marker: mark,
   note: undefined,
   kept: {},
@@ -37,9 +37,19 @@ const role: RoleState = {
 const strange: RoleState = { ...role, marker: undefined }
 const note: Note = { secret: wanted.secret, database: 'shop' }
 
+const membership: Membership = {
+  inherits: false,
+  settable: false,
+  grantable: true,
+  inheritable: true,
+  own: false,
+}
+
 const database: DatabaseState = {
   owner: 'admin',
   adminOwns: true,
+  adminActsAsOwner: true,
+  adminCreates: true,
   acceptsConnections: true,
   publicConnects: false,
   publicTemporary: false,
@@ -53,6 +63,8 @@ const foreign: DatabaseState = {
   ...database,
   owner: 'dba',
   adminOwns: false,
+  adminActsAsOwner: false,
+  adminCreates: false,
   publicConnects: true,
   publicTemporary: true,
 }
@@ -64,6 +76,7 @@ const server: ServerState = {
   backendPid: 1,
   admin: { name: 'admin', superuser: false, createRole: true, createDatabase: true, actsAs: null },
   role,
+  membership,
   database,
   newDatabase: undefined,
   claims: [],
@@ -75,7 +88,7 @@ const inside: InsideState = {
   schemaExists: true,
   schemaOwner: 'pg_database_owner',
   schemaGranted: true,
-  schemaGrantable: true,
+  schemaGrantors: { admin: false, application: false, owner: true },
   extensions: [],
   otherOwners: [],
 }
@@ -674,21 +687,45 @@ describe('grants', () => {
   test.each<[string, ServerState, Wanted, boolean, FailureCode]>([
     [
       'a foreign owner, and something to grant',
-      state({ owner: 'dba', adminOwns: false, grantedOrPublic: false }),
+      state({ owner: 'dba', adminOwns: false, adminActsAsOwner: false, grantedOrPublic: false }),
       wanted,
       false,
       'database-foreign-owner',
     ],
     [
       'a foreign owner, and somebody to let in',
-      state({ owner: 'dba', adminOwns: false, shutOut: ['pooler'] }),
+      state({ owner: 'dba', adminOwns: false, adminActsAsOwner: false, shutOut: ['pooler'] }),
       wanted,
       false,
       'database-foreign-owner',
     ],
     [
-      'the owner changes, and the admin may not change the role',
-      state({}, { role: { ...role, alterable: false } }),
+      'the owner changes, and the admin may not act as the role',
+      state({}, { membership: { ...membership, grantable: false } }),
+      { ...wanted, databaseOwner: 'app' },
+      true,
+      'admin-option-missing',
+    ],
+    [
+      'the owner changes back, and the admin cannot inherit from the role',
+      state({ owner: 'shop' }, { membership: { ...membership, settable: true, grantable: false } }),
+      wanted,
+      true,
+      'admin-option-missing',
+    ],
+    [
+      'the owner changes back, and the admin never inherits (before PostgreSQL 16)',
+      state({ owner: 'shop' }, { membership: { ...membership, inheritable: false } }),
+      wanted,
+      true,
+      'admin-rights-missing',
+    ],
+    [
+      'something to grant on a database of the application, and the admin may not act as it',
+      state(
+        { owner: 'shop', adminOwns: false, granted: false },
+        { membership: { ...membership, grantable: false } },
+      ),
       { ...wanted, databaseOwner: 'app' },
       true,
       'admin-option-missing',
@@ -705,12 +742,12 @@ describe('grants', () => {
   })
 
   test('a foreign owner with nothing to grant is none', () => {
-    const given = state({ owner: 'dba', adminOwns: false })
+    const given = state({ owner: 'dba', adminOwns: false, adminActsAsOwner: false })
     expect(decideGrants(given, wanted, false, [])).toEqual([])
   })
 
   test('names are quoted in what the owner is to run', () => {
-    const given = state({ owner: 'dba', adminOwns: false, grantedOrPublic: false })
+    const given = state({ owner: 'dba', adminOwns: false, adminActsAsOwner: false, grantedOrPublic: false })
     const want = { ...wanted, username: 'it"s', database: 'my shop' }
     expect(thrown(() => decideGrants(given, want, false, [])).hint).toContain(
       '  GRANT ALL ON DATABASE "my shop" TO "it""s";',
@@ -788,10 +825,75 @@ describe('inside of the database', () => {
     expect(failure.message).not.toContain('citext')
   })
 
-  test('a schema that the admin can give nothing on is refused, unless the owner changes first', () => {
-    const given = found({ inside: { ...inside, schemaGranted: false, schemaGrantable: false } })
-    expect(decided(given, wanted)).toBe('grant-ineffective')
-    expect(decided(given, { ...wanted, databaseOwner: 'app' })).toBe('keep owner shop')
+  const nobody = { admin: false, application: false, owner: false }
+  test.each<[string, SchemaGrantors, Partial<ServerState>, Partial<Wanted>, string]>([
+    ['nobody', nobody, {}, {}, 'grant-ineffective'],
+    [
+      'nobody, in a database that is yet to be made',
+      nobody,
+      { database: undefined },
+      {},
+      'grant-ineffective',
+    ],
+    ['the admin', { ...nobody, admin: true }, {}, {}, 'keep'],
+    [
+      'the admin, in a database of the application that it may not act as',
+      { ...nobody, admin: true },
+      {
+        database: { ...database, owner: 'shop', adminOwns: false },
+        membership: { ...membership, grantable: false },
+      },
+      { databaseOwner: 'app' },
+      'keep',
+    ],
+    ['the owner, which is the admin', { ...nobody, owner: true }, {}, {}, 'keep'],
+    [
+      'the owner, which the admin makes',
+      { ...nobody, owner: true },
+      { database: undefined },
+      {},
+      'keep create-database grant revoke-public',
+    ],
+    [
+      'the owner, which is the application',
+      { ...nobody, owner: true },
+      { database: { ...database, owner: 'shop', adminOwns: false } },
+      { databaseOwner: 'app' },
+      'keep',
+    ],
+    [
+      'the owner, which is the application that the admin may not act as',
+      { ...nobody, owner: true },
+      {
+        database: { ...database, owner: 'shop', adminOwns: false },
+        membership: { ...membership, grantable: false },
+      },
+      { databaseOwner: 'app' },
+      'grant-ineffective',
+    ],
+    ['the application, which owns nothing', { ...nobody, application: true }, {}, {}, 'grant-ineffective'],
+    [
+      'the application, once it owns the database',
+      { ...nobody, application: true },
+      {},
+      { databaseOwner: 'app' },
+      'keep owner shop',
+    ],
+  ])('rights on the schema that may be given by %s', (_, schemaGrantors, rest, want, words) => {
+    const given = found({ inside: { ...inside, schemaGranted: false, schemaGrantors }, server: rest })
+    expect(decided(given, { ...wanted, ...want })).toBe(words)
+  })
+
+  test('an extension where the admin may create none, and may not act as the owner', () => {
+    const closed = { ...foreign, granted: true, publicConnects: false, shutOut: [] }
+    const want = { ...wanted, extensions: ['citext'] }
+    expect(decided(found({ server: { role: { ...role, marker: undefined }, database: closed } }), want)).toBe(
+      'extension-not-trusted',
+    )
+    const acting = { ...closed, adminActsAsOwner: true }
+    expect(decided(found({ server: { role: { ...role, marker: undefined }, database: acting } }), want)).toBe(
+      'keep mark not-ours',
+    )
   })
 })
 
