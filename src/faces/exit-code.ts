@@ -66,6 +66,7 @@ const kinds: Record<FailureCode, ExitKind> = {
   'database-claimed': 'database',
   'database-foreign-owner': 'database',
   'database-closed': 'database',
+  'database-read-only': 'database',
   'connect-denied': 'database',
   'connect-role-unknown': 'database',
   'grant-ineffective': 'database',

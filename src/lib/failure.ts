@@ -46,6 +46,7 @@ export const failureCodes = [
   'database-claimed',
   'database-foreign-owner',
   'database-closed',
+  'database-read-only',
   'connect-denied',
   'connect-role-unknown',
   'grant-ineffective',

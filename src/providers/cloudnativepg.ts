@@ -10,6 +10,7 @@ const clusterName = 'cnpg.io/cluster'
 export const cloudnativepg: Provider = {
   id: 'cloudnativepg',
   role: { label: 'cnpg.io/instanceRole', primary: ['primary'] },
+  poolerRole: 'cnpg_pooler_pgbouncer',
   readings: [
     { verb: 'get', group, resource: 'clusters', object: (cluster) => cluster },
     { verb: 'list', group, resource: 'scheduledbackups' },

@@ -8,6 +8,7 @@ const clusterName = `${group}/cluster`
 export const crunchy: Provider = {
   id: 'crunchy',
   role: { label: `${group}/role`, primary: ['master', 'primary'] },
+  poolerRole: '_crunchypgbouncer',
   readings: [{ verb: 'get', group, resource: 'postgresclusters', object: (cluster) => cluster }],
   clusterOf: ({ [clusterName]: name }) =>
     name === undefined ? undefined : { name, selector: { [clusterName]: name } },

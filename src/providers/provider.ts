@@ -9,6 +9,8 @@ export interface Provider {
   readonly id: string
   /** The label by which it says what a Pod is, and the values that mean the one that takes writes. */
   readonly role: { readonly label: string; readonly primary: readonly string[] }
+  /** The role through which its connection pooler logs in. */
+  readonly poolerRole: string
   /** What the go-live gate reads of its resources, beside Pods. */
   readonly readings: readonly Reading[]
   /** Returns the cluster that a Pod with these labels belongs to, absent where it is none of its own. */

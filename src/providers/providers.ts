@@ -34,6 +34,9 @@ export function markedRole(labels: Labels): string | undefined {
   return roleLabels.map((label) => labels[label]).find((value) => value !== undefined)
 }
 
+/** The roles through which the connection poolers of operators log in. */
+export const poolerRoles: readonly string[] = providers.map(({ poolerRole }) => poolerRole)
+
 const roleLabels = [...providers.map(({ role }) => role.label), plainRole]
 
 /** Tells the cluster from the labels of one of its Pods, else from the Service's selector without what names one Pod. */

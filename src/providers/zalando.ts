@@ -12,6 +12,7 @@ const clusterName = 'cluster-name'
 export const zalando: Provider = {
   id: 'zalando',
   role: { label: 'spilo-role', primary: ['master', 'primary'] },
+  poolerRole: 'pooler',
   readings: [
     { verb: 'get', group, resource: 'postgresqls', object: (cluster) => cluster },
     { verb: 'get', group: 'batch', resource: 'cronjobs', object: backupJob },

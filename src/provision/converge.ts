@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
 import { oneLine } from '../lib/text.ts'
+import { eventTriggerHint } from '../postgres/event-trigger.ts'
 import { isPassing, unlessMade } from '../postgres/failure.ts'
 import { proveWork } from '../postgres/proof.ts'
 import { isSetReadOnly } from '../postgres/read-only.ts'
@@ -12,7 +13,8 @@ import { aboutServer, type ServerState } from '../postgres/state.ts'
 import { actAsApplication, actAsOwner, around, inherit, mayAct, type Around } from './borrow.ts'
 import { changesOf, statementsOf, type Change, type ChangeOf } from './change.ts'
 import { decideGrants, type Plan } from './plan.ts'
-import { commandsOf, ineffective, schemaRefused } from './refusals.ts'
+import { ineffective, schemaRefused } from './database-refusals.ts'
+import { commandsOf } from './refusals.ts'
 import type { Wanted } from './wanted.ts'
 
 const identifier = pg.escapeIdentifier
@@ -121,6 +123,17 @@ function statementsOfGrants(
   ]
 }
 
+/** The error for a grant on the schema that an event trigger keeps from being given. */
+function triggerRefused(error: unknown, hint: readonly string[], wanted: Wanted): Failure {
+  const said = error instanceof pg.DatabaseError ? oneLine(error.message) : ''
+  return new Failure(
+    'grant-ineffective',
+    `The rights of "${wanted.username}" on schema public of database "${wanted.database}" could not be given (${sqlState(error) ?? 'no SQLSTATE'}).`,
+    [`The server said "${said}".`, ...hint],
+    { cause: error },
+  )
+}
+
 const none: Around = { before: [], after: [] }
 
 /** @throws Error for a change that the plan should have refused */
@@ -155,6 +168,8 @@ export async function grantSchema(
   } catch (error) {
     // An admin without any right on the schema, a database without it, or one with some of the rights: then GRANT ends
     // with a mere warning, and the last statement divides by zero.
+    const trigger = error instanceof pg.DatabaseError ? await eventTriggerHint(session, error) : []
+    if (trigger.length > 0) throw triggerRefused(error, trigger, wanted)
     if (!['42501', '3F000', '22012'].includes(sqlState(error) ?? '')) throw error
     const now = await session.ask(question).catch(() => undefined)
     throw now === undefined ? error : schemaRefused(now, server, wanted, error)
@@ -188,13 +203,13 @@ export async function createExtension(
     if (!(error instanceof pg.DatabaseError) || endsSession(error)) throw error
     if (isPassing(error) && !(await isSetReadOnly(session, error))) throw error
     const command = `  CREATE EXTENSION ${identifier(extension)};`
-    const said = `The server said "${oneLine(error.message)}".`
+    const said = [`The server said "${oneLine(error.message)}".`, ...(await eventTriggerHint(session, error))]
     if (error.code === '42501') {
       throw new Failure(
         'extension-not-trusted',
         `The admin may not create extension "${extension}" in database "${wanted.database}" (42501).`,
         [
-          said,
+          ...said,
           'It is not trusted, or it needs one that is not. A superuser can run in that database:',
           command,
         ],
@@ -206,14 +221,14 @@ export async function createExtension(
       `Extension "${extension}" cannot be created in schema public of database "${wanted.database}" (${error.code ?? 'no SQLSTATE'}).`,
       duplicates.includes(error.code ?? '')
         ? [
-            said,
+            ...said,
             'It is in schema public and no part of the extension. Whoever owns it can rename or drop it.',
             'Or give the extension a schema of its own, in that database:',
             `  CREATE SCHEMA ${identifier(extension)};`,
             `  CREATE EXTENSION ${identifier(extension)} SCHEMA ${identifier(extension)};`,
           ]
         : [
-            said,
+            ...said,
             'It may need another extension first (list that one before it), or a schema of its own:',
             command,
           ],

@@ -19,7 +19,7 @@ import {
 } from '../secrets/application-secret.ts'
 import { notesOn, planSecret, type SecretPlan } from '../secrets/plan-secret.ts'
 import { literalPassword } from './change.ts'
-import type { Observed } from './observed.ts'
+import { namesAll, type Observed } from './observed.ts'
 import { plan, type Plan } from './plan.ts'
 import { applicationLogin, wantedSecret } from './wanted-secret.ts'
 import type { Wanted } from './wanted.ts'
@@ -130,7 +130,11 @@ export class Looker {
     }
     if (evidence === 'wrong' && (await isAmbiguous(login.password))) throw ambiguous(wanted.secret)
     const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
-    const secretNamesAll = PGUSER !== undefined && PGDATABASE !== undefined && PGHOST !== undefined
+    const secretNames = {
+      role: PGUSER !== undefined,
+      database: PGDATABASE !== undefined,
+      host: PGHOST !== undefined,
+    }
     const stranger = server.role?.marker === undefined && server.role?.unreadable === false
     const known: Observed = {
       server,
@@ -140,8 +144,9 @@ export class Looker {
         keys: secretPlan.kind === 'keep' ? [] : applicationKeys.filter((key) => key in secretPlan.values),
       },
       secretHasPassword: password !== undefined,
-      secretNamesAll,
-      literalLogsIn: stranger && evidence === 'wrong' && secretNamesAll && (await this.literalLogsIn(login)),
+      secretNames,
+      literalLogsIn:
+        stranger && evidence === 'wrong' && namesAll(secretNames) && (await this.literalLogsIn(login)),
     }
     // What forbids the run is found before anybody looks inside.
     this.plan(known)

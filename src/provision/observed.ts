@@ -17,8 +17,13 @@ export interface Observed {
   }
   /** Whether the application Secret holds a password. */
   readonly secretHasPassword: boolean
-  /** Whether the Secret itself names role, database and host of this run. */
-  readonly secretNamesAll: boolean
+  /** What the Secret itself names of this run. */
+  readonly secretNames: { readonly role: boolean; readonly database: boolean; readonly host: boolean }
   /** Whether the public literal of the old manual page logs in. */
   readonly literalLogsIn: boolean
+}
+
+/** Says whether a Secret names role, database and host. */
+export function namesAll({ role, database, host }: Observed['secretNames']): boolean {
+  return role && database && host
 }

@@ -3,13 +3,13 @@ import { inputs, setting } from '../lib/spelling.ts'
 import type { Marker, RoleComment } from '../postgres/marker.ts'
 import type { RoleState, ServerState } from '../postgres/state.ts'
 import type { PasswordReason } from './change.ts'
-import type { Observed } from './observed.ts'
+import { namesAll, type Observed } from './observed.ts'
+import { foreignOwner } from './database-refusals.ts'
 import {
   adminLacks,
   cannotLogin,
   claimed,
   databaseClaimed,
-  foreignOwner,
   notAlterable,
   notOurs,
   privileged,
@@ -51,7 +51,9 @@ export function decideRole(observed: Observed, wanted: Wanted, notes: string[]):
     }
     return 'keep'
   }
-  if (role.dangers.length > 0) throw privileged(role, wanted)
+  // Members of a role of ours had its rights before, and would have them after.
+  const dangers = mine ? role.dangers : [...role.dangers, ...role.members.map((name) => `has member ${name}`)]
+  if (dangers.length > 0) throw privileged(dangers, wanted)
   if (!role.alterable) throw notAlterable(server, wanted)
   const reason =
     observed.literalLogsIn && !mine
@@ -136,7 +138,7 @@ export function databaseIsOurs(observed: Observed, wanted: Wanted): boolean {
     role === undefined
       ? database.owner === admin.name && !database.publicConnects
       : database.owner === wanted.username || database.granted
-  if (observed.secretNamesAll && vouched) return false
+  if (namesAll(observed.secretNames) && vouched) return false
   throw new Failure(
     'database-not-ours',
     `Database "${wanted.database}" exists, and nothing says that it belongs to ${wanted.secret}.`,
@@ -192,7 +194,7 @@ export function decideComment(
     }
   }
   if (server.database === undefined) {
-    throw role.dangers.length > 0 ? privileged(role, wanted) : notAlterable(server, wanted)
+    throw role.dangers.length > 0 ? privileged(role.dangers, wanted) : notAlterable(server, wanted)
   }
   if (role.dangers.length === 0) {
     notes.push(

@@ -4,19 +4,18 @@ import { sentence } from '../lib/text.ts'
 import type { InsideState } from '../postgres/inside.ts'
 import type { DatabaseState, ServerState } from '../postgres/state.ts'
 import { actAsOwner, inherit, mayAct } from './borrow.ts'
-import type { Change, ChangeOf } from './change.ts'
+import { changesOf, type Change, type ChangeOf, type Stage } from './change.ts'
 import type { Observed } from './observed.ts'
 import { databaseIsOurs, decideComment, decideRole, refuseClaimed } from './ownership.ts'
 import {
-  adminLacks,
   foreignOwner,
-  notInheriting,
-  notMember,
-  quoted,
+  otherEncoding,
   schemaRefused,
+  setReadOnly,
   mayNotCreate,
   untrusted,
-} from './refusals.ts'
+} from './database-refusals.ts'
+import { adminLacks, notInheriting, notMember, quoted } from './refusals.ts'
 import type { Wanted } from './wanted.ts'
 
 /** What a run is going to do: the list that is shown, agreed to, made, and told. */
@@ -60,16 +59,21 @@ function planned(observed: Observed, wanted: Wanted): Plan {
   if (isNew && !server.admin.createDatabase) throw adminLacks(server, 'CREATEDB')
   const ours = isNew || databaseIsOurs(observed, wanted)
   const { note, comment } = decideComment(observed, wanted, role, ours, notes)
+  if (hasOtherName(wanted.username, server)) throw otherEncoding(server, wanted)
   const grants = decideGrants(server, wanted, ours, notes)
   const { extensions, schema } =
     inside === undefined
       ? { extensions: [], schema: [] }
       : decideInside(inside, server, wanted, grants, notes)
-  const again = secret.kind !== 'create'
+  const { secretNames } = observed
   const changes: readonly Change[] = [
-    ...(role === 'create' && comment ? [{ kind: 'create-role', comment, again } as const] : []),
+    ...(role === 'create' && comment
+      ? [{ kind: 'create-role', comment, again: secretNames.role } as const]
+      : []),
     ...(note === undefined ? [] : [{ kind: 'note-database', comment: note } as const]),
-    ...(isNew ? [{ kind: 'create-database', owner: server.admin.name, again } as const] : []),
+    ...(isNew
+      ? [{ kind: 'create-database', owner: server.admin.name, again: secretNames.database } as const]
+      : []),
     ...extensions,
     ...grants,
     ...schema,
@@ -79,7 +83,26 @@ function planned(observed: Observed, wanted: Wanted): Plan {
     ...(role === 'keep' && comment ? [{ kind: 'mark-role', comment } as const] : []),
     ...(secret.kind === 'keep' ? [] : [{ kind: `${secret.kind}-secret`, keys: secret.keys } as const]),
   ]
+  refuseReadOnly(changes, server, wanted)
   return { changes, ours, notes }
+}
+
+/** Whatever is changed, the application has to be able to work afterwards: that is what is proven. */
+function refuseReadOnly(changes: readonly Change[], { readOnly }: ServerState, wanted: Wanted): void {
+  const within: readonly Stage[] = ['extensions', 'schema', 'password']
+  const there = changes.some((change) => within.some((stage) => changesOf(stage, [change]).length > 0))
+  const secret = changes.length === changesOf('secret', changes).length
+  const of =
+    changes.length === 0
+      ? undefined
+      : !secret && readOnly.admin !== null
+        ? { setting: readOnly.admin, role: wanted.admin, database: 'postgres' }
+        : there && readOnly.inside !== null
+          ? { setting: readOnly.inside, role: wanted.admin, database: wanted.database }
+          : readOnly.application !== null
+            ? { setting: readOnly.application, role: wanted.username, database: wanted.database }
+            : undefined
+  if (of !== undefined) throw setReadOnly(of.setting, of.role, of.database)
 }
 
 /**
@@ -118,6 +141,11 @@ export function decideGrants(
     ...(database.publicConnects ? (['CONNECT'] as const) : []),
     ...(database.publicTemporary ? (['TEMPORARY'] as const) : []),
   ]
+  if (ours && database.publicConnects && database.poolers.length > 0) {
+    notes.push(
+      `${sentence(database.poolers)} has no CONNECT on database ${wanted.database} once PUBLIC has none: where the application comes through that pooler, name it in input "connect-roles"`,
+    )
+  }
   const roles = ours ? database.withoutConnect : database.shutOut
   const grants: readonly Change[] = [
     ...((ours ? !database.granted : !database.grantedOrPublic) ? [{ kind: 'grant-database' } as const] : []),
@@ -146,6 +174,11 @@ function handoverTo(
 ): ChangeOf<'set-owner'> {
   const toApplication = newOwner === 'app'
   return { kind: 'set-owner', from, to: toApplication ? username : admin, toApplication }
+}
+
+/** Says whether a role is called otherwise inside of the database than here: roles are the same bytes in all databases. */
+function hasOtherName(role: string, server: ServerState): boolean {
+  return databaseOf(server).otherEncoding !== null && /[^\0-\x7f]/.test(role)
 }
 
 /** Returns the database as it is, or as it will be right after it is made. */

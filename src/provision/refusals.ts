@@ -3,84 +3,15 @@ import { Failure } from '../lib/failure.ts'
 import { setting } from '../lib/spelling.ts'
 import { count, sentence } from '../lib/text.ts'
 import type { Marker } from '../postgres/marker.ts'
-import type { InsideState } from '../postgres/inside.ts'
 import type { Claim, RoleState, ServerState } from '../postgres/state.ts'
 import { statementsOf, type Change } from './change.ts'
 import type { Wanted } from './wanted.ts'
 
 const identifier = pg.escapeIdentifier
 
-/** Returns the error for an application that cannot be given its rights on schema `public`. */
-export function schemaRefused(
-  seen: InsideState,
-  server: ServerState,
-  wanted: Wanted,
-  cause?: unknown,
-): Failure {
-  const commands = commandsOf([{ kind: 'grant-schema' }], wanted)
-  const rights = `the rights of "${wanted.username}" on schema public`
-  if (server.database === undefined) return templateRefused(rights, seen, server, wanted)
-  const { owner } = server.database
-  return seen.schemaExists
-    ? ineffective(
-        `${rights} of database "${wanted.database}"`,
-        `${ownerOfSchema(seen, owner)} or a superuser can run in that database:`,
-        commands,
-        cause,
-      )
-    : ineffective(
-        `${rights}, which database "${wanted.database}" does not have`,
-        `Its owner "${owner}" or a superuser can run in it:`,
-        ['CREATE SCHEMA public;', ...commands],
-        cause,
-      )
-}
-
-/** The role pg_database_owner is nobody: it stands for the owner of the database. */
-function ownerOfSchema({ schemaOwner }: InsideState, owner: string): string {
-  return schemaOwner === 'pg_database_owner'
-    ? `The owner of the database, "${owner}",`
-    : `Its owner "${schemaOwner ?? ''}"`
-}
-
-/** Returns the error for a database that is not made, because nothing could be granted in it. */
-function templateRefused(rights: string, seen: InsideState, { admin }: ServerState, wanted: Wanted): Failure {
-  return new Failure(
-    'grant-ineffective',
-    `The admin could not give ${rights} of database "${wanted.database}", which would be a copy of template1.`,
-    [
-      seen.schemaExists
-        ? `In template1 schema public belongs to "${seen.schemaOwner ?? ''}", and "${admin.name}" may not give its rights away. A frequent cause is a hardened template.`
-        : 'Template1 has no schema public. A frequent cause is a hardened template.',
-      'A superuser can run in database template1, for this database and all that are made later:',
-      ...(seen.schemaExists ? [] : ['  CREATE SCHEMA public;']),
-      `  GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(admin.name)} WITH GRANT OPTION;`,
-    ],
-  )
-}
-
 /** Returns the statements of changes, for somebody who may make them. */
 export function commandsOf(changes: readonly Change[], wanted: Wanted): readonly string[] {
   return changes.flatMap((change) => statementsOf(change, wanted)).map((statement) => `${statement};`)
-}
-
-/** Returns the error for grants that the admin may not give, with the commands for whoever may. */
-export function ineffective(
-  what: string,
-  who: string,
-  commands: readonly string[],
-  cause?: unknown,
-): Failure {
-  return new Failure(
-    'grant-ineffective',
-    `The admin may not give ${what}.`,
-    [
-      'PostgreSQL grants nothing then. A frequent cause is a hardened template or another owner.',
-      who,
-      ...commands.map((command) => `  ${command}`),
-    ],
-    { cause },
-  )
 }
 
 /** Returns a name in quotes. */
@@ -178,10 +109,10 @@ export function cannotLogin(role: RoleState, wanted: Wanted): Failure {
 }
 
 /** Returns the error for a role with more rights than an application has. */
-export function privileged(role: RoleState, wanted: Wanted): Failure {
+export function privileged(dangers: readonly string[], wanted: Wanted): Failure {
   return new Failure(
     'role-privileged',
-    `Role "${wanted.username}" is more than an application role: ${role.dangers.join(', ')}.`,
+    `Role "${wanted.username}" is more than an application role: ${dangers.join(', ')}.`,
     [
       'Whoever held its password could do far more than use one database, so this tool never takes such a role over.',
       'Choose another app-username, or let the administrator take those attributes and memberships away.',
@@ -248,41 +179,6 @@ export function notInheriting(server: ServerState, wanted: Wanted, changes: read
   )
 }
 
-/** Returns the error for extensions that only a superuser may create. */
-export function untrusted(extensions: readonly string[], server: ServerState, wanted: Wanted): Failure {
-  return new Failure(
-    'extension-not-trusted',
-    `Extension ${sentence(extensions.map(quoted))} is not trusted: only a superuser may create it (42501).`,
-    [
-      ...(server.database === undefined
-        ? [
-            'Leave it out of input "extensions" for now, so that the database gets made. Then let a superuser run in it:',
-          ]
-        : [`Ask the administrator to let a superuser run in database "${wanted.database}":`]),
-      ...extensionCommands(extensions, wanted),
-    ],
-  )
-}
-
-/** Returns the error for extensions in a database in which the admin may not create any. */
-export function mayNotCreate(extensions: readonly string[], server: ServerState, wanted: Wanted): Failure {
-  return new Failure(
-    'extension-not-trusted',
-    `The admin may not create extension ${sentence(extensions.map(quoted))} in database "${wanted.database}": it has no CREATE on it.`,
-    [
-      `Its owner "${server.database?.owner ?? ''}" or a superuser can run in that database:`,
-      ...extensionCommands(extensions, wanted),
-    ],
-  )
-}
-
-function extensionCommands(extensions: readonly string[], wanted: Wanted): readonly string[] {
-  return commandsOf(
-    extensions.map((extension) => ({ kind: 'create-extension', extension })),
-    wanted,
-  ).map((command) => `  ${command}`)
-}
-
 /** Returns the error for an admin without an attribute. */
 export function adminLacks(server: ServerState, attribute: 'CREATEROLE' | 'CREATEDB'): Failure {
   const { admin } = server
@@ -300,27 +196,5 @@ export function adminLacks(server: ServerState, attribute: 'CREATEROLE' | 'CREAT
       'Check that the access Secret is the one of the database admin. If it is, a superuser can run:',
       `  ALTER ROLE ${identifier(admin.name)} ${attribute};`,
     ],
-  )
-}
-
-/** Returns the error for a database whose owner is in the way of changes, with the commands for whoever can make them. */
-export function foreignOwner(server: ServerState, wanted: Wanted, changes: readonly Change[] = []): Failure {
-  const { admin, database } = server
-  const owner = database?.owner ?? ''
-  // To close the database to everybody is for whoever it belongs to.
-  const commands = commandsOf(
-    changes.filter(({ kind }) => kind !== 'revoke-public'),
-    wanted,
-  )
-  const handover = changes.some(({ kind }) => kind === 'set-owner')
-  return new Failure(
-    'database-foreign-owner',
-    `Database "${wanted.database}" is owned by "${owner}", who is neither the admin nor "${wanted.username}".`,
-    commands.length === 0
-      ? ['It was to be made by this tool, and belongs to somebody else now.']
-      : [
-          `The admin "${admin.name}" can grant nothing on it. ${handover ? 'A superuser' : `Its owner "${owner}" or a superuser`} can run:`,
-          ...commands.map((command) => `  ${command}`),
-        ],
   )
 }

@@ -9,5 +9,7 @@ export interface Wanted {
   readonly databaseOwner: 'admin' | 'app' | undefined
   readonly extensions: readonly string[]
   readonly connectRoles: readonly string[]
+  /** What the roles are called through which the poolers of operators log in. */
+  readonly poolerRoles: readonly string[]
   readonly existing: 'refuse' | 'adopt'
 }

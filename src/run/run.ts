@@ -9,6 +9,7 @@ import type { Reporter } from '../lib/reporter.ts'
 import { urlPasswords } from '../lib/text.ts'
 import { underWay } from '../lib/under-way.ts'
 import type { Sessions } from '../postgres/sessions.ts'
+import { poolerRoles } from '../providers/providers.ts'
 import type { Wanted } from '../provision/wanted.ts'
 import type { Run } from './context.ts'
 import { Journal } from './journal.ts'
@@ -114,6 +115,7 @@ function wantedOf(request: ProvisionRequest, cluster: Cluster): Wanted {
     databaseOwner: request.databaseOwner,
     extensions: request.extensions,
     connectRoles: request.connectRoles,
+    poolerRoles,
     existing: request.existing,
   }
 }

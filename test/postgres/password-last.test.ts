@@ -113,24 +113,24 @@ const refusals: readonly Refusal[] = [
   },
   {
     what: 'work in a database that is read-only',
-    code: 'grant-ineffective',
+    code: 'database-read-only',
     given: ({ database }) => alter(`DATABASE ${identifier(database)} SET default_transaction_read_only = on`),
-    foreseen: false,
+    foreseen: true,
   },
   {
     what: 'work by a role that is read-only',
-    code: 'grant-ineffective',
+    code: 'database-read-only',
     given: ({ role }) => alter(`ROLE ${identifier(role)} SET default_transaction_read_only = on`),
-    foreseen: false,
+    foreseen: true,
   },
   {
     what: 'work by a role that is read-only in this database',
-    code: 'grant-ineffective',
+    code: 'database-read-only',
     given: ({ role, database }) =>
       alter(
         `ROLE ${identifier(role)} IN DATABASE ${identifier(database)} SET default_transaction_read_only = true`,
       ),
-    foreseen: false,
+    foreseen: true,
   },
   {
     what: 'work that an event trigger keeps it from',
@@ -143,7 +143,7 @@ const refusals: readonly Refusal[] = [
   },
   {
     what: 'a grant that an event trigger keeps from being given',
-    code: 'postgres-error',
+    code: 'grant-ineffective',
     given: async (application) => {
       await inside(
         ...(bench.postgres.major < 15 ? ['REVOKE CREATE ON SCHEMA public FROM PUBLIC'] : []),
@@ -232,7 +232,7 @@ test('a role and a database that a superuser made, where the application works i
 })
 
 test.each([
-  ['default_transaction_read_only', 'grant-ineffective'],
+  ['default_transaction_read_only', 'database-read-only'],
   // What an application may set for itself, and PostgreSQL gives no meaning.
   ['default.transaction_read_only', undefined],
   ['default_transaction.read_only', undefined],

@@ -433,14 +433,78 @@ test('a role that is gone is made again where everybody may create and the admin
   expect(await application.run()).toMatchObject({ code: undefined, done: [] })
 })
 
-test('a primary that becomes read-only in the middle of a run', async () => {
-  const { user } = bench.admin
-  const application = bench.application()
-  await bench.sql(`ALTER ROLE ${user} SET default_transaction_read_only = on`)
-  const run = await application.run({ timeoutMs: 3_000 })
-  await bench.sql(`ALTER ROLE ${user} RESET default_transaction_read_only`)
-  expect(run).toMatchObject({ code: 'target-is-standby', done: [] })
-  expect(run.outcome.failure?.hint).not.toEqual([])
+describe('sessions that are set to change nothing: refused beforehand, with where that is set', () => {
+  const on = 'SET default_transaction_read_only = on'
+  const reset = 'RESET default_transaction_read_only'
+  const admin = (): string => identifier(bench.admin.user)
+
+  test.each<[string, () => string, RegExp]>([
+    ['the admin', () => `ROLE ${admin()}`, /for role "postgresql1_admin"\.$/],
+    [
+      'the admin in this database',
+      () => `ROLE ${admin()} IN DATABASE postgres`,
+      /for role "postgresql1_admin" in database "postgres"/,
+    ],
+    ['database postgres', () => 'DATABASE postgres', /for database "postgres"/],
+    ['all roles', () => 'ROLE ALL', /for all roles/],
+    ['the server', () => 'SYSTEM', /in the server's configuration/],
+  ])('%s', async (_, what, says) => {
+    const established = await bench.established()
+    const application = bench.application()
+    const alter = async (how: string): Promise<void> => {
+      await bench.inDatabase('postgres', async (client) => {
+        await client.query('SET default_transaction_read_only = off')
+        await client.query(`ALTER ${what()} ${how}`)
+        await client.query('SELECT pg_reload_conf()')
+      })
+    }
+    await alter(on)
+    try {
+      // The setting of a server takes a moment to reach new sessions.
+      while ((await application.run({ dryRun: true })).code === undefined);
+      await application.refused('database-read-only', { dryRun: true })
+      const { outcome } = await application.refused('database-read-only')
+      expect(outcome.failure?.message).toMatch(says)
+      expect(await established.run()).toMatchObject({ code: undefined, done: [] })
+    } finally {
+      await alter(reset)
+    }
+  })
+
+  test('what the hint prints lets a run go on, whoever it is set for', async () => {
+    const application = await bench.established({ databaseOwner: 'app' })
+    const { role, database } = application
+    application.removeSecret()
+    for (const what of [
+      `DATABASE ${identifier(database)}`,
+      `ROLE ${identifier(role)}`,
+      `ROLE ${identifier(role)} IN DATABASE ${identifier(database)}`,
+      `ROLE ${admin()} IN DATABASE ${identifier(database)}`,
+    ]) {
+      await bench.sql(`ALTER ${what} ${on}`)
+      await application.refused('database-read-only', { dryRun: true })
+      const { outcome } = await application.refused('database-read-only')
+      const [command = ''] = outcome.failure?.hint.filter((line) => line.endsWith(';')) ?? []
+      await bench.sql(command)
+    }
+    expect(await application.run()).toMatchObject({ code: undefined })
+  })
+
+  test('a setting that is meant more closely wins', async () => {
+    const application = await bench.established()
+    const { role, database } = application
+    application.removeSecret()
+    await bench.sql(`ALTER DATABASE ${identifier(database)} ${on}`)
+    for (const who of [identifier(role), admin()]) {
+      await bench.sql(
+        `ALTER ROLE ${who} IN DATABASE ${identifier(database)} SET default_transaction_read_only = off`,
+      )
+    }
+    expect(await application.run()).toMatchObject({
+      code: undefined,
+      done: ['role password-set', 'secret created'],
+    })
+  })
 })
 
 test('a server that does not take sessions yet or any more', async () => {

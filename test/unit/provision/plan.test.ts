@@ -16,6 +16,7 @@ const wanted: Wanted = {
   databaseOwner: undefined,
   extensions: [],
   connectRoles: [],
+  poolerRoles: ['pooler'],
   existing: 'refuse',
 }
 const adopting: Wanted = { ...wanted, existing: 'adopt' }
@@ -27,6 +28,7 @@ const role: RoleState = {
   canLogin: true,
   expired: false,
   dangers: [],
+  members: [],
   alterable: true,
   marker: mark,
   note: undefined,
@@ -57,6 +59,8 @@ const database: DatabaseState = {
   grantedOrPublic: true,
   withoutConnect: [],
   shutOut: [],
+  poolers: [],
+  otherEncoding: null,
 }
 /** As somebody else makes one: open to everybody. */
 const foreign: DatabaseState = {
@@ -79,6 +83,7 @@ const server: ServerState = {
   membership,
   database,
   newDatabase: undefined,
+  readOnly: { admin: null, inside: null, application: null },
   claims: [],
   unknownRoles: [],
   unavailableExtensions: [],
@@ -102,6 +107,9 @@ const newDatabase: DatabaseState = {
   grantedOrPublic: false,
 }
 
+const allNames = { role: true, database: true, host: true }
+const noNames = { role: false, database: false, host: false }
+
 /** What a run finds where everything is as wanted, but for what is given. */
 function found(given: Partial<Omit<Observed, 'server'>> & { server?: Partial<ServerState> } = {}): Observed {
   const seen = { ...server, ...given.server }
@@ -109,7 +117,7 @@ function found(given: Partial<Omit<Observed, 'server'>> & { server?: Partial<Ser
     evidence: 'proven',
     secret: { kind: 'keep', keys: [] },
     secretHasPassword: true,
-    secretNamesAll: true,
+    secretNames: allNames,
     literalLogsIn: false,
     inside,
     ...given,
@@ -166,7 +174,7 @@ function inWords(planned: Plan): string {
     .join(' ')
 }
 
-const noSecret = { evidence: 'absent', secretHasPassword: false, secretNamesAll: false } as const
+const noSecret = { evidence: 'absent', secretHasPassword: false, secretNames: noNames } as const
 
 describe('the rows of the convergence table', () => {
   test.each<[string, Observed, string]>([
@@ -228,7 +236,7 @@ describe('the rows of the convergence table', () => {
 })
 
 describe('who may set the password of a role', () => {
-  const someoneElses = { secretNamesAll: false, evidence: 'wrong' } as const
+  const someoneElses = { secretNames: noNames, evidence: 'wrong' } as const
   const byHand = { ...foreign, granted: true }
 
   test.each<[string, Observed, Wanted, string]>([
@@ -298,7 +306,7 @@ describe('who may set the password of a role', () => {
   })
 
   describe('never of one that is more than an application role', () => {
-    const dangers = ['SUPERUSER', 'CREATEROLE', 'member of pg_monitor', 'has member kim', 'the admin itself']
+    const dangers = ['SUPERUSER', 'CREATEROLE', 'member of pg_monitor', 'the admin itself']
     test.each(dangers)('%s', (danger) => {
       const ours = { ...role, dangers: [danger] }
       const theirs = { ...strange, dangers: [danger] }
@@ -314,6 +322,17 @@ describe('who may set the password of a role', () => {
         'role-privileged',
       )
       expect(decided(found({ evidence: 'unproven', server: { role: theirs } }), adopting)).toBe(
+        'role-privileged',
+      )
+    })
+
+    test('has members: none of its own, yet an adopted one would give them what it gets', () => {
+      const members = ['kim']
+      expect(decided(found({ evidence: 'wrong', server: { role: { ...role, members } } }), wanted)).toBe(
+        'set-password drift',
+      )
+      const theirs = { ...strange, members }
+      expect(decided(found({ evidence: 'wrong', server: { role: theirs } }), adopting)).toBe(
         'role-privileged',
       )
     })
@@ -440,7 +459,7 @@ describe('whose database it is', () => {
     ],
     [
       'made by somebody, and the Secret does not name it',
-      found({ secretNamesAll: false, server: { role: strange, database: foreign } }),
+      found({ secretNames: noNames, server: { role: strange, database: foreign } }),
       wanted,
       'database-not-ours',
     ],
@@ -524,7 +543,7 @@ describe('whose database it is', () => {
 
   test('says who owns it', () => {
     const server = { role: undefined, database: foreign }
-    const given = found({ evidence: 'wrong', secretNamesAll: false, server })
+    const given = found({ evidence: 'wrong', secretNames: noNames, server })
     expect(thrown(() => decide(given, wanted)).hint.join('\n')).toContain('It is owned by "dba"')
   })
 
@@ -753,6 +772,39 @@ describe('grants', () => {
       '  GRANT ALL ON DATABASE "my shop" TO "it""s";',
     )
   })
+})
+
+describe('what was there before is what the Secret names', () => {
+  const gone = { role: undefined, database: undefined }
+  test.each<[string, Observed['secretNames'], boolean, boolean]>([
+    ['all', allNames, true, true],
+    ['the database alone', { ...noNames, database: true }, false, true],
+    ['the role alone', { ...noNames, role: true }, true, false],
+    ['nothing, as one that was made beforehand', noNames, false, false],
+  ])('%s', (_, secretNames, role, database) => {
+    const given = found({
+      evidence: 'wrong',
+      secretNames,
+      secret: { kind: 'repair', keys: ['PGHOST'] },
+      server: gone,
+    })
+    const { changes } = decide(given, wanted)
+    const again = changes.flatMap((change) => ('again' in change ? [[change.kind, change.again]] : []))
+    expect(again).toEqual([
+      ['create-role', role],
+      ['create-database', database],
+    ])
+  })
+})
+
+test('poolers that lose CONNECT are named, with the input', () => {
+  const open = { ...database, publicConnects: true, poolers: ['pooler'] }
+  const said = expect.stringMatching(/^pooler has no CONNECT on database shop .* input "connect-roles"$/)
+  expect(decide(found({ server: { database: open } }), wanted).notes).toContainEqual(said)
+  const closed = { ...open, publicConnects: false }
+  expect(decide(found({ server: { database: closed } }), wanted).notes).toEqual([])
+  const { notes } = decide(found({ server: { role: strange, database: { ...open, owner: 'dba' } } }), wanted)
+  expect(notes).not.toContainEqual(said)
 })
 
 describe('what the admin lacks', () => {

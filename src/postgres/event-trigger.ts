@@ -1,0 +1,34 @@
+import pg from 'pg'
+import { oneLine } from '../lib/text.ts'
+import type { Session } from './session.ts'
+
+/** What an unqualified name that is not found ends with: an object, a function, a schema, a table. */
+const unknownNames = ['42704', '42883', '3F000', '42P01']
+
+/**
+ * Returns a hint at the event trigger that an error comes from: it names the trigger, and says what this tool has to do with
+ * it. Nothing where the error comes from none. No transaction may be under way.
+ */
+export async function eventTriggerHint(
+  session: Session,
+  error: pg.DatabaseError,
+): Promise<readonly string[]> {
+  const { where, code = '' } = error
+  if (where === undefined) return []
+  const triggers = await session
+    .query<{ name: string; called: string }>(
+      `select evtname as name, evtfoid::regproc::text as called from pg_event_trigger where evtenabled <> 'D' order by evtname`,
+    )
+    .catch(() => [])
+  const found = triggers.find(({ called }) => where.includes(`function ${called}(`))
+  if (found === undefined) return []
+  return [
+    `It comes from event trigger "${oneLine(found.name)}", which calls ${oneLine(found.called)}().`,
+    ...(unknownNames.includes(code)
+      ? [
+          'Sessions of this tool have an empty search_path, so that nobody can put an object in the way: the function has to name its objects with their schema, or set search_path itself:',
+          `  ALTER FUNCTION ${oneLine(found.called)}() SET search_path = public;`,
+        ]
+      : []),
+  ]
+}

@@ -1,0 +1,188 @@
+import { describe, expect, test } from '@jest/globals'
+import { createAdmin } from '../../sandbox/postgres.ts'
+import { identifier, literal, useBench, type Application } from '../support/bench.ts'
+
+// Situations that were reported from servers in the field.
+
+describe('on a server as it is shipped', () => {
+  const bench = useBench()
+
+  test.each(['LOGIN', 'NOLOGIN'])(
+    'a role of ours that has a member (%s): after drift, repaired',
+    async (attributes) => {
+      const application = await bench.established()
+      const { role } = application
+      const developer = bench.name('developer')
+      await bench.role(developer, attributes)
+      await bench.sql(`GRANT ${identifier(role)} TO ${identifier(developer)}`)
+      expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+      await bench.sql(
+        `ALTER ROLE ${identifier(role)} PASSWORD ${literal(bench.password('changed by hand, and forgotten'))}`,
+      )
+      expect(await application.run()).toMatchObject({ code: undefined, done: ['role password-set'] })
+      application.removeSecret()
+      expect(await application.run()).toMatchObject({
+        code: undefined,
+        done: ['role password-set', 'secret created'],
+      })
+      expect(await application.login()).toBe('in')
+    },
+  )
+
+  describe('a Secret that was made beforehand says of nothing that it was there', () => {
+    test.each<[string, (application: Application) => Record<string, string>]>([
+      ['a password alone', () => ({})],
+      ['host and user as well', ({ role }) => ({ PGUSER: role })],
+    ])('%s', async (_, more) => {
+      const application = bench.application()
+      application.putSecret({ PGPASSWORD: 'chosen beforehand, for whatever reason', ...more(application) })
+      const { code, done, log, outcome } = await application.run()
+      expect({ code, done }).toEqual({
+        code: undefined,
+        done: ['role created', 'database created', 'grants granted', 'secret repaired'],
+      })
+      expect(outcome.notes.filter((note) => note.includes('empty'))).toEqual([])
+      expect(log).not.toContain('made anew')
+      expect(await application.login()).toBe('in')
+    })
+
+    test('one that names the database says it', async () => {
+      const application = await bench.established()
+      await bench.sql(`DROP DATABASE ${identifier(application.database)}`)
+      const { outcome } = await application.run()
+      expect(outcome.notes).toContainEqual(expect.stringContaining('is made anew: it is empty'))
+    })
+  })
+
+  test.each(['pooler', '_crunchypgbouncer', 'cnpg_pooler_pgbouncer'])(
+    'the pooler that logs in as %s and would lose CONNECT is named, unless it is asked for',
+    async (pooler) => {
+      const password = await bench.role(pooler)
+      for (const dryRun of [true, false]) {
+        const { log, outcome } = await bench.application().run({ dryRun })
+        expect(outcome.notes.join('\n')).toContain(`${pooler} has no CONNECT`)
+        expect(log).toContain('"connect-roles"')
+      }
+      const asked = bench.application({ connectRoles: [pooler] })
+      expect((await asked.run()).outcome.notes).toEqual([])
+      expect(await bench.login(pooler, password, asked.database)).toBe('in')
+      await bench.sql(`DROP OWNED BY ${identifier(pooler)}`)
+      await bench.sql(`DROP ROLE ${identifier(pooler)}`)
+    },
+  )
+
+  test('another admin after the first one, the application owns the database: what is printed is complete, and puts it right', async () => {
+    const application = await bench.established({ databaseOwner: 'app' })
+    const admin = await createAdmin(bench.postgres, { name: bench.name('next_admin') })
+    const next = { accessSecret: bench.access({ admin }) }
+    if (bench.postgres.major >= 16) {
+      const { outcome } = await application.refused('admin-option-missing', next)
+      const commands = outcome.failure?.hint.filter((line) => line.startsWith('  ')) ?? []
+      expect(commands).toEqual([
+        `  GRANT ${identifier(application.role)} TO ${identifier(admin.user)} WITH ADMIN OPTION;`,
+      ])
+      for (const command of commands) await bench.sql(command)
+    }
+    expect(await application.run(next)).toMatchObject({ code: undefined, done: ['grants granted'] })
+    expect(await application.run(next)).toMatchObject({ code: undefined, done: [] })
+    expect(await bench.login(admin.user, admin.password, application.database)).toBe('in')
+  })
+
+  describe('an event trigger with names that are not qualified is named, with what to do', () => {
+    const trigger = (tag: string): readonly string[] => [
+      'CREATE TABLE public.seen (tag text)',
+      'GRANT INSERT ON public.seen TO PUBLIC',
+      `CREATE FUNCTION public.audit() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (tg_tag); END $$`,
+      `CREATE EVENT TRIGGER "the audit" ON ddl_command_end WHEN TAG IN ('${tag}') EXECUTE FUNCTION public.audit()`,
+    ]
+    test.each<[string, object, string]>([
+      ['CREATE TABLE', {}, 'grant-ineffective'],
+      ['GRANT', {}, 'grant-ineffective'],
+      ['CREATE EXTENSION', { extensions: ['citext'] }, 'extension-unavailable'],
+    ])('on %s', async (tag, inputs, code) => {
+      const application = await bench.established()
+      const { role, database } = application
+      for (const statement of trigger(tag)) await bench.sql(statement, [], database)
+      await bench.sql(`ALTER ROLE ${identifier(role)} PASSWORD NULL`)
+      if (tag === 'GRANT') {
+        await bench.sql('ALTER EVENT TRIGGER "the audit" DISABLE', [], database)
+        await bench.sql('REVOKE CREATE ON SCHEMA public FROM PUBLIC', [], database)
+        await bench.sql(`REVOKE CREATE ON SCHEMA public FROM ${identifier(role)}`, [], database)
+        await bench.sql(
+          `GRANT ALL ON SCHEMA public TO ${identifier(bench.admin.user)} WITH GRANT OPTION`,
+          [],
+          database,
+        )
+        await bench.sql('ALTER EVENT TRIGGER "the audit" ENABLE', [], database)
+      }
+      const { outcome, code: ended } = await application.run(inputs)
+      expect(ended).toBe(code)
+      const hint = outcome.failure?.hint ?? []
+      expect(hint.join('\n')).toContain('event trigger "the audit"')
+      const [command = ''] = hint.filter((line) => line.startsWith('  ALTER FUNCTION'))
+      await bench.sql(command, [], database)
+      expect(await application.run(inputs)).toMatchObject({ code: undefined })
+    })
+  })
+})
+
+describe('thousands of roles that watch all databases', () => {
+  const bench = useBench({
+    postgres: { settings: { max_connections: '30', max_locks_per_transaction: '10' } },
+  })
+
+  test('cost no lock each, and keep CONNECT', async () => {
+    await bench.sql(
+      `DO $$ BEGIN FOR i IN 1..5000 LOOP EXECUTE format('CREATE ROLE watcher_%s LOGIN IN ROLE pg_monitor', i); COMMIT; END LOOP; END $$`,
+    )
+    const [watcher, stranger] = [bench.name('watcher'), bench.name('stranger')]
+    const secrets = [await bench.role(watcher, 'LOGIN IN ROLE pg_monitor'), await bench.role(stranger)]
+    const application = bench.application()
+    const dry = await application.run({ dryRun: true })
+    const run = await application.run()
+    expect(run).toMatchObject({ code: undefined })
+    expect(dry.outcome.list).toEqual(run.outcome.list)
+    expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+    expect(await bench.login(watcher, secrets[0] ?? '', application.database)).toBe('in')
+    expect(await bench.login(stranger, secrets[1] ?? '', application.database)).toBe('42501')
+  })
+})
+
+describe('a template1 with an encoding of its own', () => {
+  const bench = useBench()
+
+  async function templateIn(encoding: string): Promise<void> {
+    await bench.sql('ALTER DATABASE template1 IS_TEMPLATE false')
+    await bench.sql('DROP DATABASE template1')
+    await bench.sql(
+      `CREATE DATABASE template1 TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`,
+    )
+    await bench.sql('ALTER DATABASE template1 IS_TEMPLATE true')
+  }
+
+  test('a name that it does not have, or has as other bytes, is refused before anything is made', async () => {
+    await templateIn('LATIN1')
+    for (const role of ['商店', 'bütik']) {
+      const application = bench.application({ appDatabase: bench.name(), appUsername: role })
+      await application.refused('input-invalid', { dryRun: true })
+      const { outcome } = await application.refused('input-invalid')
+      expect(outcome.failure?.message).toContain('LATIN1')
+    }
+    const ascii = bench.application({
+      appUsername: bench.name('shop'),
+      appDatabase: 'bütik',
+      databaseOwner: 'app',
+    })
+    expect(await ascii.run()).toMatchObject({ code: undefined })
+    expect(await ascii.run()).toMatchObject({ code: undefined, done: [] })
+    await ascii.work('CREATE TABLE public.t ()')
+  })
+
+  test('bytes that nobody converts are the same everywhere', async () => {
+    await templateIn('SQL_ASCII')
+    const application = bench.application({ appDatabase: 'обувь', appUsername: 'обувь' })
+    expect(await application.run()).toMatchObject({ code: undefined })
+    expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+    await application.work('CREATE TABLE public.t ()')
+  })
+})
