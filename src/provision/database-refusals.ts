@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
+import { input } from '../lib/spelling.ts'
 import { sentence } from '../lib/text.ts'
 import type { InsideState } from '../postgres/inside.ts'
 import type { ServerState, SettingOf } from '../postgres/state.ts'
@@ -85,7 +86,7 @@ export function untrusted(extensions: readonly string[], server: ServerState, wa
     [
       ...(server.database === undefined
         ? [
-            'Leave it out of input "extensions" for now, so that the database gets made. Then let a superuser run in it:',
+            `Leave it out of ${input('extensions')} for now, so that the database gets made. Then let a superuser run in it:`,
           ]
         : [`Ask the administrator to let a superuser run in database "${wanted.database}":`]),
       ...extensionCommands(extensions, wanted),
@@ -126,7 +127,7 @@ export function foreignOwner(server: ServerState, wanted: Wanted, changes: reado
     'database-foreign-owner',
     `Database "${wanted.database}" is owned by "${owner}", who is neither the admin nor "${wanted.username}".`,
     commands.length === 0
-      ? ['It was to be made by this tool, and belongs to somebody else now.']
+      ? ['It was to be made by this tool, and has another owner now.']
       : [
           `The admin "${admin.name}" can grant nothing on it. ${handover ? 'A superuser' : `Its owner "${owner}" or a superuser`} can run:`,
           ...commands.map((command) => `  ${command}`),
@@ -142,7 +143,7 @@ export function otherEncoding({ database, newDatabase }: ServerState, wanted: Wa
     `Role "${wanted.username}" cannot be used in database "${wanted.database}": that database ${database === undefined ? 'would have' : 'has'} the encoding ${encoding}, in which a name that is not ASCII is another one.`,
     [
       'PostgreSQL keeps the names of roles as the bytes of the database in which they were made.',
-      'Choose an app-username of ASCII characters alone.',
+      'Choose another app-username, of ASCII characters alone.',
       ...(database === undefined
         ? ['Or ask the administrator for a template1 with the encoding of database "postgres".']
         : []),

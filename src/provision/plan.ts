@@ -143,7 +143,7 @@ export function decideGrants(
   ]
   if (ours && database.publicConnects && database.poolers.length > 0) {
     notes.push(
-      `${sentence(database.poolers)} has no CONNECT on database ${wanted.database} once PUBLIC has none: where the application comes through that pooler, name it in input "connect-roles"`,
+      `${sentence(database.poolers)} has no CONNECT on database ${wanted.database} once PUBLIC has none: where the application comes through that pooler, name it in ${input('connect-roles')}`,
     )
   }
   const roles = ours ? database.withoutConnect : database.shutOut

@@ -174,7 +174,7 @@ export function notInheriting(server: ServerState, wanted: Wanted, changes: read
     [
       'Before PostgreSQL 16 such a role never has what its memberships give. A superuser can run:',
       ...commandsOf(changes, wanted).map((command) => `  ${command}`),
-      'Or leave the owner as it is, with database-owner: app.',
+      `Or leave the owner as it is: ${setting('database-owner', 'app')}.`,
     ],
   )
 }
