@@ -438,6 +438,13 @@ describe('sessions that are set to change nothing: refused beforehand, with wher
   const reset = 'RESET default_transaction_read_only'
   const admin = (): string => identifier(bench.admin.user)
 
+  async function readOnlyNow(): Promise<boolean> {
+    const { rows } = await bench.inDatabase('postgres', (client) =>
+      client.query<{ on: boolean }>(`select current_setting('default_transaction_read_only') = 'on' as on`),
+    )
+    return rows[0]?.on === true
+  }
+
   test.each<[string, () => string, RegExp]>([
     ['the admin', () => `ROLE ${admin()}`, /for role "postgresql1_admin"\.$/],
     [
@@ -457,11 +464,11 @@ describe('sessions that are set to change nothing: refused beforehand, with wher
         await client.query(`ALTER ${what()} ${how}`)
         await client.query('SELECT pg_reload_conf()')
       })
+      // Only what affects the server itself takes a moment to reach new sessions.
+      while (what() === 'SYSTEM' && (await readOnlyNow()) !== how.endsWith('on'));
     }
     await alter(on)
     try {
-      // The setting of a server takes a moment to reach new sessions.
-      while ((await application.run({ dryRun: true })).code === undefined);
       await application.refused('database-read-only', { dryRun: true })
       const { outcome } = await application.refused('database-read-only')
       expect(outcome.failure?.message).toMatch(says)
