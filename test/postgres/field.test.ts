@@ -83,7 +83,9 @@ describe('on a server as it is shipped', () => {
       ])
       for (const command of commands) await bench.sql(command)
     }
-    expect(await application.run(next)).toMatchObject({ code: undefined, done: ['grants granted'] })
+    // What the printed command gives is inherited, CONNECT included; without it the admin is let in.
+    const done = bench.postgres.major >= 16 ? [] : ['grants granted']
+    expect(await application.run(next)).toMatchObject({ code: undefined, done })
     expect(await application.run(next)).toMatchObject({ code: undefined, done: [] })
     expect(await bench.login(admin.user, admin.password, application.database)).toBe('in')
   })
