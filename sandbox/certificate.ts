@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
-import { isIPv4 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 
 /** A server's certificate and its private key, both PEM. */
 interface ServerCertificate {
@@ -11,8 +11,16 @@ interface ServerCertificate {
 export interface CertificateAuthority {
   /** Its own certificate, PEM: what a client has to trust. */
   readonly pem: string
-  /** Signs a certificate for a server that is known by these DNS names and IPv4 addresses. */
-  issue(names: readonly string[]): ServerCertificate
+  /** Signs a certificate for a server that is known by these DNS names and IP addresses. */
+  issue(names: readonly string[], unusual?: Unusual): ServerCertificate
+}
+
+/** What sets a certificate apart from those that authorities sign today. */
+interface Unusual {
+  /** Default: the first of the names. */
+  readonly commonName?: string
+  /** Whether addresses are told as if they were DNS names. */
+  readonly addressesAsNames?: boolean
 }
 
 /** Makes a certificate authority with the given common name; all keys are ECDSA P-256. */
@@ -26,10 +34,11 @@ export function createAuthority(commonName: string): CertificateAuthority {
       extension(oids.keyUsage, der(tags.bitString, [1, 0b0000_0110]), 'critical'),
       extension(oids.subjectKeyIdentifier, der(tags.octetString, authority.keyId)),
     ]),
-    issue(names) {
+    issue(names, { commonName: subject = names[0] ?? 'server', addressesAsNames = false } = {}) {
       const server = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-      const certificate = certify(authority, names[0] ?? 'server', server.publicKey, [
-        extension(oids.subjectAltName, sequence(...names.map(generalName))),
+      const generalNames = names.map((name) => (addressesAsNames ? dnsName(name) : generalName(name)))
+      const certificate = certify(authority, subject, server.publicKey, [
+        ...(names.length === 0 ? [] : [extension(oids.subjectAltName, sequence(...generalNames))]),
         // digitalSignature, the first bit.
         extension(oids.keyUsage, der(tags.bitString, [7, 0b1000_0000]), 'critical'),
         extension(oids.extendedKeyUsage, sequence(oid(oids.serverAuth))),
@@ -140,9 +149,21 @@ function distinguishedName(commonName: string): Buffer {
 }
 
 function generalName(name: string): Buffer {
-  return isIPv4(name)
-    ? der(tags.ipAddress, name.split('.').map(Number))
-    : der(tags.dnsName, Buffer.from(name, 'ascii'))
+  if (isIPv4(name)) return der(tags.ipAddress, name.split('.').map(Number))
+  return isIPv6(name) ? der(tags.ipAddress, octetsOf(name)) : dnsName(name)
+}
+
+function dnsName(name: string): Buffer {
+  return der(tags.dnsName, Buffer.from(name, 'latin1'))
+}
+
+/** The sixteen octets of an IPv6 address that ends in no IPv4 one. */
+function octetsOf(address: string): number[] {
+  const [head = [], tail = []] = address.split('::').map((half) => half.split(':').filter(Boolean))
+  const zeros = Array<string>(8 - head.length - tail.length).fill('0')
+  return [...head, ...zeros, ...tail]
+    .map((group) => parseInt(group, 16))
+    .flatMap((word) => [word >> 8, word & 0xff])
 }
 
 /** `YYMMDDhhmmssZ`. */

@@ -12,12 +12,16 @@ const mostIterations = 5_000_000
  *
  * Sources: RFC 5802 section 3, RFC 7677, and src/common/scram-common.c for the text form.
  *
- * @param salt 16 random bytes; given only to compare with known answers
+ * @param salt 16 random bytes; given, as is the number of rounds, only to compare with known answers
  */
-export async function scramVerifier(password: string, salt: Buffer = randomBytes(16)): Promise<string> {
-  const { clientKey, serverKey } = await keysOf(password, salt, iterations)
+export async function scramVerifier(
+  password: string,
+  salt: Buffer = randomBytes(16),
+  rounds: number = iterations,
+): Promise<string> {
+  const { clientKey, serverKey } = await keysOf(password, salt, rounds)
   const [stored, server] = [sha256(clientKey), serverKey].map((key) => key.toString('base64'))
-  return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${stored}:${server}`
+  return `SCRAM-SHA-256$${rounds}:${salt.toString('base64')}$${stored}:${server}`
 }
 
 /** The client's end of one SCRAM-SHA-256 exchange. Sources: RFC 5802, sections 3, 5 and 7; RFC 5929, section 4. */
@@ -102,24 +106,17 @@ function sha256(bytes: Buffer): Buffer {
  * while others, `pg` among them, map and normalise its characters all the same.
  */
 export async function isAmbiguous(password: string): Promise<boolean> {
-  const mapped = /[^\P{Zs} ]|\p{Default_Ignorable_Code_Point}/u
-  const forbidden = (await prepared(password)) === undefined
-  return forbidden && (mapped.test(password) || password !== password.normalize('NFKC'))
+  if (ascii.test(password)) return false
+  const { saslprep, unjudged } = await import('./saslprep.ts')
+  return saslprep(password) === undefined && unjudged(password) !== password
 }
 
 /** PostgreSQL takes a password as it is where SASLprep forbids it, so the verifier must do the same. */
 async function prepare(password: string): Promise<string> {
-  return (await prepared(password)) ?? password
+  if (ascii.test(password)) return password
+  const { saslprep } = await import('./saslprep.ts')
+  return saslprep(password) ?? password
 }
 
-/** Gives the password after SASLprep (RFC 4013), `undefined` where that forbids it. */
-async function prepared(password: string): Promise<string | undefined> {
-  // Nothing in ASCII is mapped, and its tables are large.
-  if (/^[\x20-\x7e]*$/.test(password)) return password
-  const { saslprep } = await import('@mongodb-js/saslprep')
-  try {
-    return saslprep(password)
-  } catch {
-    return undefined
-  }
-}
+/** Nothing in ASCII is mapped, and the tables of all else are large. */
+const ascii = /^[\0-\x7f]*$/

@@ -1,6 +1,7 @@
 import tls from 'node:tls'
 import { Failure } from '../lib/failure.ts'
 import { input } from '../lib/spelling.ts'
+import { isCertificateOf } from './host-name.ts'
 
 /**
  * libpq's sslmode words, with libpq's meanings, and node-postgres' `no-verify`.
@@ -76,5 +77,9 @@ function verification(mode: SslMode, ca: string | undefined): tls.ConnectionOpti
     rejectUnauthorized: true,
     ca: ca === 'system' ? tls.getCACertificates('system') : [ca],
   }
-  return mode === 'verify-full' ? trusted : { ...trusted, checkServerIdentity: () => undefined }
+  return { ...trusted, checkServerIdentity: mode === 'verify-full' ? checkHost : () => undefined }
+}
+
+function checkHost(host: string, certificate: tls.PeerCertificate): Error | undefined {
+  return isCertificateOf(certificate, host) ? undefined : new Error(`the certificate is not one of ${host}`)
 }

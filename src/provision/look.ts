@@ -128,7 +128,11 @@ export class Looker {
         `"${login.user}" logs in with MD5, which does not prove the server: a new password gets it SCRAM`,
       )
     }
-    if (evidence === 'wrong' && (await isAmbiguous(login.password))) throw ambiguous(wanted.secret)
+    if (password !== undefined && (await isAmbiguous(password))) {
+      journal.note(
+        `PGPASSWORD of ${wanted.secret} has characters with which drivers do not log in alike: libpq takes it as it is, node-postgres and others normalise it. Without such characters it works with all of them`,
+      )
+    }
     const { PGUSER, PGDATABASE, PGHOST } = secret?.values ?? {}
     const secretNames = {
       role: PGUSER !== undefined,
@@ -327,16 +331,4 @@ function unlessRefused(error: unknown): undefined {
 /** Says whether there is nothing to do. */
 export function isInPlace(look: Look): boolean {
   return look.plan.changes.length === 0
-}
-
-/** The error for a password that was refused here, and that other drivers may well log in with. */
-function ambiguous(secret: string): Failure {
-  return new Failure(
-    'secret-invalid',
-    `PGPASSWORD of ${secret} cannot be used: it has characters with which drivers do not log in alike.`,
-    [
-      'SASLprep (RFC 4013) forbids some of them. libpq then takes the whole as it is, and others normalise it.',
-      'Choose another password, or take the key PGPASSWORD out: then a new one is made.',
-    ],
-  )
 }

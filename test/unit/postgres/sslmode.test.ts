@@ -1,4 +1,4 @@
-import type { ConnectionOptions } from 'node:tls'
+import type { ConnectionOptions, PeerCertificate } from 'node:tls'
 import { describe, expect, test } from '@jest/globals'
 import { Failure } from '../../../src/lib/failure.ts'
 import {
@@ -11,11 +11,13 @@ import {
 
 const pem = '-----BEGIN CERTIFICATE-----'
 
+const other = { subject: { CN: 'other' }, subjectaltname: 'DNS:other' } as PeerCertificate
+
 /** What a way to connect checks of the server's certificate. */
 function checks(encryption: Encryption): string {
   if (encryption === false) return 'plain'
   if (encryption.rejectUnauthorized === false) return 'nothing'
-  return encryption.checkServerIdentity === undefined ? 'chain and name' : 'chain'
+  return encryption.checkServerIdentity?.('one', other) === undefined ? 'chain' : 'chain and name'
 }
 
 describe('encryptions', () => {
