@@ -1,6 +1,8 @@
 import { Connections, type Peer, type Server } from './connection.ts'
-import { adminRefusalFailure, logInPatiently, unproven } from './login.ts'
-import type { Attempt, Login, LoginOptions, Session } from './session.ts'
+import { adminRefusalFailure, unproven } from './refusal.ts'
+import { logInPatiently } from './login.ts'
+import type { Attempt, Login, LoginOptions } from './attempt.ts'
+import type { Session } from './session.ts'
 
 /** The admin, and where to find out about it. */
 export interface Admin extends Omit<Login, 'database'> {

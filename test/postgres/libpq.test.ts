@@ -9,7 +9,7 @@ import { startDeadline } from '../../src/lib/deadline.ts'
 import { Failure } from '../../src/lib/failure.ts'
 import { Connections } from '../../src/postgres/connection.ts'
 import { scramVerifier } from '../../src/postgres/scram.ts'
-import { logIn, type Login } from '../../src/postgres/session.ts'
+import { logIn, type Login } from '../../src/postgres/attempt.ts'
 import { identifier, literal, useBench } from '../support/bench.ts'
 import { judged, psql, psqlRows } from '../support/psql.ts'
 

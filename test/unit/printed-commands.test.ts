@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import pg from 'pg'
-import { refusalFailure } from '../../src/postgres/login.ts'
+import { refusalFailure } from '../../src/postgres/refusal.ts'
 
 const peer = { host: 'db', sslMode: 'require', ca: undefined } as const
 

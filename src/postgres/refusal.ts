@@ -1,0 +1,125 @@
+import pg from 'pg'
+import { Failure } from '../lib/failure.ts'
+import { setting } from '../lib/spelling.ts'
+import { oneLine } from '../lib/text.ts'
+import type { Login } from './attempt.ts'
+import { poolerFailure } from './failure.ts'
+
+/** Gives the Failure for what a server said against a login. The SQLSTATEs are those of PostgreSQL's appendix A. */
+export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Login): Failure {
+  const { user, database } = login
+  const said = `The server said "${oneLine(refusal?.message ?? '')}" (${refusal?.code ?? 'no SQLSTATE'}).`
+  const cause = { cause: refusal }
+  switch (refusal?.code) {
+    case '08P01':
+      return poolerFailure(`A connection pooler does not let "${user}" in (08P01).`, refusal)
+    case '28P01':
+      return new Failure(
+        'login-refused',
+        `PostgreSQL refused the password of "${user}" that was right a moment ago (28P01).`,
+        ['Somebody is changing it at the same time. The next run looks afresh.'],
+        cause,
+      )
+    case '28000':
+      return new Failure(
+        'login-refused',
+        `PostgreSQL does not let "${user}" log in to database "${database}" (28000).`,
+        [
+          said,
+          'A frequent cause is a pg_hba.conf without a rule for this login, or one that wants a client certificate.',
+          'Ask the administrator for a rule with scram-sha-256 for connections through port-forward (127.0.0.1).',
+        ],
+        cause,
+      )
+    case '42501':
+      return new Failure(
+        'connect-denied',
+        `"${user}" has no CONNECT on database "${database}" (42501).`,
+        [
+          'Its owner can grant it:',
+          `  GRANT CONNECT ON DATABASE ${pg.escapeIdentifier(database)} TO ${pg.escapeIdentifier(user)};`,
+        ],
+        cause,
+      )
+    case '53300':
+      return new Failure(
+        'connection-limit',
+        `PostgreSQL has no connection left for "${user}" in database "${database}" (53300).`,
+        [
+          said,
+          'Raise the limit that was reached, close sessions, or put a pooler between application and server.',
+        ],
+        cause,
+      )
+    case '55000':
+      return new Failure(
+        'database-closed',
+        `Database "${database}" does not accept connections (55000).`,
+        [said, 'Somebody closed it, most likely on purpose. Ask the administrator.'],
+        cause,
+      )
+    case '57P01':
+    case '57P02':
+    case '57P03':
+      return new Failure(
+        'server-not-ready',
+        `PostgreSQL is not ready to accept connections (${refusal.code}).`,
+        [said, 'It is starting up, shutting down or recovering. Run again when it is ready.'],
+        cause,
+      )
+    default:
+      return new Failure(
+        'postgres-error',
+        `PostgreSQL did not let "${user}" into database "${database}" (${refusal?.code ?? 'no SQLSTATE'}).`,
+        [said],
+        cause,
+      )
+  }
+}
+
+/**
+ * Returns the error for a server whose word for a password counts for nothing, where that was not accepted: it asked for
+ * none, or for a response of MD5 where it got a verifier of SCRAM.
+ */
+export function unproven({ user }: Login, exchange: 'none' | 'md5' = 'none'): Failure {
+  if (exchange === 'md5') {
+    return new Failure(
+      'login-unproven',
+      `PostgreSQL asked "${oneLine(user)}" for a response of MD5, although this run set a verifier of SCRAM.`,
+      [
+        'The server that holds that verifier has no use for MD5. A frequent cause is something that answers in its place,',
+        'such as a proxy or a pooler, and that may not be PostgreSQL at all.',
+        `Ask the administrator what stands in between. To go on unproven: set ${setting('unproven', 'accept')}.`,
+      ],
+    )
+  }
+  return new Failure(
+    'login-unproven',
+    `PostgreSQL let "${oneLine(user)}" in without proof that it knows its password.`,
+    [
+      'A trust rule for 127.0.0.1 in pg_hba.conf does that; the official image has one. No password can be proven there,',
+      'and whoever may port-forward to the Pod may be any role, the superuser included. Something else that answers',
+      'in the place of PostgreSQL does it too.',
+      `Ask the administrator for scram-sha-256 in that rule. To go on unproven: set ${setting('unproven', 'accept')}.`,
+    ],
+  )
+}
+
+/** As `refusalFailure`, with what a wrong password means for the admin of the access Secret. */
+export function adminRefusalFailure(
+  refusal: pg.DatabaseError | undefined,
+  login: Login,
+  accessSecret: string,
+): Failure {
+  if (refusal?.code !== '28P01') return refusalFailure(refusal, login)
+  return new Failure(
+    'admin-login-refused',
+    `PostgreSQL refused the admin "${login.user}" of ${accessSecret}: wrong password (28P01).`,
+    [
+      'The access Secret is probably out of date: this password was changed in the database,',
+      'and nothing carries such a change back into the Secret.',
+      'Ask the administrator to put the current password into the Secret, or to set it anew.',
+    ],
+    { cause: refusal },
+  )
+}
