@@ -74,6 +74,7 @@ const kinds: Record<FailureCode, ExitKind> = {
   'extension-unavailable': 'database',
   'login-refused': 'database',
   'login-unproven': 'database',
+  'password-unreadable': 'database',
   'secret-names-other': 'secret',
   'secret-managed-elsewhere': 'secret',
   'secret-immutable': 'secret',

@@ -162,9 +162,10 @@ const ownCodes: readonly FailureCode[] = [
 /** Logs in as the application does. */
 async function attemptAs({ sessions }: Run, login: Login): Promise<LoginAttempt> {
   try {
-    const { session, exchange, refusal } = await sessions.tryAs(login)
+    const attempt = await sessions.tryAs(login)
+    const { session, exchange, refusal } = attempt
     if (session !== undefined) return { session, exchange }
-    const failure = refusalFailure(refusal, login)
+    const failure = refusalFailure(attempt, login)
     // It is the server that is not up, and no word about this login.
     if (failure.code === 'server-not-ready') throw failure
     return { refused: `the server refused it (${refusal?.code ?? 'no SQLSTATE'})` }

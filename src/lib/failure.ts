@@ -54,6 +54,7 @@ export const failureCodes = [
   'extension-unavailable',
   'login-refused',
   'login-unproven',
+  'password-unreadable',
   'secret-names-other',
   'secret-managed-elsewhere',
   'secret-immutable',

@@ -2,6 +2,8 @@ import pg from 'pg'
 import { asFailure, Failure } from '../lib/failure.ts'
 import { passingFailure, switchOf, type Passing } from '../lib/passing.ts'
 import { oneLine } from '../lib/text.ts'
+import { saidBy } from './said.ts'
+import { meaningOf } from './sqlstate.ts'
 
 /** Thrown where somebody else was faster, so that everything has to be looked at again. */
 export class StartAgain extends Error {}
@@ -19,33 +21,10 @@ export function passingOf(error: unknown): Passing | undefined {
     return error.code === 'connection-limit' ? passingFailure('shortage', error) : switchOf(error)
   }
   if (!(error instanceof pg.DatabaseError)) return undefined
-  switch (error.code) {
-    // The primary became a standby.
-    case '25006':
-      return passingFailure('switch', postgresFailure(error))
-    // The session was ended on the server, with all others or alone, or the server crashed.
-    case '57P01':
-    case '57P02':
-      return {
-        kind: 'switch',
-        code: 'server-not-ready',
-        what: `PostgreSQL ended the session (${error.code})`,
-        hint: ['A frequent cause is a restart or a switch of the primary. The next run starts afresh.'],
-      }
-    case '55006':
-      return blocked('another session uses what this run needs for itself (55006)')
-    case '55P03':
-      return blocked('another session holds a lock that this run needs (55P03)')
-    // Serialization failure, deadlock.
-    case '40001':
-    case '40P01':
-      return collision(error.code)
-    case 'XX000':
-      // Two sessions that write the same row of a catalogue: an internal error without a SQLSTATE of its own.
-      return error.message.includes('tuple concurrently updated') ? collision(error.code) : undefined
-    default:
-      return undefined
-  }
+  const meaning = meaningOf(error.code, error.message)
+  if (meaning?.passes === undefined) return undefined
+  const { passes: kind, code, known, hint } = meaning
+  return { kind, code, what: `${known} (${error.code ?? ''})`, hint }
 }
 
 /** Says whether a server's error may be gone after another look. */
@@ -54,15 +33,6 @@ export function isPassing(error: unknown): boolean {
 }
 
 const others = ['Somebody else keeps changing the same role, database or Secret.']
-
-function collision(code: string): Passing {
-  const what = `another session changed the same at the same time (${code})`
-  return { kind: 'race', code: 'timeout', what, hint: others }
-}
-
-function blocked(what: string): Passing {
-  return { kind: 'blocked', code: 'timeout', what, hint: ['Wait until that session ends, or end it.'] }
-}
 
 /**
  * Waits for the making of a role, a database or an extension, of which there can be one of a name alone.
@@ -88,26 +58,20 @@ export async function unlessMade<Result>(
 }
 
 /**
- * Gives an error as a Failure. The message of a server's is quoted; its detail and statement are not, they may say more.
+ * Gives an error as a Failure. What a server says is quoted, but for what may hold rows (`saidBy`).
  */
 export function postgresFailure(error: unknown): Failure {
   if (!(error instanceof pg.DatabaseError)) return asFailure(error)
   const code = error.code ?? 'no SQLSTATE'
-  if (error.code === '25006') {
-    return new Failure(
-      'target-is-standby',
-      'PostgreSQL became read-only during the run (25006).',
-      ['A frequent cause is a switch of the primary. The next run goes to the new one.'],
-      { cause: error },
-    )
+  const meaning = meaningOf(error.code, error.message)
+  if (meaning !== undefined && meaning.code !== 'timeout') {
+    const hint = [...saidBy(error), ...meaning.hint]
+    return new Failure(meaning.code, `${meaning.known} (${code}).`, hint, { cause: error })
   }
   if (error.code === '08P01') return poolerFailure('A connection pooler refused a statement (08P01).', error)
-  return new Failure(
-    'postgres-error',
-    `PostgreSQL refused a statement (${code}).`,
-    [`The server said "${oneLine(error.message)}".`],
-    { cause: error },
-  )
+  return new Failure('postgres-error', `PostgreSQL refused a statement (${code}).`, saidBy(error), {
+    cause: error,
+  })
 }
 
 /**

@@ -43,7 +43,7 @@ export function weigh(attempt: Attempt, login: Login, passwordKnown: boolean): E
   if (attempt.exchange === 'none') return 'unproven'
   if (attempt.exchange !== undefined) return 'proven'
   if (attempt.refusal?.code === '28P01') return passwordKnown ? 'wrong' : 'absent'
-  return refusalFailure(attempt.refusal, login)
+  return refusalFailure(attempt, login)
 }
 
 /**
@@ -53,7 +53,7 @@ export function weigh(attempt: Attempt, login: Login, passwordKnown: boolean): E
  */
 export function sessionOf(attempt: Attempt, login: Login): Session {
   if (attempt.session !== undefined) return attempt.session
-  throw refusalFailure(attempt.refusal, login)
+  throw refusalFailure(attempt, login)
 }
 
 /** Returns what is to be said about the login of an admin that proves less than SCRAM does; nothing about any other. */

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
-import { oneLine } from '../lib/text.ts'
 import { eventTriggerHint } from './event-trigger.ts'
 import { isPassing } from './failure.ts'
 import { isSetReadOnly } from './read-only.ts'
+import { saidBy } from './said.ts'
 import type { Session } from './session.ts'
 import { endsSession } from './severity.ts'
 
@@ -38,7 +38,7 @@ export async function proveWork(
       'grant-ineffective',
       `The application ${before.length === 0 ? 'logs in, yet cannot' : 'could not'} work in schema public of database "${database}" (${error.code ?? 'no SQLSTATE'}).`,
       [
-        `The server said "${oneLine(error.message)}".`,
+        ...saidBy(error),
         ...(await eventTriggerHint(session, error)),
         'Ask the administrator what keeps it from creating a table there.',
       ],

@@ -2,13 +2,14 @@ import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
 import { setting } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
-import type { Login } from './attempt.ts'
+import type { Attempt, Login } from './attempt.ts'
 import { poolerFailure } from './failure.ts'
+import { saidBy } from './said.ts'
 
 /** Gives the Failure for what a server said against a login. The SQLSTATEs are those of PostgreSQL's appendix A. */
-export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Login): Failure {
+export function refusalFailure({ refusal, exchange }: Attempt, login: Login): Failure {
   const { user, database } = login
-  const said = `The server said "${oneLine(refusal?.message ?? '')}" (${refusal?.code ?? 'no SQLSTATE'}).`
+  const said = refusal === undefined ? [] : saidBy(refusal)
   const cause = { cause: refusal }
   switch (refusal?.code) {
     case '08P01':
@@ -21,11 +22,24 @@ export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Log
         cause,
       )
     case '28000':
+      // The server is satisfied with who it is, and looks at the role only then.
+      if (exchange !== undefined) {
+        return new Failure(
+          'role-cannot-login',
+          `Role "${user}" may not log in: its attribute LOGIN is off (28000).`,
+          [
+            ...said,
+            'Most likely it was taken away on purpose: ask first. An administrator can give it back:',
+            `  ALTER ROLE ${pg.escapeIdentifier(user)} LOGIN;`,
+          ],
+          cause,
+        )
+      }
       return new Failure(
         'login-refused',
         `PostgreSQL does not let "${user}" log in to database "${database}" (28000).`,
         [
-          said,
+          ...said,
           'A frequent cause is a pg_hba.conf without a rule for this login, or one that wants a client certificate.',
           'Ask the administrator for a rule with scram-sha-256 for connections through port-forward (127.0.0.1).',
         ],
@@ -46,7 +60,7 @@ export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Log
         'connection-limit',
         `PostgreSQL has no connection left for "${user}" in database "${database}" (53300).`,
         [
-          said,
+          ...said,
           'Raise the limit that was reached, close sessions, or put a pooler between application and server.',
         ],
         cause,
@@ -55,7 +69,7 @@ export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Log
       return new Failure(
         'database-closed',
         `Database "${database}" does not accept connections (55000).`,
-        [said, 'Somebody closed it, most likely on purpose. Ask the administrator.'],
+        [...said, 'Somebody closed it, most likely on purpose. Ask the administrator.'],
         cause,
       )
     case '57P01':
@@ -64,14 +78,14 @@ export function refusalFailure(refusal: pg.DatabaseError | undefined, login: Log
       return new Failure(
         'server-not-ready',
         `PostgreSQL is not ready to accept connections (${refusal.code}).`,
-        [said, 'It is starting up, shutting down or recovering. Run again when it is ready.'],
+        [...said, 'It is starting up, shutting down or recovering. Run again when it is ready.'],
         cause,
       )
     default:
       return new Failure(
         'postgres-error',
         `PostgreSQL did not let "${user}" into database "${database}" (${refusal?.code ?? 'no SQLSTATE'}).`,
-        [said],
+        said,
         cause,
       )
   }
@@ -106,18 +120,16 @@ export function unproven({ user }: Login, exchange: 'none' | 'md5' = 'none'): Fa
 }
 
 /** As `refusalFailure`, with what a wrong password means for the admin of the access Secret. */
-export function adminRefusalFailure(
-  refusal: pg.DatabaseError | undefined,
-  login: Login,
-  accessSecret: string,
-): Failure {
-  if (refusal?.code !== '28P01') return refusalFailure(refusal, login)
+export function adminRefusalFailure(attempt: Attempt, login: Login, accessSecret: string): Failure {
+  const { refusal } = attempt
+  if (refusal?.code !== '28P01') return refusalFailure(attempt, login)
   return new Failure(
     'admin-login-refused',
     `PostgreSQL refused the admin "${login.user}" of ${accessSecret}: wrong password (28P01).`,
     [
       'The access Secret is probably out of date: this password was changed in the database,',
       'and nothing carries such a change back into the Secret.',
+      'A server gives the same answer for a password that has expired (VALID UNTIL), and for a role that is gone.',
       'Ask the administrator to put the current password into the Secret, or to set it anew.',
     ],
     { cause: refusal },

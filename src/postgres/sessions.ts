@@ -33,7 +33,7 @@ export class Sessions {
   async asAdmin(database: string, options?: LoginOptions): Promise<Session> {
     const login = { ...this.admin, database, asItself: true }
     const attempt = await this.tryAs(login, options)
-    if (attempt.session === undefined) throw adminRefusalFailure(attempt.refusal, login, this.admin.ref)
+    if (attempt.session === undefined) throw adminRefusalFailure(attempt, login, this.admin.ref)
     if (attempt.exchange === 'none' && this.admin.unproven === 'refuse') throw unproven(login)
     return attempt.session
   }

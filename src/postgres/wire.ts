@@ -8,6 +8,7 @@ import { Failure } from '../lib/failure.ts'
 import { underWay } from '../lib/under-way.ts'
 import { Authentication, type Credentials } from './authentication.ts'
 import type { Connection } from './connection.ts'
+import { Severities } from './severity.ts'
 
 /*
  * Everything that reaches into node-postgres beyond what it documents. package.json holds the exact version, and
@@ -129,7 +130,7 @@ export function connectWith(
   protocol.on('authenticationOk', () => {
     authentication.letIn()
   })
-  guardReading(stream, authentication, end)
+  guardReading(stream, protocol, authentication, end)
   return { authentication, connected, refused: () => refusal }
 }
 
@@ -152,16 +153,28 @@ function sendAlong(client: pg.Client, sql: string): Promise<pg.QueryResult[]> {
 
 /**
  * Bounds what a server may send: node-postgres keeps a message until it is whole, however long it says that it is. And
- * node-postgres throws at messages that it does not know, where nobody could catch it: here that ends the connection.
+ * node-postgres throws at messages that it does not know, where nobody could catch it: here that ends the connection. Its
+ * errors get the severity that is not in the language of the server.
  */
-function guardReading(stream: Duplex, authentication: Authentication, end: (error: unknown) => void): void {
+function guardReading(
+  stream: Duplex,
+  protocol: Protocol,
+  authentication: Authentication,
+  end: (error: unknown) => void,
+): void {
   let length = 0
+  const severities = new Severities()
+  const unlocalised: (string | undefined)[] = []
+  protocol.prependListener('errorMessage', (error: { severity: string | undefined }) => {
+    error.severity = unlocalised.shift() ?? error.severity
+  })
   for (const read of stream.listeners('data') as ((chunk: Buffer) => void)[]) {
     stream.off('data', read)
     stream.on('data', (chunk: Buffer) => {
       length += chunk.length
       try {
         if (length > (authentication.exchange === undefined ? mostBefore : mostAfter)) throw tooMuch()
+        unlocalised.push(...severities.read(chunk))
         read(chunk)
       } catch (error) {
         end(error)

@@ -1,11 +1,11 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
-import { oneLine } from '../lib/text.ts'
 import { eventTriggerHint } from '../postgres/event-trigger.ts'
 import { isPassing, unlessMade } from '../postgres/failure.ts'
 import { proveWork } from '../postgres/proof.ts'
 import { isSetReadOnly } from '../postgres/read-only.ts'
 import { scramVerifier } from '../postgres/scram.ts'
+import { saidBy } from '../postgres/said.ts'
 import { noticeOurEnd, sqlState, type Session } from '../postgres/session.ts'
 import { endsSession } from '../postgres/severity.ts'
 import { aboutInside, type InsideState } from '../postgres/inside.ts'
@@ -203,7 +203,7 @@ export async function createExtension(
     if (!(error instanceof pg.DatabaseError) || endsSession(error)) throw error
     if (isPassing(error) && !(await isSetReadOnly(session, error))) throw error
     const command = `  CREATE EXTENSION ${identifier(extension)};`
-    const said = [`The server said "${oneLine(error.message)}".`, ...(await eventTriggerHint(session, error))]
+    const said = [...saidBy(error), ...(await eventTriggerHint(session, error))]
     if (error.code === '42501') {
       throw new Failure(
         'extension-not-trusted',

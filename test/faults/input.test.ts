@@ -197,7 +197,7 @@ describe('anything as', () => {
           ca: undefined,
         } as const
         expectQuoted(postgresFailure(error))
-        expectQuoted(refusalFailure(error, login))
+        expectQuoted(refusalFailure({ refusal: error, exchange: undefined }, login))
       },
     ))
 

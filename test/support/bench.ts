@@ -64,7 +64,9 @@ export class Bench {
 
   async open(): Promise<void> {
     const binaries = process.env['PG_APP_USER_TEST_POSTGRES']
-    const postgres = { ...(binaries && { binaries }), ...this.#options.postgres }
+    const messages = process.env['PG_APP_USER_TEST_MESSAGES']
+    const settings = { ...(messages && { lc_messages: messages }), ...this.#options.postgres?.settings }
+    const postgres = { ...(binaries && { binaries }), ...this.#options.postgres, settings }
     this.#sandbox = await startSandbox({ ...this.#options, postgres })
     this.#superuser = new pg.Pool(this.#asSuperuser('postgres'))
     this.#superuser.on('error', () => undefined)

@@ -12,8 +12,14 @@ test.each([
 ])('the command for the owner of a database quotes the name %j as SQL does', (name, quoted) => {
   const refusal = new pg.DatabaseError('permission denied', 1, 'error')
   refusal.code = '42501'
-  const asDatabase = refusalFailure(refusal, { user: 'kim', password: '', database: name, ...peer })
+  const asDatabase = refusalFailure(
+    { refusal, exchange: undefined },
+    { user: 'kim', password: '', database: name, ...peer },
+  )
   expect(asDatabase.hint).toContain(`  GRANT CONNECT ON DATABASE ${quoted} TO "kim";`)
-  const asUser = refusalFailure(refusal, { user: name, password: '', database: 'shop', ...peer })
+  const asUser = refusalFailure(
+    { refusal, exchange: undefined },
+    { user: name, password: '', database: 'shop', ...peer },
+  )
   expect(asUser.hint).toContain(`  GRANT CONNECT ON DATABASE "shop" TO ${quoted};`)
 })

@@ -35,6 +35,7 @@ test('node-postgres answers whoever asks for a password where we take its place,
   for (const name of ['password', 'sendSASLInitialResponseMessage', 'sendSCRAMClientFinalMessage', 'query']) {
     expect(typeof connection[name]).toBe('function')
   }
+  expect(connection.listenerCount('errorMessage')).toBe(1)
   expect(client).toHaveProperty('processID', null)
   stream.destroy()
 })
