@@ -125,11 +125,10 @@ function statementsOfGrants(
 
 /** The error for a grant on the schema that an event trigger keeps from being given. */
 function triggerRefused(error: unknown, hint: readonly string[], wanted: Wanted): Failure {
-  const said = error instanceof pg.DatabaseError ? oneLine(error.message) : ''
   return new Failure(
     'grant-ineffective',
     `The rights of "${wanted.username}" on schema public of database "${wanted.database}" could not be given (${sqlState(error) ?? 'no SQLSTATE'}).`,
-    [`The server said "${said}".`, ...hint],
+    [...(error instanceof pg.DatabaseError ? saidBy(error) : []), ...hint],
     { cause: error },
   )
 }
