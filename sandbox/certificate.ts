@@ -11,7 +11,7 @@ interface ServerCertificate {
 export interface CertificateAuthority {
   /** Its own certificate, PEM: what a client has to trust. */
   readonly pem: string
-  /** Signs a certificate for a server that is known by these DNS names and IP addresses. */
+  /** Signs a certificate for a server that is known by these DNS names and IP addresses, valid from now on. */
   issue(names: readonly string[], unusual?: Unusual): ServerCertificate
 }
 
@@ -21,6 +21,13 @@ interface Unusual {
   readonly commonName?: string
   /** Whether addresses are told as if they were DNS names. */
   readonly addressesAsNames?: boolean
+  readonly valid?: Validity
+}
+
+/** From when until when a certificate is valid. */
+interface Validity {
+  readonly from: Date
+  readonly until: Date
 }
 
 /** Makes a certificate authority with the given common name; all keys are ECDSA P-256. */
@@ -34,15 +41,16 @@ export function createAuthority(commonName: string): CertificateAuthority {
       extension(oids.keyUsage, der(tags.bitString, [1, 0b0000_0110]), 'critical'),
       extension(oids.subjectKeyIdentifier, der(tags.octetString, authority.keyId)),
     ]),
-    issue(names, { commonName: subject = names[0] ?? 'server', addressesAsNames = false } = {}) {
+    issue(names, { commonName: subject = names[0] ?? 'server', addressesAsNames = false, valid } = {}) {
       const server = generateKeyPairSync('ec', { namedCurve: 'P-256' })
       const generalNames = names.map((name) => (addressesAsNames ? dnsName(name) : generalName(name)))
-      const certificate = certify(authority, subject, server.publicKey, [
+      const extensions = [
         ...(names.length === 0 ? [] : [extension(oids.subjectAltName, sequence(...generalNames))]),
         // digitalSignature, the first bit.
         extension(oids.keyUsage, der(tags.bitString, [7, 0b1000_0000]), 'critical'),
         extension(oids.extendedKeyUsage, sequence(oid(oids.serverAuth))),
-      ])
+      ]
+      const certificate = certify(authority, subject, server.publicKey, extensions, valid)
       return { certificate, key: server.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
     },
   }
@@ -56,8 +64,19 @@ interface Issuer {
 
 const hour = 60 * 60 * 1000
 
+/** Begins an hour ago, because clocks of virtual machines disagree. */
+function today(): Validity {
+  return { from: new Date(Date.now() - hour), until: new Date(Date.now() + 24 * hour) }
+}
+
 /** Gives a signed X.509 v3 certificate (RFC 5280, section 4.1) as PEM. */
-function certify(issuer: Issuer, subject: string, key: KeyObject, extensions: readonly Buffer[]): string {
+function certify(
+  issuer: Issuer,
+  subject: string,
+  key: KeyObject,
+  extensions: readonly Buffer[],
+  { from, until } = today(),
+): string {
   const algorithm = sequence(oid(oids.ecdsaWithSha256))
   const body = sequence(
     der(tags.context0, der(tags.integer, [2])),
@@ -65,8 +84,7 @@ function certify(issuer: Issuer, subject: string, key: KeyObject, extensions: re
     der(tags.integer, [0x40], randomBytes(15)),
     algorithm,
     distinguishedName(issuer.name),
-    // Begins an hour ago, because clocks of virtual machines disagree.
-    sequence(utcTime(Date.now() - hour), utcTime(Date.now() + 24 * hour)),
+    sequence(utcTime(from.getTime()), utcTime(until.getTime())),
     distinguishedName(subject),
     key.export({ type: 'spki', format: 'der' }),
     der(

@@ -45,6 +45,7 @@ const kinds: Record<FailureCode, ExitKind> = {
   'upgrade-refused': 'cluster',
   'port-closed': 'cluster',
   'tunnel-lost': 'cluster',
+  'node-unreachable': 'cluster',
   'tls-failed': 'database',
   'cleartext-password-demanded': 'database',
   'channel-binding-failed': 'database',

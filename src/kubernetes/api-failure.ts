@@ -1,9 +1,9 @@
 import { Failure } from '../lib/failure.ts'
 import { spoken } from '../lib/spelling.ts'
 import { oneLine, utc } from '../lib/text.ts'
-import type { Answer, Call, Reply } from './call.ts'
-import { answerWithinMs, serverName, type Credentials, type Endpoint } from './endpoint.ts'
-import { expiryOf } from './identity.ts'
+import type { Answer } from './call.ts'
+import { answerWithinMs, serverName, type Endpoint } from './endpoint.ts'
+import { failureOf, heardAside, statusMessage, whoSpoke } from './heard.ts'
 
 /**
  * Does what reads objects of an API server. That they are built as objects.ts says is the server's promise; where
@@ -29,12 +29,6 @@ export async function trusting<Result>(work: () => Promise<Result>): Promise<Res
   }
 }
 
-/** Returns what a Status object says, as one line fit to be quoted. Other bodies say nothing. */
-export function statusMessage(body: unknown): string {
-  const message = (body as { message?: unknown } | null)?.message
-  return typeof message === 'string' ? oneLine(message) : ''
-}
-
 /** Returns the error for an answer that nothing can be done with. */
 export function refusal(endpoint: Endpoint, answer: Answer): Failure {
   const said = statusMessage(answer.body)
@@ -48,65 +42,6 @@ export function refusal(endpoint: Endpoint, answer: Answer): Failure {
     `${serverName(endpoint.server)} answered ${answer.status}: "${said}".`,
     ['The API server did not take a request that pg-app-user expects any of them to take.'],
   )
-}
-
-/** Returns the error for a 401. */
-export function unauthorized({ user, server }: Endpoint, credentials: Credentials): Failure {
-  const message = `${serverName(server)} does not accept the credential of user "${oneLine(user)}" (401).`
-  const expiry = expiryOf(credentials)
-  if (expiry !== undefined && expiry.getTime() < Date.now()) {
-    return new Failure('token-rejected', message, [
-      `Its token expired ${utc(expiry)}.`,
-      'Make a new token for the same ServiceAccount or user, and store the new kubeconfig.',
-    ])
-  }
-  return new Failure('token-rejected', message, [
-    'A frequent cause is a ServiceAccount or token that was deleted or made anew since the kubeconfig was stored.',
-    'Store a kubeconfig with a fresh credential, and check that it is for this cluster.',
-  ])
-}
-
-/** Returns the answer where it is an API server's own: 2xx, and 4xx other than 401 and 429; else the error for it. */
-export function answerOf(
-  endpoint: Endpoint,
-  credentials: Credentials,
-  call: Call,
-  { status, headers, text }: Reply,
-): Answer | Failure {
-  if (status === 401) return unauthorized(endpoint, credentials)
-  const server = serverName(endpoint.server)
-  const body = parsed(text)
-  if (body === undefined || status < 200 || (status >= 300 && status < 400)) {
-    const what = /^\s*</.test(text)
-      ? 'a web page'
-      : status >= 300 && status < 400
-        ? 'a redirect'
-        : 'other text'
-    return new Failure(
-      'api-server-error',
-      `${server} answered ${call.method} with ${status} and ${what} instead of JSON.`,
-      [
-        'A frequent cause is a proxy or a login page in front of the API server, or an address that is not its own.',
-        'Check the server address in the kubeconfig, and proxy-url or HTTPS_PROXY where there is a proxy.',
-      ],
-    )
-  }
-  if (status === 429 || status >= 500) {
-    const wait = headers['retry-after'] === undefined ? '' : ' It kept asking for more time.'
-    return new Failure('api-server-error', `${server} answered ${status}: "${statusMessage(body)}".${wait}`, [
-      'The API server, or something that it asks in turn, is overloaded or out of order.',
-      'Run this again later; if it stays, send this line to the administrator.',
-    ])
-  }
-  return { status, body }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
 }
 
 /** Returns the code that Node.js gives an error, empty where there is none. */
@@ -184,19 +119,43 @@ export function connectionFailure(endpoint: Endpoint, error: unknown): Failure {
     )
   }
   const proxied = /^Bad response: (\d+)$/.exec((error as Error).message)?.[1]
-  const [seen, ...hint] = connectionProblem(code, proxied)
+  if (proxied !== undefined) {
+    const said = heardAside('connect', Number(proxied), '')
+    const { means } = whoSpoke(said)
+    if (means !== undefined) return failureOf(means, said, { server: name + way(endpoint) })
+  }
+  const [seen, ...hint] =
+    (endpoint.proxy === undefined ? undefined : proxyProblem(code, endpoint.proxy)) ?? connectionProblem(code)
   return new Failure('api-server-unreachable', `${name}${way(endpoint)} ${seen}.`, hint, { cause: error })
 }
 
-/** What was seen, as the end of a sentence, and what to do. */
-function connectionProblem(code: string, proxied: string | undefined): [string, ...string[]] {
-  const proxyHint = 'If the server sits behind a proxy, set proxy-url in the kubeconfig or HTTPS_PROXY.'
-  if (proxied !== undefined) {
-    return [
-      `cannot be reached: the proxy answered ${proxied}`,
-      'The proxy has to allow CONNECT to the API server; 407 asks for a user and password in the proxy address.',
-    ]
+/** Before it has let the run through, a proxy is the only one that there can be trouble with. */
+function proxyProblem(code: string, proxy: string): Problem | undefined {
+  const check = 'Check proxy-url in the kubeconfig, or HTTPS_PROXY where there is none.'
+  switch (code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return [`cannot be reached: the name of the proxy does not resolve (${code})`, check]
+    case 'ECONNREFUSED':
+      return [
+        `cannot be reached: the proxy refused the connection (${code})`,
+        `Nothing listens at ${proxy}: this says nothing of the API server.`,
+        check,
+      ]
+    case 'ETIMEDOUT':
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return [`cannot be reached: there is no way to the proxy (${code})`, check]
+    default:
+      return undefined
   }
+}
+
+/** What was seen, as the end of a sentence, and what to do. */
+type Problem = readonly [string, ...string[]]
+
+function connectionProblem(code: string): Problem {
+  const proxyHint = 'If the server sits behind a proxy, set proxy-url in the kubeconfig or HTTPS_PROXY.'
   switch (code) {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':

@@ -1,25 +1,36 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import WebSocket from 'ws'
+import type { Obstacle } from '../lib/deadline.ts'
 import { Failure } from '../lib/failure.ts'
-import { answerOf, connectionFailure, refusal, unauthorized } from './api-failure.ts'
+import { oneLine } from '../lib/text.ts'
+import { connectionFailure, refusal } from './api-failure.ts'
 import type { Answer, Call, Reply } from './call.ts'
-import { answerWithinMs, serverName, type Credentials, type Endpoint } from './endpoint.ts'
+import { troubleWith } from './credential.ts'
+import { serverName, type Credentials, type Endpoint } from './endpoint.ts'
+import { failureOf, heard, waitOf, whoSpoke, type Heard, type Names } from './heard.ts'
 import { identityFrom, selfReview, type Identity } from './identity.ts'
 import { answerLimitBytes, send, type Sender } from './request.ts'
+import { noCredential, type Meaning } from './what-it-means.ts'
 
-const waitsForRetryAfter = 4
+/** An answer that the caller gets no use of: what it means, and when the same may be asked for again. */
+interface Refused {
+  readonly means: Meaning
+  readonly failure: Failure
+  readonly headers: Reply['headers']
+}
 
 /**
  * A Kubernetes API server, spoken to as one user over one keep-alive agent.
  *
  * Any call may fail with `api-server-unreachable`, `api-server-untrusted`, `api-server-error`, `token-rejected`, or
- * with the reason of the run's signal.
+ * with the reason of the run's signal. What passes by waiting is waited for until then.
  */
 export class Api {
   readonly #endpoint: Endpoint
   readonly #signal: AbortSignal
   #credentials: Credentials
   #renewal: Promise<Credentials> | undefined
+  #waiting: (obstacle: Obstacle) => void = () => undefined
   readonly #webSockets = new Set<WebSocket>()
   readonly #closing = new AbortController()
   /** Aborted when the run is over, or this is closed. */
@@ -42,17 +53,63 @@ export class Api {
     return serverName(this.#endpoint.server)
   }
 
-  /** Returns any answer that is an API server's own: 2xx, and 4xx other than 401 and 429. */
+  /** Tells what is waited for from now on, each time that more time is asked for. */
+  whenWaiting(tell: (obstacle: Obstacle) => void): void {
+    this.#waiting = tell
+  }
+
+  /**
+   * Returns any answer that is an API server's own and for the caller to judge: 2xx, and most of 4xx. What passes by
+   * waiting is waited for.
+   */
   async request(call: Call): Promise<Answer> {
-    let reply = await this.#patiently(call)
-    if (reply.status === 401 && this.#endpoint.renewable) {
-      this.#renewal ??= this.#endpoint.authenticate(this.#signal).finally(() => (this.#renewal = undefined))
-      this.#credentials = await this.#renewal
-      reply = await this.#patiently(call)
+    const asked = call.path.endsWith('/selfsubjectaccessreviews') ? 'review' : 'plain'
+    let renewed = false
+    let undone = true
+    for (let turn = 0; ; turn++) {
+      const reply = await send(this.#sender(), call)
+      if (reply.status === 401 && this.#endpoint.renewable && !renewed) {
+        renewed = true
+        this.#renewal ??= this.#endpoint.authenticate(this.#signal).finally(() => (this.#renewal = undefined))
+        this.#credentials = await this.#renewal
+        continue
+      }
+      const said = heard(asked, reply)
+      const { means } = whoSpoke(said)
+      if (means === undefined) return { status: reply.status, body: said.parsed }
+      // An earlier one may have been done, whatever is said about this one.
+      undone &&= means.undone
+      const { headers } = reply
+      const failure = this.#failure(means, said, headers, { method: call.method }, undone)
+      await this.waitOut({ means, failure, headers }, turn, call.optional)
     }
-    const answer = answerOf(this.#endpoint, this.#credentials, call, reply)
-    if (answer instanceof Failure) throw answer
-    return answer
+  }
+
+  /**
+   * Waits until the same may be asked for again.
+   *
+   * @throws Failure what was said, where it is not worth waiting for; the reason of the run's signal, marked with whether
+   *   anything was done
+   */
+  async waitOut({ means, failure, headers }: Refused, turn: number, optional = false): Promise<void> {
+    const ms = waitOf(means, headers, turn, optional)
+    if (ms === undefined) throw failure
+    const { message, hint, undone } = failure
+    this.#waiting({ what: message.replace(/\.$/, ''), hint })
+    await sleep(ms, undefined, { signal: this.#over }).catch(() => {
+      const reason: unknown = this.#over.reason
+      throw undone && reason instanceof Failure
+        ? new Failure(reason.code, reason.message, reason.hint, { undone })
+        : reason
+    })
+  }
+
+  /** Returns what a refusal of the upgrade says. */
+  refused(reply: Reply, names: Names): Refused {
+    const said = heard('upgrade', reply)
+    const { means } = whoSpoke(said)
+    if (means === undefined) throw new Error('every answer to an upgrade has a meaning')
+    return { means, failure: this.#failure(means, said, reply.headers, names), headers: reply.headers }
   }
 
   /**
@@ -71,11 +128,6 @@ export class Api {
     return refusal(this.#endpoint, answer)
   }
 
-  /** Returns the error for a 401. */
-  unauthorized(): Failure {
-    return unauthorized(this.#endpoint, this.#credentials)
-  }
-
   /** Returns the error for a connection that did not come to an answer. */
   connectionFailure(error: unknown): Failure {
     return connectionFailure(this.#endpoint, error)
@@ -83,15 +135,19 @@ export class Api {
 
   /** Returns whom the API server sees. */
   async identity(): Promise<Identity> {
-    return identityFrom(await this.request(selfReview), this.#credentials, this.#endpoint.user)
+    const identity = identityFrom(await this.request(selfReview), this.#credentials, this.#endpoint.user)
+    if (identity.name === 'system:anonymous' && identity.certain) {
+      throw this.#failure(noCredential, { status: 201, words: '' }, {})
+    }
+    return identity
   }
 
   /** Starts to open a WebSocket on the same agent. The caller listens for how that ends. */
   dial(path: string, subprotocol: string): WebSocket {
     const { agent, headers } = this.#credentials
-    const url = new URL(this.#endpoint.server)
-    url.protocol = url.protocol === 'http:' ? 'ws:' : 'wss:'
-    const webSocket = new WebSocket(`${url.href.replace(/\/$/, '')}${path}`, [subprotocol], {
+    const { protocol, host, pathname } = this.#endpoint.server
+    const address = `${protocol === 'http:' ? 'ws:' : 'wss:'}//${host}${pathname.replace(/\/$/, '')}${path}`
+    const webSocket = new WebSocket(address, [subprotocol], {
       agent,
       headers: { ...headers, 'User-Agent': 'pg-app-user' },
       // Compressing what TLS has encrypted costs time and saves nothing.
@@ -119,17 +175,17 @@ export class Api {
     }
   }
 
-  /** Sends, and sends again after the wait that an API server under load asks for: it has not acted until then. */
-  async #patiently(call: Call): Promise<Reply> {
-    for (let waits = 0; ; waits++) {
-      const reply = await send(this.#sender(), call)
-      const asked = /^\d+$/.exec(reply.headers['retry-after'] ?? '')?.[0]
-      const busy = reply.status === 429 || reply.status === 503
-      if (!busy || asked === undefined || waits === waitsForRetryAfter) return reply
-      const waitMs = Math.min(Number(asked) * 1000, answerWithinMs)
-      await sleep(waitMs, undefined, { signal: this.#over }).catch(() => {
-        this.#over.throwIfAborted()
-      })
-    }
+  #failure(
+    means: Meaning,
+    said: Pick<Heard, 'status' | 'words'>,
+    headers: Reply['headers'],
+    names: Names = {},
+    undone = false,
+  ): Failure {
+    const { user, proxy = '' } = this.#endpoint
+    const now = new Date(Date.parse(headers.date ?? '') || Date.now())
+    const hint = means.ofCredential === true ? troubleWith(this.#credentials, now) : undefined
+    const known: Names = { ...names, server: this.server, user: oneLine(user), proxy }
+    return failureOf(means, said, known, { hint, undone })
   }
 }

@@ -1,6 +1,6 @@
 import { Failure } from '../lib/failure.ts'
-import { statusMessage } from './api-failure.ts'
 import type { Api } from './api.ts'
+import { statusMessage } from './heard.ts'
 import type { Right } from './right.ts'
 
 /** A right that a run would like to have and can do without. */
@@ -38,7 +38,7 @@ export async function ask<Body>(
   const at = new Date()
   const wanted: OptionalRight = { ...right, asked: false }
   try {
-    const { status, body } = await api.request({ method: 'GET', path })
+    const { status, body } = await api.request({ method: 'GET', path, optional: true })
     if (status === 200) return { body: body as Body, path, at }
     if (status === 404) return { body: undefined, path, at }
     if (status === 403) return { body: undefined, unread: { right: wanted }, path, at }

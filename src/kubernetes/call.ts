@@ -7,6 +7,8 @@ export interface Call {
   readonly body?: unknown
   /** Default: `application/json`. */
   readonly contentType?: string
+  /** Whether the run can do without the answer, so that it is not worth waiting for long. */
+  readonly optional?: boolean
 }
 
 /** What the API server answered: its status and the parsed JSON. */

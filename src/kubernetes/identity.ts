@@ -39,8 +39,18 @@ export function expiryOf(credentials: Credentials): Date | undefined {
   return typeof exp === 'number' ? new Date(exp * 1000) : undefined
 }
 
+/** Returns from when on the bearer token is valid, where it is a JWT (RFC 7519) that says so. */
+export function notBeforeOf(credentials: Credentials): Date | undefined {
+  const { nbf } = claimsOf(credentials)
+  return typeof nbf === 'number' ? new Date(nbf * 1000) : undefined
+}
+
 /** The claims of a bearer token that is a JWT, none for any other credential. */
-function claimsOf({ headers }: Credentials): { readonly sub?: unknown; readonly exp?: unknown } {
+function claimsOf({ headers }: Credentials): {
+  readonly sub?: unknown
+  readonly exp?: unknown
+  readonly nbf?: unknown
+} {
   const authorization = headers['Authorization']
   const payload = typeof authorization === 'string' ? /^Bearer [^.]+\.([^.]+)\./.exec(authorization)?.[1] : ''
   try {

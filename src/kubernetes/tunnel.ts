@@ -3,10 +3,12 @@ import { Duplex } from 'node:stream'
 import type WebSocket from 'ws'
 import { Failure } from '../lib/failure.ts'
 import { oneLine } from '../lib/text.ts'
-import { errorCode, statusMessage } from './api-failure.ts'
+import { errorCode } from './api-failure.ts'
 import type { Api } from './api.ts'
-import { corePath } from './call.ts'
+import { corePath, type Reply } from './call.ts'
 import { answerWithinMs } from './endpoint.ts'
+import { failureOf, heardAside, whoSpoke, type Names } from './heard.ts'
+import { lost as cutOff, notOpened, noUpgrade, type Meaning } from './what-it-means.ts'
 
 /** Where a tunnel leads. */
 export interface TunnelTarget {
@@ -27,20 +29,24 @@ const frameBytes = 256 * 1024
 const pingEveryMs = 10_000
 const bodyWithinMs = 2_000
 
-/** The words of kubelet, containerd and CRI-O for a Pod that they have let go of, while the API server still knows it. */
-const letGo =
-  /^(pod (not found|does not exist)|failed to find sandbox|rpc error: .*(find sandbox|sandbox .*is not running))/
-
 /**
  * Opens a connection to a port of a Pod, inside this process: no local port is opened. The signal ends the opening;
  * a tunnel that stands outlives it, so that a session can still end what it has begun.
  *
- * @throws Failure `port-forward-denied` (403, with what the API server says), `upgrade-refused` (something on the way
- *   does not let WebSockets through), `tunnel-lost` (the Pod is gone, or there was no answer within 10 s), or any that
- *   `Api` throws
+ * @throws Failure `port-forward-denied` (with what the API server or the kubelet says), `upgrade-refused` (something on
+ *   the way does not let WebSockets through), `tunnel-lost` (the Pod is gone, or there was no answer within 10 s),
+ *   `node-unreachable`, or any that `Api` throws
  */
 export async function openTunnel(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel> {
-  signal.throwIfAborted()
+  for (let turn = 0; ; turn++) {
+    signal.throwIfAborted()
+    const opened = await openOrAgain(api, target, signal)
+    if (opened instanceof Tunnel) return opened
+    await api.waitOut(api.refused(opened, namesOf(target)), turn)
+  }
+}
+
+async function openOrAgain(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel | Reply> {
   try {
     return await open(api, target, signal)
   } catch (error) {
@@ -56,17 +62,17 @@ function asFailure(api: Api, error: unknown): Failure {
   return error instanceof Failure ? error : api.connectionFailure(error)
 }
 
-/** Rejects with a Failure, or with the error of the connection itself. */
-function open(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel> {
+/** Gives a tunnel, or the answer that came in its place. Rejects with a Failure, or the error of the connection. */
+function open(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel | Reply> {
   const { namespace, pod, port } = target
-  const { promise, resolve, reject } = Promise.withResolvers<Tunnel>()
+  const { promise, resolve, reject } = Promise.withResolvers<Tunnel | Reply>()
   const socket = api.dial(`${corePath(namespace, 'pods', pod, 'portforward')}?ports=${port}`, subprotocol)
   const cancel = (): void => {
     reject(signal.reason as Error)
     socket.terminate()
   }
   const timer = setTimeout(() => {
-    reject(lost(target, `there was no answer within ${answerWithinMs / 1000} s`))
+    reject(failedOpening(target, `there was no answer within ${answerWithinMs / 1000} s`))
     socket.terminate()
   }, answerWithinMs)
   signal.addEventListener('abort', cancel, { once: true })
@@ -80,12 +86,12 @@ function open(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunn
   })
   socket.once('unexpected-response', (_, response) => {
     // Under the same end as the opening: a body may never come to its own.
-    void refusal(api, target, response).then(reject).finally(settled)
+    void replyOf(response).then(resolve).finally(settled)
   })
   // The Tunnel has its own listener; this one stays, because terminate() on an unfinished handshake emits one more.
   socket.on('error', (error) => {
     settled()
-    reject(isHandshakeProblem(error) ? upgradeRefused(api, target, error.message) : error)
+    reject(isHandshakeProblem(error) ? handshakeFailure(api, target, error.message) : error)
   })
   return promise
 }
@@ -95,34 +101,9 @@ function isHandshakeProblem(error: Error): boolean {
   return /^(Server sent|Invalid (Upgrade|Sec-WebSocket))/.test(error.message)
 }
 
-async function refusal(api: Api, target: TunnelTarget, response: IncomingMessage): Promise<Failure> {
-  const status = response.statusCode ?? 0
-  const { said, text } = await bodyOf(response)
-  if (status === 401) return api.unauthorized()
-  if (status === 403 && said !== '') {
-    return new Failure(
-      'port-forward-denied',
-      `The API server denied the port-forward of ${route(target)}: "${said}".`,
-      [
-        'It needs the verbs get and create on pods/portforward in this namespace.',
-        'If these were there when the run began, a policy (an admission webhook) may be the cause: ask the administrator.',
-      ],
-    )
-  }
-  if ((status === 404 && said !== '') || letGo.test(text)) return lost(target, 'the Pod is gone')
-  if (status === 400 && said.includes('does not have a host assigned'))
-    return lost(target, 'the Pod runs on no Node yet')
-  // What the Node's container runtime says, since CRI is gRPC; the kubelet hands it on in plain text.
-  if (text.startsWith('rpc error: ')) return lost(target, `${status} "${text}"`)
-  if (status >= 500 && said !== '') return lost(target, `${status} "${said}"`)
-  return upgradeRefused(api, target, said === '' ? `it answered ${status}` : `${status} "${said}"`)
-}
-
-/**
- * Gives a body's text and, where it is a Status object, its message. Waits for no more than a message needs: what has come
- * by then is what was said.
- */
-async function bodyOf(response: IncomingMessage): Promise<{ said: string; text: string }> {
+/** Waits for no more of a body than a message needs: what has come by then is what was said. */
+async function replyOf(response: IncomingMessage): Promise<Reply> {
+  const { statusCode: status = 0, headers } = response
   let text = ''
   const timer = setTimeout(() => response.destroy(), bodyWithinMs)
   try {
@@ -130,53 +111,46 @@ async function bodyOf(response: IncomingMessage): Promise<{ said: string; text: 
       text += chunk.toString()
       if (text.length > 64 * 1024) break
     }
-    return { said: statusMessage(JSON.parse(text)), text }
   } catch {
-    return { said: '', text }
+    // It broke off: what has come is what was said.
   } finally {
     clearTimeout(timer)
     response.destroy()
   }
+  return { status, headers, text }
 }
 
-function route({ service, pod }: TunnelTarget): string {
-  return `svc/${service} → Pod ${pod}`
+function namesOf({ service, pod, port }: TunnelTarget): Names {
+  return {
+    tunnel: `svc/${service} → Pod ${pod}`,
+    service: `svc/${service}`,
+    pod: `Pod ${pod}`,
+    port: String(port),
+  }
 }
 
-function upgradeRefused(api: Api, target: TunnelTarget, what: string): Failure {
-  return new Failure(
-    'upgrade-refused',
-    `${api.server} did not open a WebSocket for the port-forward of ${route(target)}: ${oneLine(what)}.`,
-    [
-      'A frequent cause is something between here and the API server that lets no WebSockets through:',
-      'an agent, a proxy or an access gateway such as Teleport or Rancher.',
-      'Allow WebSocket upgrades there, or use a kubeconfig that leads to the API server itself.',
-    ],
-  )
+function handshakeFailure(api: Api, target: TunnelTarget, what: string): Failure {
+  return said(noUpgrade, { ...namesOf(target), server: api.server }, what)
+}
+
+function failedOpening(target: TunnelTarget, what: string): Failure {
+  return said(notOpened, namesOf(target), what)
 }
 
 function lost(target: TunnelTarget, what: string, cause?: unknown): Failure {
-  return new Failure(
-    'tunnel-lost',
-    `The tunnel ${route(target)} port ${target.port} was lost: ${oneLine(what)}.`,
-    [
-      'A frequent cause is a Pod that was restarted or moved, as in a failover or an update of the database.',
-      'Run this again when the database is up: it continues from what is there.',
-    ],
-    { cause },
-  )
+  return said(cutOff, namesOf(target), what, cause)
+}
+
+/** What this side has to say of it, rather than another one. */
+function said(means: Meaning, names: Names, what: string, cause?: unknown): Failure {
+  const answer = oneLine(what)
+  return failureOf(means, { status: 0, words: '' }, { ...names, answer, quote: answer }, { cause })
 }
 
 function fromErrorChannel(target: TunnelTarget, text: string): Failure {
-  if (!/connection refused/i.test(text)) return lost(target, `"${oneLine(text)}"`)
-  return new Failure(
-    'port-closed',
-    `Nothing listens on port ${target.port} of Pod ${target.pod}, behind svc/${target.service}.`,
-    [
-      'A frequent cause is a PostgreSQL that is still starting, or a Service with a wrong targetPort.',
-      'Run this again when the database is up; if it stays, ask the administrator to check the Service.',
-    ],
-  )
+  const words = heardAside('stream', 0, text)
+  const { means = cutOff } = whoSpoke(words)
+  return failureOf(means, words, namesOf(target))
 }
 
 /**

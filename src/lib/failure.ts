@@ -25,6 +25,7 @@ export const failureCodes = [
   'upgrade-refused',
   'port-closed',
   'tunnel-lost',
+  'node-unreachable',
   'tls-failed',
   'cleartext-password-demanded',
   'channel-binding-failed',
@@ -84,12 +85,20 @@ export type FailureCode = (typeof failureCodes)[number]
 export class Failure extends Error {
   readonly code: FailureCode
   readonly hint: readonly string[]
+  /** Whether this is the other side's word that it has not done what it was asked for. */
+  readonly undone: boolean
 
-  constructor(code: FailureCode, message: string, hint: readonly string[], options?: { cause?: unknown }) {
+  constructor(
+    code: FailureCode,
+    message: string,
+    hint: readonly string[],
+    options?: { cause?: unknown; undone?: boolean },
+  ) {
     super(inOneLine(message), options)
     this.name = 'Failure'
     this.code = code
     this.hint = hint.map(inOneLine)
+    this.undone = options?.undone ?? false
   }
 }
 

@@ -17,6 +17,7 @@ const switches: readonly FailureCode[] = [
   'pod-not-ready',
   'port-closed',
   'tunnel-lost',
+  'node-unreachable',
   'target-is-standby',
   'server-not-ready',
 ]

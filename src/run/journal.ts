@@ -156,7 +156,7 @@ const silences: readonly FailureCode[] = [
 /** Says whether an error is the other side's word that nothing was done. */
 function isAnswer(error: unknown): boolean {
   if (isFromServer(error)) return !endsSession(error)
-  return !(error instanceof Failure && silences.includes(error.code))
+  return !(error instanceof Failure && silences.includes(error.code) && !error.undone)
 }
 
 /** Gives those of the changes that are not known yet, each once. */

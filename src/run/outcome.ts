@@ -33,7 +33,7 @@ export interface Outcome {
   readonly changes: readonly Effect[]
   /** The same, change by change with all that belongs to each, in the order in which they are made. */
   readonly list: readonly Change[]
-  /** What may have been changed: no answer came. */
+  /** What may have been changed: no answer came that says it. */
   readonly doubts: readonly Effect[]
   readonly rows: readonly Row[]
   /** Things that need a look and stopped nothing, one line each. */
@@ -105,7 +105,7 @@ export function standing(outcome: Outcome): string {
   const { changes, doubts, failure } = outcome
   const parts = [
     ...(changes.length > 0 ? [`${capitalized(passive(changes))}.`] : []),
-    ...(doubts.length > 0 ? [`Whether ${passive(doubts)} is not known: no answer came.`] : []),
+    ...(doubts.length > 0 ? [`Whether ${passive(doubts)} is not known: ${unknownBecause(failure)}.`] : []),
   ]
   const changed = hasChanged(outcome) ? parts.join(' ') : nothingChanged
   if (failure?.code === 'go-live-held-back') {
@@ -114,6 +114,11 @@ export function standing(outcome: Outcome): string {
       : changed
   }
   return hasChanged(outcome) ? `${changed} The next run continues from here.` : changed
+}
+
+/** An error of the API server is an answer, and may come after it has done what it was asked for. */
+function unknownBecause(failure: Failure | undefined): string {
+  return failure?.code === 'api-server-error' ? 'the answer does not say it' : 'no answer came'
 }
 
 /** Gives the last line of a run that came to its end, fit to be pasted into a chat. */

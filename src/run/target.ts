@@ -2,7 +2,7 @@ import type { ProvisionRequest } from '../input/request.ts'
 import { loadCluster } from '../kubeconfig/kubeconfig.ts'
 import type { Api } from '../kubernetes/api.ts'
 import type { Identity } from '../kubernetes/identity.ts'
-import type { Deadline } from '../lib/deadline.ts'
+import { waitsUntil, type Deadline } from '../lib/deadline.ts'
 import { Failure } from '../lib/failure.ts'
 import { switchOf } from '../lib/passing.ts'
 import { input } from '../lib/spelling.ts'
@@ -77,6 +77,13 @@ export async function connect(
   journal.reporter.publish([namespace, found.context, new URL(found.server).host])
   const api = await found.connect(deadline.signal)
   opened(api)
+  const waited = new Set<string>()
+  api.whenWaiting((obstacle) => {
+    deadline.waitFor(obstacle)
+    const { what } = obstacle
+    if (!waited.has(what)) journal.step('attention', 'waiting', `${what};\n${waitsUntil(deadline)}`)
+    waited.add(what)
+  })
   const reading = stopwatch()
   // First, because these are what the next requests wait for.
   const access = underWay(readAccessSecret(api, accessNamespace, accessSecret, journal.mask))

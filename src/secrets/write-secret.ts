@@ -1,6 +1,6 @@
-import { statusMessage } from '../kubernetes/api-failure.ts'
 import type { Api } from '../kubernetes/api.ts'
 import { corePath, type Answer } from '../kubernetes/call.ts'
+import { statusMessage } from '../kubernetes/heard.ts'
 import type { SecretObject } from '../kubernetes/objects.ts'
 import { Failure } from '../lib/failure.ts'
 import type { ApplicationSecret, ApplicationValues } from './application-secret.ts'

@@ -220,7 +220,7 @@ describe('a run begins while the primary switches', () => {
           end()
         }
       },
-      waits: /The tunnel svc\/access\d+ → Pod access\d+ port 5432 was lost: the Pod is gone;/,
+      waits: /The tunnel svc\/access\d+ → Pod access\d+ port 5432 could not be opened: the Pod is gone;/,
     },
     {
       when: 'the Node does not answer',
@@ -234,7 +234,8 @@ describe('a run begins while the primary switches', () => {
           end()
         }
       },
-      waits: /was lost: 500 "error dialing backend";/,
+      waits:
+        /The API server does not reach Pod access\d+'s Node for the port-forward of .*: 500 "error dialing backend";/,
     },
     {
       when: 'the admin may only read, because the primary became a standby (25006)',

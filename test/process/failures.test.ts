@@ -224,6 +224,23 @@ const cases: readonly Case[] = [
     hints: /Its token expired \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\./,
   },
   {
+    code: 'token-rejected',
+    when: 'something in between takes the credential out, and the cluster lets anybody in',
+    arrange: answering(/selfsubjectreviews$/, {
+      status: 201,
+      body: { status: { userInfo: { username: 'system:anonymous', groups: ['system:unauthenticated'] } } },
+    }),
+    says: /^No credential of user "ci" arrived at https:\/\/127\.0\.0\.1:\d+: it takes this run for system:anonymous\.$/,
+    hints: /a proxy in between that opens TLS connections/,
+  },
+  {
+    code: 'api-server-error',
+    when: 'nobody may ask for rights',
+    arrange: answering(/selfsubjectaccessreviews$/, status(403, 'selfsubjectaccessreviews is forbidden')),
+    says: /does not let user "ci" ask for its own rights: 403 "selfsubjectaccessreviews is forbidden"\.$/,
+    hints: /system:basic-user/,
+  },
+  {
     code: 'permission-missing',
     when: 'there is no right at all',
     arrange: () => together(...[database, 'shop'].map((place) => withRules(place, () => []))),
@@ -315,12 +332,37 @@ const cases: readonly Case[] = [
     when: 'a policy denies what the review allowed',
     arrange: answering(/\/portforward$/, status(403, 'admission webhook "no-tunnels" denied the request')),
     says: 'The API server denied the port-forward of svc/postgresql1-user-access → Pod postgresql1-0: "admission webhook "no-tunnels" denied the request".',
-    hints: /get and create on pods\/portforward/,
+    hints: /No right is missing: a policy of the cluster refuses it/,
+  },
+  {
+    code: 'port-forward-denied',
+    when: 'a policy denies it with the status that webhooks have by default',
+    arrange: answering(
+      /\/portforward$/,
+      status(400, 'admission webhook "no-tunnels" denied the request: closed'),
+    ),
+    says: 'The API server denied the port-forward of svc/postgresql1-user-access → Pod postgresql1-0: "admission webhook "no-tunnels" denied the request: closed".',
+    hints: /No right is missing: a policy of the cluster refuses it/,
+  },
+  {
+    code: 'port-forward-denied',
+    when: 'the kubelet does not let the API server in',
+    arrange: answering(/\/portforward$/, { status: 401, body: 'Unauthorized' }),
+    says: `The kubelet of Pod postgresql1-0's Node denied the API server the port-forward of svc/postgresql1-user-access → Pod postgresql1-0: 401 "Unauthorized".`,
+    hints: /This is not about user "ci": it is the API server itself/,
+  },
+  {
+    code: 'node-unreachable',
+    when: 'the API server has no way to the Node',
+    inputs: () => ({ timeout: '3s' }),
+    arrange: answering(/\/portforward$/, status(500, 'error dialing backend: No agent available')),
+    says: `The API server does not reach Pod postgresql1-0's Node for the port-forward of svc/postgresql1-user-access → Pod postgresql1-0: 500 "error dialing backend: No agent available".`,
+    hints: /Otherwise running this again does not help/,
   },
   ...(
     [
       ['it answered 200', { status: 200, body: '' }],
-      ['it answered 426', { status: 426, body: 'Upgrade Required' }],
+      ['426 "Upgrade Required"', { status: 426, body: 'Upgrade Required' }],
       ['it answered 502', { status: 502, body: '<html><body>Bad Gateway</body></html>' }],
     ] as const
   ).map(([what, interception]): Case => ({

@@ -275,7 +275,9 @@ describe('what stands before the host of a URL is shown nowhere, and the host is
       const { action, command } = await through(way, `http://${userinfo}127.0.0.1:1`)
       expect(action.code).toBe(1)
       for (const log of [action.log, command.stderr]) {
-        expect(log).toContain('through the proxy 127.0.0.1:1 refused the connection')
+        expect(log).toContain(
+          'through the proxy 127.0.0.1:1 cannot be reached: the proxy refused the connection',
+        )
       }
     })
   })

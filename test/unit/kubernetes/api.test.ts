@@ -5,9 +5,10 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { createAuthority } from '../../../sandbox/certificate.ts'
-import { statusMessage } from '../../../src/kubernetes/api-failure.ts'
 import { Api } from '../../../src/kubernetes/api.ts'
 import { corePath } from '../../../src/kubernetes/call.ts'
+import type { Credentials } from '../../../src/kubernetes/endpoint.ts'
+import { statusMessage } from '../../../src/kubernetes/heard.ts'
 import { Failure } from '../../../src/lib/failure.ts'
 import { failureOf, json, serve, type TestServer } from './server.ts'
 
@@ -53,7 +54,7 @@ describe('answers', () => {
 
   test.each([
     [200, '<html>Log in</html>', 'a web page'],
-    [502, '<html>Bad Gateway</html>', 'a web page'],
+    [404, '<html>Not Found</html>', 'a web page'],
     [302, '', 'a redirect'],
     [200, 'OK', 'other text'],
   ])('%i %s is not an API server', async (status, body, what) => {
@@ -77,18 +78,68 @@ describe('answers', () => {
 })
 
 describe('patience', () => {
-  test('waits as long as it is asked to, and no more than a few times', async () => {
+  const busy = (response: http.ServerResponse): void => {
+    json(response, 429, { message: 'too many requests' }, { 'Retry-After': '0' })
+  }
+
+  test('asks again for as long as more time is asked for, and tells what for', async () => {
     let calls = 0
-    server = await serve((request, response) => {
-      calls++
-      if (request.url === '/once' && calls === 2) json(response, 200, { calls })
-      else json(response, 429, { message: 'too many requests' }, { 'Retry-After': '0' })
+    server = await serve((_, response) => {
+      if (++calls < 7) busy(response)
+      else json(response, 200, { calls })
     })
     const api = await server.api()
-    expect(await api.get('/once')).toEqual({ calls: 2 })
-    calls = 0
-    expect(await failureOf(api.get('/always'))).toMatchObject({ code: 'api-server-error' })
-    expect(calls).toBe(5)
+    const told: string[] = []
+    api.whenWaiting(({ what }) => told.push(what))
+    expect(await api.get('/x')).toEqual({ calls: 7 })
+    expect(told).toHaveLength(6)
+    expect(new Set(told)).toEqual(
+      new Set([`${api.server} is overloaded or restarting, and asks for more time: 429 "too many requests"`]),
+    )
+  })
+
+  test('gives up after a few times where the run can do without', async () => {
+    server = await serve((_, response) => {
+      busy(response)
+    })
+    const api = await server.api()
+    const failure = await failureOf(api.request({ method: 'GET', path: '/x', optional: true }))
+    expect(failure).toMatchObject({ code: 'api-server-error', undone: true })
+    expect(server.requests).toHaveLength(5)
+  })
+
+  test('the end of the run ends the wait, and leaves no doubt where nothing was done', async () => {
+    server = await serve((_, response) => {
+      json(response, 429, { message: 'too many requests' }, { 'Retry-After': '600' })
+    })
+    const api = await server.api()
+    const { stop } = server
+    api.whenWaiting(() => {
+      stop.abort(new Failure('timeout', 'The run did not end within its 1 s.', ['more time']))
+    })
+    expect(await failureOf(api.request({ method: 'POST', path: '/x', body: {} }))).toMatchObject({
+      code: 'timeout',
+      message: 'The run did not end within its 1 s.',
+      hint: ['more time'],
+      undone: true,
+    })
+  })
+
+  test('an earlier request that may have been done leaves the doubt', async () => {
+    let calls = 0
+    server = await serve((_, response) => {
+      if (++calls === 1) response.writeHead(502).end('bad gateway')
+      else busy(response)
+    })
+    const api = await server.api()
+    const { stop } = server
+    api.whenWaiting(() => {
+      if (calls > 1) stop.abort(new Failure('timeout', 'over', []))
+    })
+    expect(await failureOf(api.request({ method: 'POST', path: '/x', body: {} }))).toMatchObject({
+      code: 'timeout',
+      undone: false,
+    })
   })
 
   test('an idle connection that the server closes at that moment is no failure', async () => {
@@ -171,7 +222,89 @@ describe('credentials', () => {
     expect(await failureOf(opaque.get('/x'))).toMatchObject({ code: 'token-rejected' })
   })
 
-  test.each([null, [], 7, 'text', { exp: -1e300 }, { exp: '1' }, { exp: null }])(
+  const day = 24 * 60 * 60 * 1000
+  /** Gives the hint for a credential that a server with this clock does not accept. */
+  async function hintFor(credentials: Partial<Credentials>, clock = new Date()): Promise<string> {
+    server = await serve((_, response) => {
+      json(response, 401, { message: 'Unauthorized' }, { Date: clock.toUTCString() })
+    })
+    const failure = await failureOf((await server.api(credentials)).get('/x'))
+    expect(failure).toMatchObject({ code: 'token-rejected' })
+    return (failure as Failure).hint.join('\n')
+  }
+  const bearer = (claims: unknown): Partial<Credentials> => ({
+    headers: { Authorization: `Bearer ${jwt(claims)}` },
+  })
+
+  test.each<[string, () => Partial<Credentials>, Date, RegExp]>([
+    [
+      'a token that is not valid yet',
+      () => bearer({ nbf: 1_700_000_000 }),
+      new Date('2023-11-14T22:00:00Z'),
+      /^Its token is not valid before 2023-11-14 22:13:20 UTC, and the API server has 2023-11-14 22:00:00 UTC\.\n.*clock/,
+    ],
+    [
+      'a token that has expired for the server alone, whose clock counts',
+      () => bearer({ nbf: 1_700_000_000, exp: 4_000_000_000 }),
+      new Date('2096-11-14T22:00:00Z'),
+      /^Its token expired 2096-10-02 07:06:40 UTC\./,
+    ],
+    [
+      'a token that is valid',
+      () => bearer({ nbf: 1_700_000_000, exp: 4_000_000_000 }),
+      new Date('2026-11-14T22:00:00Z'),
+      /deleted or made anew/,
+    ],
+    [
+      'a certificate that has expired',
+      () => clientCertificate(-2, -1),
+      new Date(),
+      /^Its client certificate expired \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.\n.*new certificate/,
+    ],
+    [
+      'a certificate that is not valid yet',
+      () => clientCertificate(1, 2),
+      new Date(),
+      /^Its client certificate is not valid before .*\n.*clock/,
+    ],
+    ['a certificate that is valid', () => clientCertificate(-1, 1), new Date(), /deleted or made anew/],
+    [
+      'a token beside a certificate that has expired',
+      () => ({ ...bearer({}), ...clientCertificate(-2, -1) }),
+      new Date(),
+      /deleted or made anew/,
+    ],
+    ['none at all', () => ({}), new Date(), /^This user of the kubeconfig has no credential/],
+  ])('%s', async (_, credentials, clock, says) => {
+    expect(await hintFor(credentials(), clock)).toMatch(says)
+  })
+
+  function clientCertificate(fromDays: number, untilDays: number): Partial<Credentials> {
+    const valid = {
+      from: new Date(Date.now() + fromDays * day),
+      until: new Date(Date.now() + untilDays * day),
+    }
+    return { certificate: createAuthority('people').issue(['kim'], { valid }).certificate }
+  }
+
+  test('a cluster that lets anybody in does not hide that no credential arrived', async () => {
+    server = await serve((_, response) => {
+      json(response, 201, { status: { userInfo: { username: 'system:anonymous' } } })
+    })
+    const anybody = await server.api()
+    expect(await failureOf(anybody.identity())).toMatchObject({
+      code: 'token-rejected',
+      message: `No credential of user "someone" arrived at ${anybody.server}: it takes this run for system:anonymous.`,
+      hint: expect.arrayContaining([expect.stringContaining('has no credential')]),
+    })
+    const robbed = await server.api({ headers: { Authorization: 'Bearer abc' } })
+    expect(await failureOf(robbed.identity())).toMatchObject({
+      code: 'token-rejected',
+      hint: expect.arrayContaining([expect.stringContaining('a proxy in between')]),
+    })
+  })
+
+  test.each([null, [], 7, 'text', { exp: -1e300 }, { nbf: 1e300 }, { exp: '1' }, { exp: null }])(
     'a token with the claims %j is refused like any other',
     async (claims) => {
       server = await serve((_, response) => {
@@ -259,6 +392,44 @@ describe('a server that cannot be trusted or reached', () => {
     expect(api.connectionFailure(Object.assign(new Error(), { code: 'CERT_HAS_EXPIRED' }))).toMatchObject({
       code: 'api-server-untrusted',
       message: `${api.server} is not trusted: its certificate has expired.`,
+    })
+  })
+
+  test.each([
+    ['ECONNREFUSED', 'the proxy refused the connection (ECONNREFUSED)'],
+    ['ENOTFOUND', 'the name of the proxy does not resolve (ENOTFOUND)'],
+    ['ETIMEDOUT', 'there is no way to the proxy (ETIMEDOUT)'],
+  ])('trouble with the proxy is the proxy’s: %s', async (code, words) => {
+    const api = await Api.open(
+      {
+        server: new URL('https://api.example.com:6443'),
+        user: 'someone',
+        proxy: '10.0.0.1:3128',
+        renewable: false,
+        authenticate: () => Promise.resolve({ agent: new https.Agent(), headers: {} }),
+      },
+      new AbortController().signal,
+    )
+    const failure = api.connectionFailure(Object.assign(new Error(), { code }))
+    expect(failure).toMatchObject({
+      code: 'api-server-unreachable',
+      message: `https://api.example.com:6443 through the proxy 10.0.0.1:3128 cannot be reached: ${words}.`,
+    })
+    expect(failure.hint.join('\n')).not.toContain('the server address')
+  })
+
+  test.each([
+    [407, 'It asks for a user and a password'],
+    [403, 'does not allow CONNECT'],
+    [503, 'The proxy itself does not reach the API server'],
+    [418, 'The proxy has to allow CONNECT'],
+  ])('what a proxy answers to CONNECT: %i', async (status, words) => {
+    server = await serve(() => undefined)
+    const api = await server.api()
+    expect(api.connectionFailure(new Error(`Bad response: ${status}`))).toMatchObject({
+      code: 'api-server-unreachable',
+      message: `${api.server} cannot be reached: the proxy answered ${status}.`,
+      hint: expect.arrayContaining([expect.stringContaining(words)]),
     })
   })
 

@@ -62,8 +62,10 @@ export async function serve(handler: http.RequestListener): Promise<TestServer> 
   }
 }
 
-export function json(response: http.ServerResponse, status: number, body: unknown, headers = {}): void {
-  response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(body))
+/** Answers as an API server does: from 400 on with a Status. */
+export function json(response: http.ServerResponse, status: number, body: object, headers = {}): void {
+  const content = status < 400 ? body : { kind: 'Status', apiVersion: 'v1', status: 'Failure', ...body }
+  response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(content))
 }
 
 /** Gives what a promise rejects with. */

@@ -72,7 +72,6 @@ describe('opening', () => {
     ['404 Not Found', '<html>', 'upgrade-refused', 'it answered 404'],
     ['401 Unauthorized', status('Unauthorized'), 'token-rejected', '401'],
     ['200 OK', '<html>', 'upgrade-refused', 'it answered 200'],
-    ['500 Internal Server Error', status('error dialing backend'), 'tunnel-lost', '"error dialing backend"'],
     ['500 Internal Server Error', 'pod not found ("pg-0_db")', 'tunnel-lost', 'the Pod is gone'],
     ['404 Not Found', 'pod does not exist', 'tunnel-lost', 'the Pod is gone'],
     ['500 Internal Server Error', 'failed to find sandboxID for pod pg-0', 'tunnel-lost', 'the Pod is gone'],
@@ -94,7 +93,6 @@ describe('opening', () => {
       'tunnel-lost',
       '500 "rpc error: code = DeadlineExceeded desc = context deadline exceeded"',
     ],
-    ['503 Service Unavailable', 'upstream connect error', 'upgrade-refused', 'it answered 503'],
     ['500 Internal Server Error', '<html>', 'upgrade-refused', 'it answered 500'],
     [
       '400 Bad Request',

@@ -84,6 +84,13 @@ describe('what stands after a failure', () => {
     expect(hasChanged(outcome)).toBe(true)
   })
 
+  test('an answer that does not say whether it was done is no silence', () => {
+    const answered = new Failure('api-server-error', 'It answered 500.', [])
+    expect(standing({ ...provisioned, failure: answered, changes: [role], doubts: [secret] })).toBe(
+      'Role was created. Whether Secret was created is not known: the answer does not say it. The next run continues from here.',
+    )
+  })
+
   test('a dry run changes nothing, whatever it would have done', () => {
     const outcome = { ...provisioned, failure, dryRun: true }
     expect(standing(outcome)).toBe('Nothing was changed.')
