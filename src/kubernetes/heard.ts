@@ -11,7 +11,7 @@ export interface Heard {
   readonly body: Body
   /** Whether an API server signed it as its own: what it only passes on bears no such header. */
   readonly signed: boolean
-  /** What was said, in one line; empty where nothing was that may be quoted. */
+  /** What was said, in one line of any length; empty where nothing was that may be quoted. */
   readonly words: string
   /** The body, where it is JSON. */
   readonly parsed?: unknown
@@ -29,13 +29,22 @@ export function heard(asked: Asked, { status, headers, text }: Reply): Heard {
   }
   if (text.trim() === '') return { ...about, body: 'none', words: '' }
   if (/\bx?html\b/i.test(type) || /^\s*</.test(text)) return { ...about, body: 'page', words: '' }
-  return { ...about, body: 'text', words: oneLine(text) }
+  return { ...about, body: 'text', words: oneLine(text, wordsLimit) }
 }
 
 /** Returns what a proxy answered to CONNECT, or what came on the channel for errors of a port-forward. */
 export function heardAside(asked: 'connect' | 'stream', status: number, text: string): Heard {
-  return { asked, status, body: text === '' ? 'none' : 'text', signed: false, words: oneLine(text) }
+  return {
+    asked,
+    status,
+    body: text === '' ? 'none' : 'text',
+    signed: false,
+    words: oneLine(text, wordsLimit),
+  }
 }
+
+/** What runtimes say names its cause last, and is longer than what is quoted. */
+const wordsLimit = 4_000
 
 /** Audit-Id from Kubernetes 1.21 on, the other one before, where API Priority and Fairness is on. */
 const signatures = ['audit-id', 'x-kubernetes-pf-flowschema-uid']
@@ -54,14 +63,18 @@ function isStatus(body: unknown): boolean {
 
 /** Returns what a Status object says, as one line fit to be quoted. Other bodies say nothing. */
 export function statusMessage(body: unknown): string {
-  const message = (body as { message?: unknown } | null)?.message
-  return typeof message === 'string' ? oneLine(message) : ''
+  return oneLine(message(body))
+}
+
+function message(body: unknown): string {
+  const said = (body as { message?: unknown } | null)?.message
+  return typeof said === 'string' ? oneLine(said, wordsLimit) : ''
 }
 
 /** Gateways have their own forms: `message`, `error` or `error.message`. */
 function messageOf(body: unknown): string {
   const error = (body as { error?: unknown } | null)?.error
-  return statusMessage(body) || (typeof error === 'string' ? oneLine(error) : statusMessage(error ?? null))
+  return message(body) || (typeof error === 'string' ? oneLine(error, wordsLimit) : message(error ?? null))
 }
 
 /** Returns who spoke, and what it means: nothing where that is for the caller to judge. */
@@ -105,7 +118,7 @@ export function failureOf(
   names: Names,
   { hint = means.hint, ...options }: Known = {},
 ): Failure {
-  const quote = `"${words}"`
+  const quote = `"${oneLine(words)}"`
   const all: Names = {
     status: String(status),
     quote,

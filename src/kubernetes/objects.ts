@@ -47,6 +47,7 @@ export interface ServiceObject {
       readonly name?: string
       readonly port: number
       readonly protocol?: string
+      readonly appProtocol?: string
       readonly targetPort?: number | string
     }[]
   }
@@ -57,6 +58,7 @@ export interface PodSpec {
   readonly nodeName?: string
   readonly containers?: readonly Container[]
   readonly initContainers?: readonly Container[]
+  readonly readinessGates?: readonly { readonly conditionType?: string }[]
   readonly volumes?: readonly {
     readonly secret?: { readonly secretName?: string }
     readonly projected?: { readonly sources?: readonly { readonly secret?: { readonly name?: string } }[] }
@@ -76,6 +78,8 @@ export interface PodSpec {
 /** One container of a Pod. */
 export interface Container {
   readonly name?: string
+  /** `Always` makes a sidecar of an init container. */
+  readonly restartPolicy?: string
   readonly ports?: readonly { readonly name?: string; readonly containerPort?: number }[]
   readonly env?: readonly {
     readonly name?: string
@@ -96,20 +100,40 @@ export interface PodObject {
   readonly status?: {
     readonly phase?: string
     readonly reason?: string
+    readonly message?: string
     /** RFC 3339. */
     readonly startTime?: string
-    readonly conditions?: readonly { readonly type?: string; readonly status?: string }[]
-    readonly containerStatuses?: readonly {
-      readonly state?: {
-        readonly waiting?: { readonly reason?: string }
-        readonly terminated?: {
-          readonly reason?: string
-          readonly exitCode?: number
-          /** RFC 3339. */
-          readonly finishedAt?: string
-        }
-      }
+    readonly conditions?: readonly {
+      readonly type?: string
+      readonly status?: string
+      readonly reason?: string
+      readonly message?: string
     }[]
+    readonly initContainerStatuses?: readonly ContainerStatus[]
+    readonly containerStatuses?: readonly ContainerStatus[]
+  }
+}
+
+/** How one container of a Pod is. */
+export interface ContainerStatus {
+  readonly name?: string
+  readonly ready?: boolean
+  readonly started?: boolean
+  readonly restartCount?: number
+  readonly state?: ContainerState
+  /** How it was before it was started again. */
+  readonly lastState?: ContainerState
+}
+
+/** One of three. */
+interface ContainerState {
+  readonly waiting?: { readonly reason?: string; readonly message?: string }
+  readonly running?: object
+  readonly terminated?: {
+    readonly reason?: string
+    readonly exitCode?: number
+    /** RFC 3339. */
+    readonly finishedAt?: string
   }
 }
 

@@ -10,6 +10,7 @@ import type {
 import { Failure } from '../lib/failure.ts'
 import { count, oneLine, sentence } from '../lib/text.ts'
 import { isMarkedPrimary, providers } from '../providers/providers.ts'
+import { isReady, runningContainers, stateOf } from './pod-state.ts'
 
 /** A Service as this tool needs it. */
 export interface Service {
@@ -28,6 +29,8 @@ export interface ServicePort {
   readonly port: number
   /** A port number, or the name of a container's port. */
   readonly target: number | string
+  /** The protocol spoken there, where the Service says it. */
+  readonly protocol?: string
 }
 
 /** Where a tunnel leads. */
@@ -64,7 +67,12 @@ export async function readService(api: Api, namespace: string, name: string): Pr
     headless: clusterIP === 'None',
     ports: ports
       .filter(({ protocol = 'TCP' }) => protocol === 'TCP')
-      .map(({ name = '', port, targetPort }) => ({ name, port, target: targetPort || port })),
+      .map(({ name = '', port, targetPort, appProtocol }) => ({
+        name,
+        port,
+        target: targetPort || port,
+        ...(appProtocol !== undefined && { protocol: appProtocol }),
+      })),
   }
 }
 
@@ -112,7 +120,7 @@ async function listPods(api: Api, namespace: string, selector: string): Promise<
 
 /**
  * Gives the port of a Service that PostgreSQL is behind: the one PGPORT names, else the only one, else the one whose
- * name says so.
+ * protocol or name says so.
  */
 export function choosePort(service: Service, port: number): ServicePort {
   const { ports, headless } = service
@@ -121,7 +129,10 @@ export function choosePort(service: Service, port: number): ServicePort {
   if (first === undefined && headless) return { name: '', port, target: port }
   const chosen =
     ports.find((candidate) => candidate.port === port) ??
-    (others.length === 0 ? first : ports.find(({ name }) => /^(postgres|pg|psql)/i.test(name)))
+    (others.length === 0
+      ? first
+      : (ports.find(({ protocol = '' }) => postgresql.test(protocol)) ??
+        ports.find(({ name }) => postgresql.test(name))))
   if (chosen !== undefined) return chosen
   const there = ports.map(({ name, port: number }) =>
     name === '' ? String(number) : `${number} (${oneLine(name)})`,
@@ -136,6 +147,9 @@ export function choosePort(service: Service, port: number): ServicePort {
   )
 }
 
+/** Also behind the protocol, as service meshes have it (`tcp-postgresql`), or a domain (`example.com/postgresql`). */
+const postgresql = /^(tcp-|[a-z\d.-]+\/)?(postgres|pg|psql)/i
+
 /** Gives the Pod to forward to: a Ready one, rather a primary, rather an old one. */
 export function choosePod(service: Service, pods: readonly PodObject[]): PodObject {
   const name = `svc/${service.name} in ${service.namespace}`
@@ -149,7 +163,7 @@ export function choosePod(service: Service, pods: readonly PodObject[]): PodObje
       'Ask the administrator whether the database is running.',
     ])
   }
-  const seen = pods.slice(0, 5).map((pod) => `${oneLine(pod.metadata?.name ?? '')} ${condition(pod)}`)
+  const seen = pods.slice(0, 5).map((pod) => `${oneLine(pod.metadata?.name ?? '')} ${stateOf(pod)}`)
   const more = pods.length > seen.length ? `, and ${pods.length - seen.length} more` : ''
   throw new Failure(
     'pod-not-ready',
@@ -178,28 +192,11 @@ function refuseStandbys({ namespace, name }: Service, selector: Readonly<Record<
   }
 }
 
-function isReady({ metadata, status }: PodObject): boolean {
-  const ready = status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
-  return ready && status?.phase === 'Running' && metadata?.deletionTimestamp === undefined
-}
-
-/** Says in a few words why a Pod is not Ready. */
-function condition({ metadata, status }: PodObject): string {
-  if (metadata?.deletionTimestamp !== undefined) return 'is being deleted'
-  const reasons = (status?.containerStatuses ?? [])
-    .map(({ state }) => state?.waiting?.reason ?? state?.terminated?.reason)
-    .filter((reason) => reason !== undefined)
-  const reason = status?.reason ?? reasons[0]
-  const phase =
-    status?.phase === 'Running' ? 'runs and is not Ready' : `is ${oneLine(status?.phase ?? 'in no phase')}`
-  return reason === undefined ? phase : `${phase} (${oneLine(reason)})`
-}
-
 /** As kubectl does: a headless Service translates no port, a name is a container's port. */
 function portOnPod(service: Service, { port, target }: ServicePort, pod: PodObject): number {
   if (service.headless) return port
   if (typeof target === 'number') return target
-  const ports = pod.spec?.containers?.flatMap(({ ports = [] }) => ports) ?? []
+  const ports = runningContainers(pod).flatMap(({ ports = [] }) => ports)
   const named = ports.find(({ name }) => name === target)?.containerPort
   if (named !== undefined) return named
   throw new Failure(

@@ -89,7 +89,7 @@ export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask)
     problems.push(`PGPORT is "${oneLine(port, 40)}", which is no port`)
   }
   const access = line('USER_ACCESS')
-  const service = /^(?:(?:svc|service)\/)?([a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)$/.exec(access)?.[1]
+  const service = /^(?:(?:svc|service)\/)?([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)$/.exec(access)?.[1]
   if (access !== '' && service === undefined) {
     problems.push(`USER_ACCESS is "${oneLine(access, 80)}", which is neither a Service's name nor svc/name`)
   }

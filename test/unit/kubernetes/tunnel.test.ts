@@ -260,6 +260,28 @@ describe('losing', () => {
       ['port-closed', 'close'],
     ],
     [
+      'nothing listens, in the many words of containerd',
+      (socket) => {
+        const sandbox = '798496c56c861ddca9fc0c98d0ae42219064a56cc2f662a615e8bba1b12b711c'
+        socket.send(
+          fault(
+            `error forwarding port 5432 to pod ${sandbox}, uid : failed to execute portforward in network namespace ` +
+              `"/var/run/netns/cni-ace124f8-7c76-925a-dde3-e13d41351ec3": failed to connect to localhost:5432 inside ` +
+              `namespace "${sandbox}", IPv4: dial tcp4 127.0.0.1:5432: connect: connection refused IPv6 dial tcp6: ` +
+              'address localhost: no suitable address found ',
+          ),
+        )
+      },
+      ['port-closed', 'close'],
+    ],
+    [
+      'the runtime lacks a program',
+      (socket) => {
+        socket.send(fault('unable to do port forwarding: socat not found'))
+      },
+      ['port-forward-denied', 'close'],
+    ],
+    [
       'another fault',
       (socket) => {
         socket.send(fault('container not running'))

@@ -34,6 +34,24 @@ describe('the port', () => {
     else expect(choose).toThrow(expected)
   })
 
+  test.each<[string, Partial<Service['ports'][number]>[], number]>([
+    ['its name with a mesh’s prefix', [{ name: 'http-metrics' }, { name: 'tcp-postgresql' }], 1],
+    ['and another one', [{ name: 'tcp-pg' }, { name: 'tcp-metrics' }], 0],
+    [
+      'its appProtocol',
+      [
+        { name: 'a', protocol: 'http' },
+        { name: 'b', protocol: 'postgresql' },
+      ],
+      1,
+    ],
+    ['one of a domain', [{ name: 'a', protocol: 'example.com/postgres' }, { name: 'b' }], 0],
+    ['rather than a name', [{ name: 'pg-metrics', protocol: 'http' }, { protocol: 'postgresql' }], 1],
+  ])('says so by %s', (_, ports, index) => {
+    const all = ports.map((one, at) => ({ name: '', port: at + 1, target: at + 1, ...one }))
+    expect(choosePort({ ...service, ports: all }, 5432)).toBe(all[index])
+  })
+
   test('a headless Service needs none', () => {
     expect(choosePort({ ...service, headless: true, ports: [] }, 5432)).toMatchObject({
       port: 5432,
@@ -81,7 +99,7 @@ describe('the Pod', () => {
       ...pod('c', { ready: 'False' }),
       status: {
         phase: 'Running',
-        containerStatuses: [{ state: { waiting: { reason: 'CrashLoopBackOff' } } }],
+        containerStatuses: [{ name: 'postgres', state: { waiting: { reason: 'CrashLoopBackOff' } } }],
       },
     }
     const many = [
@@ -90,8 +108,205 @@ describe('the Pod', () => {
       ...['e', 'f', 'g', 'h'].map((name) => pod(name, { phase: 'Pending' })),
     ]
     expect(() => choosePod(service, many)).toThrow(
-      'No Pod behind svc/pg in db is Ready, of 6 Pods: c runs and is not Ready (CrashLoopBackOff), d is being deleted, ' +
+      'No Pod behind svc/pg in db is Ready, of 6 Pods: c runs and is not Ready (container postgres waits: CrashLoopBackOff), d is being deleted, ' +
         'e is Pending, f is Pending, g is Pending, and 1 more.',
+    )
+  })
+})
+
+/** What a cluster says of a Pod that is not Ready, as kubelet and scheduler word it. */
+describe('why a Pod is not Ready', () => {
+  type Status = NonNullable<PodObject['status']>
+  const unready = { type: 'Ready', status: 'False', reason: 'ContainersNotReady' }
+  const waiting = (reason: string, message?: string): object => ({
+    state: { waiting: { reason, ...(message !== undefined && { message }) } },
+  })
+  const init = [{ name: 'init-chown' }, { name: 'restore' }]
+  const sidecar = { name: 'proxy', restartPolicy: 'Always' }
+
+  test.each<[string, Pick<PodObject, 'spec'> & { status: Status }, string]>([
+    [
+      'no Node takes it',
+      {
+        status: {
+          phase: 'Pending',
+          conditions: [
+            {
+              type: 'PodScheduled',
+              status: 'False',
+              reason: 'Unschedulable',
+              message: '0/3 nodes are available: 3 Insufficient memory.\n::error::forged',
+            },
+          ],
+        },
+      },
+      'is Pending (Unschedulable: "0/3 nodes are available: 3 Insufficient memory. ::error::forged")',
+    ],
+    [
+      'a gate keeps it from being scheduled',
+      {
+        status: {
+          phase: 'Pending',
+          conditions: [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated' }],
+        },
+      },
+      'is Pending (SchedulingGated)',
+    ],
+    [
+      'its second init container crashes',
+      {
+        spec: { initContainers: init },
+        status: {
+          phase: 'Pending',
+          conditions: [unready],
+          initContainerStatuses: [
+            { name: 'init-chown', ready: true, state: { terminated: { exitCode: 0, reason: 'Completed' } } },
+            {
+              name: 'restore',
+              ready: false,
+              restartCount: 5,
+              state: {
+                waiting: {
+                  reason: 'CrashLoopBackOff',
+                  message: 'back-off 2m40s restarting failed container',
+                },
+              },
+              lastState: { terminated: { exitCode: 3, reason: 'Error' } },
+            },
+          ],
+          containerStatuses: [{ name: 'postgres', ready: false, ...waiting('PodInitializing') }],
+        },
+      },
+      'is Pending (init container restore waits: CrashLoopBackOff: "back-off 2m40s restarting failed container", ended 5 times, last with exit code 3)',
+    ],
+    [
+      'an init container is running',
+      {
+        spec: { initContainers: init },
+        status: {
+          phase: 'Pending',
+          initContainerStatuses: [{ name: 'init-chown', ready: false, state: { running: {} } }],
+        },
+      },
+      'is Pending (init container init-chown is running)',
+    ],
+    [
+      'the image of the container that matters is missing, and another one runs',
+      {
+        status: {
+          phase: 'Pending',
+          conditions: [unready],
+          containerStatuses: [
+            { name: 'exporter', ready: true, state: { running: {} } },
+            {
+              name: 'postgres',
+              ready: false,
+              ...waiting('ImagePullBackOff', 'Back-off pulling image "pg:99"'),
+            },
+          ],
+        },
+      },
+      'is Pending (container postgres waits: ImagePullBackOff: "Back-off pulling image "pg:99"")',
+    ],
+    [
+      'one container cannot be made, and the others wait for nothing',
+      {
+        status: {
+          phase: 'Pending',
+          containerStatuses: [
+            { name: 'exporter', ready: false, ...waiting('ContainerCreating') },
+            {
+              name: 'postgres',
+              ready: false,
+              ...waiting('CreateContainerConfigError', 'secret "gone" not found'),
+            },
+          ],
+        },
+      },
+      'is Pending (container postgres waits: CreateContainerConfigError: "secret "gone" not found")',
+    ],
+    [
+      'nothing but a start',
+      {
+        status: {
+          phase: 'Pending',
+          containerStatuses: [{ name: 'postgres', ready: false, ...waiting('ContainerCreating') }],
+        },
+      },
+      'is Pending (container postgres waits: ContainerCreating)',
+    ],
+    [
+      'it was killed for its memory',
+      {
+        status: {
+          phase: 'Running',
+          containerStatuses: [
+            {
+              name: 'postgres',
+              ready: false,
+              restartCount: 1,
+              ...waiting('CrashLoopBackOff'),
+              lastState: { terminated: { exitCode: 137, reason: 'OOMKilled' } },
+            },
+          ],
+        },
+      },
+      'runs and is not Ready (container postgres waits: CrashLoopBackOff, ended before, last with exit code 137 (OOMKilled))',
+    ],
+    [
+      'its probe fails, beside a sidecar that has started',
+      {
+        spec: { initContainers: [sidecar], containers: [{ name: 'postgres' }] },
+        status: {
+          phase: 'Running',
+          initContainerStatuses: [{ name: 'proxy', ready: true, started: true, state: { running: {} } }],
+          containerStatuses: [{ name: 'postgres', ready: false, started: true, state: { running: {} } }],
+        },
+      },
+      'runs and is not Ready (container postgres is running, its readiness probe does not succeed)',
+    ],
+    [
+      'its sidecar does not start',
+      {
+        spec: { initContainers: [sidecar] },
+        status: {
+          phase: 'Pending',
+          initContainerStatuses: [
+            { name: 'proxy', ready: false, started: false, ...waiting('ErrImagePull') },
+          ],
+          containerStatuses: [{ name: 'postgres', ready: false, ...waiting('PodInitializing') }],
+        },
+      },
+      'is Pending (init container proxy waits: ErrImagePull)',
+    ],
+    [
+      'a readiness gate is closed',
+      {
+        spec: {
+          readinessGates: [{ conditionType: 'example.com/open' }, { conditionType: 'example.com/gate' }],
+        },
+        status: {
+          phase: 'Running',
+          conditions: [
+            { type: 'ContainersReady', status: 'True' },
+            { type: 'example.com/open', status: 'True' },
+            { type: 'Ready', status: 'False', reason: 'ReadinessGatesNotReady' },
+          ],
+          containerStatuses: [{ name: 'postgres', ready: true, state: { running: {} } }],
+        },
+      },
+      'runs and is not Ready (its readiness gate example.com/gate is closed)',
+    ],
+    [
+      'it was evicted',
+      { status: { phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: memory.' } },
+      'is Failed (Evicted: "The node was low on resource: memory.")',
+    ],
+    ['nobody says', { status: { phase: 'Running', conditions: [unready] } }, 'runs and is not Ready'],
+  ])('%s', (_, state, says) => {
+    const unreadyPod = { metadata: { name: 'p' }, ...state }
+    expect(() => choosePod(service, [unreadyPod])).toThrow(
+      `No Pod behind svc/pg in db is Ready, of 1 Pod: p ${says}.`,
     )
   })
 })
@@ -128,6 +343,32 @@ describe('against a server', () => {
       pod: 'pg-0',
       port: 5433,
     })
+  })
+
+  test.each([
+    [
+      'a sidecar',
+      [{ name: 'a', restartPolicy: 'Always', ports: [{ name: 'pg', containerPort: 6432 }] }],
+      6432,
+    ],
+    [
+      'an init container, which is over by then',
+      [{ name: 'a', ports: [{ name: 'pg', containerPort: 6432 }] }],
+      0,
+    ],
+  ])('a named target port in %s', async (_, initContainers, port) => {
+    const withSidecar = { ...pod('pg-0'), spec: { initContainers, containers: [{}] } }
+    const api = await (
+      await answers({
+        '/api/v1/namespaces/db/services/1pg': {
+          spec: { selector: { app: 'pg' }, ports: [{ port: 5432, targetPort: 'pg' }] },
+        },
+        '/api/v1/namespaces/db/pods?labelSelector=app=pg': { items: [withSidecar] },
+      })
+    ).api()
+    const found = resolvePod(api, await readService(api, 'db', '1pg'), 5432)
+    if (port > 0) expect(await found).toEqual({ pod: 'pg-0', port })
+    else expect(await failureOf(found)).toMatchObject({ code: 'service-port-unknown' })
   })
 
   test('a headless Service translates no port', async () => {

@@ -75,6 +75,18 @@ describe('what is missing or broken is named, all of it', () => {
     expect(message({ ...good, ...changed })).toContain(words)
   })
 
+  test.each(['1pg', 'svc/7-db', 'service/0'])('a Service whose name begins with a digit: %s', (access) => {
+    const data = Object.fromEntries(
+      Object.entries({ ...good, USER_ACCESS: access }).map(([key, value]) => [
+        key,
+        Buffer.from(value).toString('base64'),
+      ]),
+    )
+    expect(parseAccessSecret('db/access', { data }, () => undefined).service).toBe(
+      access.replace(/^.*\//, ''),
+    )
+  })
+
   test('not base64, not UTF-8: masked and named', () => {
     const masks: string[] = []
     const data = { PGHOST: '$$$', PGPASSWORD: Buffer.from([0xff, 0xfe]).toString('base64') }
