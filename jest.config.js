@@ -8,6 +8,6 @@ const ring = (name) => ({
 })
 
 export default {
-  projects: ['unit', 'postgres', 'contract', 'process', 'cluster', 'faults'].map(ring),
+  projects: ['unit', 'postgres', 'contract', 'process', 'cluster', 'faults', 'kubeconfigs'].map(ring),
   testTimeout: 60_000,
 }

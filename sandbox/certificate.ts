@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** A server's certificate and its private key, both PEM. */
+/** A certificate and its private key, both PEM. */
 interface ServerCertificate {
   readonly certificate: string
   readonly key: string
@@ -13,6 +13,8 @@ export interface CertificateAuthority {
   readonly pem: string
   /** Signs a certificate for a server that is known by these DNS names and IP addresses, valid from now on. */
   issue(names: readonly string[], unusual?: Unusual): ServerCertificate
+  /** Signs a certificate for a client of this name. It is valid from and to so many days from now. */
+  introduce(commonName: string, fromDay?: number, toDay?: number): ServerCertificate
 }
 
 /** What sets a certificate apart from those that authorities sign today. */
@@ -53,6 +55,17 @@ export function createAuthority(commonName: string): CertificateAuthority {
       const certificate = certify(authority, subject, server.publicKey, extensions, valid)
       return { certificate, key: server.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
     },
+    introduce(commonName, fromDay = -1, toDay = 1) {
+      const client = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const certificate = certify(
+        authority,
+        commonName,
+        client.publicKey,
+        [extension(oids.extendedKeyUsage, sequence(oid(oids.clientAuth)))],
+        { from: inDays(fromDay), until: inDays(toDay) },
+      )
+      return { certificate, key: client.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
+    },
   }
 }
 
@@ -63,6 +76,10 @@ interface Issuer {
 }
 
 const hour = 60 * 60 * 1000
+
+function inDays(days: number): Date {
+  return new Date(Date.now() + days * 24 * hour)
+}
 
 /** Begins an hour ago, because clocks of virtual machines disagree. */
 function today(): Validity {
@@ -111,6 +128,7 @@ const oids = {
   authorityKeyIdentifier: [2, 5, 29, 35],
   extendedKeyUsage: [2, 5, 29, 37],
   serverAuth: [1, 3, 6, 1, 5, 5, 7, 3, 1],
+  clientAuth: [1, 3, 6, 1, 5, 5, 7, 3, 2],
   ecdsaWithSha256: [1, 2, 840, 10045, 4, 3, 2],
 } as const
 

@@ -1,11 +1,19 @@
-import type https from 'node:https'
+import type http from 'node:http'
+import https from 'node:https'
 import tls from 'node:tls'
-import { KubeConfig, type Cluster, type User } from '@kubernetes/client-node'
+import { HttpsProxyAgent } from 'hpagent'
 import type { Credentials } from '../kubernetes/endpoint.ts'
 import { Failure } from '../lib/failure.ts'
+import { readRegularFile } from '../lib/regular-file.ts'
 import { oneLine } from '../lib/text.ts'
+import type { Cluster } from './cluster.ts'
 import type { Mask } from './document.ts'
-import { runPlugin, type Plugin } from './plugin.ts'
+import { invalid, unreadable } from './failure.ts'
+import { pairProblem } from './pem.ts'
+import { PluginFailure, runPlugin } from './plugin.ts'
+import { textOf } from './text.ts'
+import { tokenProblem } from './token.ts'
+import type { User } from './user.ts'
 
 /**
  * As many as the requests that a run begins with. What comes next goes on a connection of an answer that is about to
@@ -16,96 +24,140 @@ const maxSockets = 12
 /** How long a plugin or an identity provider may take to give a credential, in milliseconds. */
 const credentialWithinMs = 30_000
 
+/** What a giver gave: a token, Basic, or a pair for TLS. */
+interface Given {
+  readonly token?: string
+  readonly authorization?: string
+  readonly pair?: User['pair']
+}
+
 /**
- * Returns what every request of a user carries: by an exec plugin or an auth-provider where the kubeconfig names one.
+ * Returns what every request of a user carries.
  *
- * @throws Failure `cluster-credential-failed`
+ * @throws Failure `cluster-credential-failed`, `kubeconfig-invalid`
  */
 export async function authenticate(
   cluster: Cluster,
   user: User,
+  source: string,
   mask: Mask,
   signal: AbortSignal,
 ): Promise<Credentials> {
-  const over = AbortSignal.any([signal, AbortSignal.timeout(credentialWithinMs)])
-  // Said here, or NODE_TLS_REJECT_UNAUTHORIZED would decide. KubeConfig turns it off where the kubeconfig says so.
-  const options: https.RequestOptions = { rejectUnauthorized: true }
-  let agent: https.Agent
+  const given = await givenTo(user, source, mask, signal)
+  const authorization = given.token === undefined ? given.authorization : `Bearer ${given.token}`
+  // As with kubectl, a certificate of the kubeconfig comes before that of its plugin.
+  const pair = user.pair ?? given.pair
+  return {
+    agent: await agentFor(cluster, pair),
+    headers: { ...(authorization !== undefined && { Authorization: authorization }), ...user.impersonation },
+    ...(pair !== undefined && { certificate: pair.certificate }),
+  }
+}
+
+async function givenTo(user: User, source: string, mask: Mask, signal: AbortSignal): Promise<Given> {
+  const { giver } = user
+  switch (giver.kind) {
+    case 'none':
+      return {}
+    case 'token':
+      return { token: giver.token }
+    case 'file':
+      return { token: tokenFrom(giver, user.name, source, mask) }
+    case 'password':
+      return {
+        authorization: `Basic ${Buffer.from(`${giver.username}:${giver.password}`).toString('base64')}`,
+      }
+    case 'plugin':
+    case 'oidc':
+      return await fetched(user, mask, signal)
+  }
+}
+
+/** Returns the token that a file holds now; else, as with kubectl, the one beside it. */
+function tokenFrom(
+  giver: User['giver'] & { kind: 'file' },
+  user: string,
+  source: string,
+  mask: Mask,
+): string {
+  const owner = `user "${oneLine(user)}"`
+  let token: string
   try {
-    const config = new KubeConfig()
-    config.loadFromClusterAndUser(cluster, await withCredential(user, over))
-    await within(config.applyToHTTPSOptions(options), over)
-    // The agent decides on keeping connections open, whatever kind of agent the proxy made necessary.
-    agent = Object.assign(options.agent as https.Agent, { keepAlive: true, maxSockets })
-    // Each connection would read the certificates anew.
-    agent.options.secureContext = tls.createSecureContext(agent.options)
+    token = textOf(readRegularFile(giver.file)).trim()
+  } catch (error) {
+    if (giver.token !== '') return giver.token
+    throw unreadable(error, giver.shown, 'tokenFile', owner, source)
+  }
+  mask(token)
+  if (token === '' && giver.token !== '') return giver.token
+  const problem = token === '' ? 'is empty' : tokenProblem(token)
+  if (problem === undefined) return token
+  throw invalid(source, `the token in the tokenFile of ${owner}, ${oneLine(giver.shown)}, ${problem}`)
+}
+
+/** Returns what a plugin or an identity provider gives, within the time that it may take. */
+async function fetched(user: User, mask: Mask, signal: AbortSignal): Promise<Given> {
+  const over = AbortSignal.any([signal, AbortSignal.timeout(credentialWithinMs)])
+  const { giver } = user
+  try {
+    const given = giver.kind === 'plugin' ? await runPlugin(giver.plugin, over) : await tokenOf(giver, over)
+    const { token = '', pair } = given
+    mask(token)
+    if (pair !== undefined) mask(pair.key)
+    const trimmed = token.trim()
+    const problem = trimmed === '' ? undefined : tokenProblem(trimmed)
+    if (problem !== undefined) throw new PluginFailure(`gave a token that cannot be sent: it ${problem}`)
+    const unfit = pair && pairProblem(pair.certificate, pair.key)
+    if (unfit !== undefined) throw new PluginFailure(`gave a certificate that cannot be used: ${unfit}`)
+    return { ...(trimmed !== '' && { token: trimmed }), ...(pair && { pair }) }
   } catch (error) {
     signal.throwIfAborted()
     throw credentialFailure(user, error)
   }
-  const headers = { ...(options.headers as Record<string, string> | undefined) }
-  if (typeof options.auth === 'string') {
-    headers['Authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`
-  }
-  const bearer = /^Bearer (.*)$/s.exec(headers['Authorization'] ?? '')?.[1]
-  if (bearer !== undefined) mask(bearer)
-  if (typeof options.key === 'string' || Buffer.isBuffer(options.key)) mask(options.key.toString())
-  if (user.authProvider !== undefined && headers['Authorization'] === undefined) {
-    throw credentialFailure(user, new Error('the provider gave no token'))
-  }
-  return {
-    agent,
-    headers,
-    ...(options.cert !== undefined && { certificate: String(options.cert) }),
-  }
 }
 
-/** Returns the user with what its plugin gives, where it has one. */
-async function withCredential({ exec, ...user }: User, signal: AbortSignal): Promise<User> {
-  if (exec === undefined) return user
-  const given = await runPlugin(exec as Plugin, signal)
-  const base64 = (pem: string): string => Buffer.from(pem).toString('base64')
-  return {
-    ...user,
-    ...(given.token !== undefined && { token: given.token }),
-    ...(given.clientCertificateData !== undefined && { certData: base64(given.clientCertificateData) }),
-    ...(given.clientKeyData !== undefined && { keyData: base64(given.clientKeyData) }),
-  }
+async function tokenOf(giver: User['giver'], signal: AbortSignal): Promise<Given> {
+  const { idToken } = await import('./oidc.ts')
+  return { token: await idToken(giver.kind === 'oidc' ? giver.config : {}, signal) }
 }
 
-async function within(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise: over, reject } = Promise.withResolvers<never>()
-  const stop = (): void => {
-    reject(new Error('there was no answer in time'))
+/** An agent with the settings of TLS and the proxy, which keeps its connections open. */
+async function agentFor(cluster: Cluster, pair: User['pair']): Promise<http.Agent> {
+  const ca = cluster.authorities?.map(String) ?? ofThisMachine()
+  const options: https.AgentOptions = {
+    // Said here, or NODE_TLS_REJECT_UNAUTHORIZED would decide.
+    rejectUnauthorized: !cluster.skipTlsVerify,
+    keepAlive: true,
+    maxSockets,
+    // Each connection would read the certificates anew.
+    secureContext: tls.createSecureContext({ ca, ...(pair && { cert: pair.certificate, key: pair.key }) }),
+    ...(cluster.tlsServerName !== undefined && { servername: cluster.tlsServerName }),
   }
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    await Promise.race([work, over])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
+  const { proxy } = cluster
+  if (proxy === undefined) return new https.Agent(options)
+  if (!proxy.protocol.startsWith('socks')) return new HttpsProxyAgent({ ...options, proxy: proxy.href })
+  const { SocksProxyAgent } = await import('socks-proxy-agent')
+  // As in Go, the proxy resolves names: one that is known behind it only is a frequent reason to have it.
+  return new SocksProxyAgent(proxy.href.replace(/^socks5:/, 'socks5h:'), options)
 }
 
-function credentialFailure(user: User, error: unknown): Failure {
-  const exec = user.exec as Plugin | undefined
-  const provider = user.authProvider as { name: string } | undefined
-  const giver =
-    exec === undefined
-      ? `The auth-provider ${oneLine(provider?.name ?? '')}`
-      : `The plugin ${oneLine(exec.command)}`
-  const absent = (error as NodeJS.ErrnoException).code === 'ENOENT'
-  const seen = absent ? 'is not installed here' : 'failed'
-  // What an auth-provider throws may repeat what it was told; a plugin's errors are our own.
-  const cause = exec === undefined ? undefined : error
+/** The authorities of Node.js, and those of the machine, which kubectl takes. Node.js takes these from 22.15 on. */
+function ofThisMachine(): string[] | undefined {
+  if (!('getCACertificates' in tls)) return undefined
+  return [...tls.getCACertificates('default'), ...tls.getCACertificates('system')]
+}
+
+function credentialFailure({ name, giver }: User, error: unknown): Failure {
+  const who =
+    giver.kind === 'plugin' ? `The plugin ${oneLine(giver.plugin.command)}` : 'The auth-provider oidc'
+  const known = error instanceof PluginFailure ? error : undefined
   return new Failure(
     'cluster-credential-failed',
-    `${giver}, which gives user "${oneLine(user.name)}" its credential for the cluster, ${seen}.`,
-    absent
-      ? ['Install it on the runner, or use a kubeconfig with the token of a ServiceAccount.']
-      : [
-          'A frequent cause is a login that a person has to do first, which a pipeline cannot.',
-          'For pipelines, use a kubeconfig with the token of a ServiceAccount.',
-        ],
-    { cause },
+    `${who}, which gives user "${oneLine(name)}" its credential for the cluster, ${known?.message ?? 'failed'}.`,
+    [
+      known?.hint ?? 'A frequent cause is a login that a person has to do first, which a pipeline cannot.',
+      'For pipelines, use a kubeconfig with the token of a ServiceAccount.',
+    ],
+    { cause: error },
   )
 }

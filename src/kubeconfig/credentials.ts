@@ -1,10 +1,15 @@
 import { list, record, text, type Fields } from '../kubernetes/fields.ts'
+import { placeholderIn } from '../lib/placeholder.ts'
 import { urlPasswords } from '../lib/text.ts'
 
 const secretName = /token|secret|passw|credential|assertion|(^|[-_])key$/i
 
-/** Returns every credential of a kubeconfig, leaf by leaf. */
+/** Returns every credential of a kubeconfig, leaf by leaf; what stands in the place of one hides nothing. */
 export function* credentialsOf(fields: Fields): Generator<string> {
+  for (const credential of leavesOf(fields)) if (placeholderIn(credential) === undefined) yield credential
+}
+
+function* leavesOf(fields: Fields): Generator<string> {
   for (const cluster of list(fields['clusters'])) {
     const endpoint = record(record(cluster)['cluster'])
     for (const address of ['server', 'proxy-url']) yield* urlPasswords(text(endpoint, address))
@@ -12,8 +17,10 @@ export function* credentialsOf(fields: Fields): Generator<string> {
   for (const entry of list(fields['users'])) {
     const user = record(record(entry)['user'])
     yield text(user, 'token')
+    yield text(user, 'token').trim()
     yield text(user, 'password')
-    yield Buffer.from(text(user, 'client-key-data'), 'base64').toString()
+    const key = text(user, 'client-key-data')
+    yield placeholderIn(key) === undefined ? Buffer.from(key, 'base64').toString() : key
     const exec = record(user['exec'])
     for (const variable of list(exec['env']).map(record)) {
       yield* likelySecret(text(variable, 'name'), text(variable, 'value'))

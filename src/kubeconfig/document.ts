@@ -1,8 +1,11 @@
-import { isScalar, parseDocument, visit, type Document } from 'yaml'
 import { list, record, text, type Fields } from '../kubernetes/fields.ts'
+import type { Failure } from '../lib/failure.ts'
+import { oneLine, sentence } from '../lib/text.ts'
 import { credentialsOf } from './credentials.ts'
 import { invalid } from './failure.ts'
+import { unlike } from './likeness.ts'
 import { kubeconfigText } from './text.ts'
+import { readYaml } from './yaml.ts'
 
 /** Told every credential at the moment it is decoded. */
 export type Mask = (credential: string) => void
@@ -18,65 +21,111 @@ export interface Kubeconfig {
   readonly contexts: Map<string, Entry>
   readonly clusters: Map<string, Entry>
   readonly users: Map<string, Entry>
-  current: string | undefined
+  readonly current: string | undefined
 }
 
 /**
- * Returns the kubeconfig that a text is, directly or in base64; `undefined` for any other text. Every credential in it
- * is masked before anything else is done with it.
+ * Returns the kubeconfig that a text is, directly or in base64. Every credential in it is masked before anything else is
+ * done with it.
  *
+ * @param where the text stands, such as `it is`
  * @throws Failure `kubeconfig-invalid`
  */
 export function parseKubeconfig(
   content: string,
   source: string,
+  where: string,
   folder: string,
   mask: Mask,
-): Kubeconfig | undefined {
-  const written = kubeconfigText(content)
-  const fields = written === undefined ? undefined : yamlFields(written, source)
-  if (fields === undefined) return undefined
+): Kubeconfig {
+  const written = kubeconfigText(content) ?? content
+  const said = readYaml(written, source)
+  const fields = record(said)
   for (const credential of credentialsOf(fields)) mask(credential)
-  const entries = (key: string, body: string): Map<string, Entry> =>
-    new Map(
-      list(fields[key])
-        .map(record)
-        .filter((entry) => text(entry, 'name') !== '')
-        .map((entry) => [text(entry, 'name'), { fields: record(entry[body]), folder }]),
-    )
+  refuseOther(fields, content, where, source)
   return {
-    contexts: entries('contexts', 'context'),
-    clusters: entries('clusters', 'cluster'),
-    users: entries('users', 'user'),
+    contexts: entriesOf(fields, 'contexts', 'context', folder, source),
+    clusters: entriesOf(fields, 'clusters', 'cluster', folder, source),
+    users: entriesOf(fields, 'users', 'user', folder, source),
     current: text(fields, 'current-context') || undefined,
   }
 }
 
-/** Returns the fields of a text that reads as a kubeconfig. */
-function yamlFields(content: string, source: string): Fields | undefined {
-  const document = parseDocument(content, { logLevel: 'silent' })
-  const [problem] = document.errors
-  if (problem !== undefined) {
-    // The parser's own message repeats the line, which may be a credential.
-    const line = problem.linePos?.[0].line
-    throw invalid(source, `it is no valid YAML${line === undefined ? '' : ` (line ${line})`}`, [
-      'A frequent cause is an indentation that was lost on the way into a variable or a secret: store it in base64.',
+const parts = ['clusters', 'contexts', 'users', 'current-context']
+
+/** What has another kind or version is none; what has neither is one if it says anything that a kubeconfig says. */
+function refuseOther(fields: Fields, content: string, where: string, source: string): void {
+  const [kind, version] = [text(fields, 'kind'), text(fields, 'apiVersion')]
+  if ('sops' in fields) {
+    throw invalid(source, `${where} a kubeconfig that SOPS has encrypted`, [
+      'Decrypt it before this step: sops --decrypt FILE.',
     ])
   }
-  // kubectl reads a password or a name of digits as text, as it was written.
-  visit(document, {
-    Scalar: (_, node) => {
-      if (isScalar(node) && typeof node.value === 'number') node.value = node.source ?? String(node.value)
-    },
+  if (kind !== '' && kind !== 'Config') {
+    throw invalid(
+      source,
+      `${where} a manifest of kind ${oneLine(kind, 60)}, not a kubeconfig (kind Config)`,
+      [
+        kind === 'Secret'
+          ? "A Secret may hold one. Cluster API keeps it in key value: kubectl get secret NAME -o jsonpath='{.data.value}' | base64 -d"
+          : 'Store the kubeconfig itself.',
+      ],
+    )
+  }
+  if (version !== '' && version !== 'v1') {
+    throw invalid(source, `${where} a text of apiVersion ${oneLine(version, 60)}, and a kubeconfig is of v1`)
+  }
+  if (kind === 'Config' || parts.some((part) => part in fields)) return
+  const inner = fieldWithin(fields)
+  if (inner !== undefined) {
+    throw invalid(source, `${where} an answer that has the kubeconfig in its field ${oneLine(inner, 60)}`, [
+      `Store the content of that field alone, for example with jq -r .${oneLine(inner, 60)}`,
+    ])
+  }
+  throw unlike(source, where, content, {
+    what: 'neither a kubeconfig nor base64 of one',
+    cause:
+      version === ''
+        ? 'A frequent cause is a download or a step before this one that failed, and left its message in place of the file.'
+        : 'It has neither clusters nor contexts.',
   })
-  const fields = record(plain(document, source))
-  return Array.isArray(fields['clusters']) || Array.isArray(fields['contexts']) ? fields : undefined
 }
 
-function plain(document: Document.Parsed, source: string): unknown {
-  try {
-    return document.toJS() as unknown
-  } catch {
-    throw invalid(source, 'one of its YAML aliases leads nowhere, or there are far too many of them')
+/** Returns the path of the field that holds a kubeconfig as a text, as APIs and tools answer with it. */
+function fieldWithin(fields: Fields, depth = 0): string | undefined {
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value === 'string' && kubeconfigText(value) !== undefined) return name
+    const inner = depth < 3 ? fieldWithin(record(value), depth + 1) : undefined
+    if (inner !== undefined) return `${name}.${inner}`
   }
+  return undefined
+}
+
+/** Returns the entries of a list by their names. Which of two of a name is meant, nobody can know. */
+function entriesOf(
+  fields: Fields,
+  key: string,
+  body: string,
+  folder: string,
+  source: string,
+): Map<string, Entry> {
+  const value = fields[key] ?? []
+  if (!Array.isArray(value)) throw invalid(source, `its ${key} are no list`)
+  const entries = new Map<string, Entry>()
+  const twice = new Set<string>()
+  for (const entry of list(value).map(record)) {
+    const name = text(entry, 'name')
+    if (entries.has(name)) twice.add(name)
+    entries.set(name, { fields: record(entry[body]), folder })
+  }
+  if (twice.size > 0) throw duplicate(key, [...twice], source)
+  return entries
+}
+
+function duplicate(key: string, names: readonly string[], source: string): Failure {
+  const shown = sentence(names.map((name) => `"${oneLine(name)}"`))
+  return invalid(source, `several of its ${key} are called ${shown}`, [
+    'Which one is meant is not known, and the wrong one is another cluster or another user.',
+    'Take out or rename the others.',
+  ])
 }

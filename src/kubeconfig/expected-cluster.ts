@@ -1,7 +1,6 @@
-import { X509Certificate } from 'node:crypto'
-import type { Cluster } from '@kubernetes/client-node'
 import { Failure } from '../lib/failure.ts'
 import { oneLine, plainFingerprint } from '../lib/text.ts'
+import type { Cluster } from './cluster.ts'
 
 /**
  * Compares the address of the API server with input `expect-server`. A bare host stands for this host on any port; a URL
@@ -35,32 +34,27 @@ export function expectServer(server: URL, expected: string | undefined, context:
 }
 
 /**
- * Returns the cluster, once its authorities are among those of input `expect-ca`. Every authority of the kubeconfig has
- * to be an expected one, because each can vouch for a server. Only what was compared is trusted then: OpenSSL reads more
- * from a file than certificates under their usual name.
+ * Throws unless the authorities of the cluster are among those of input `expect-ca`. Every authority of the kubeconfig has
+ * to be an expected one, because each can vouch for a server.
  *
  * @throws Failure `server-unexpected`
  */
 export function expectAuthority(
-  cluster: Cluster,
+  { skipTlsVerify, authorities }: Cluster,
   expected: readonly string[] | undefined,
   context: string,
-): Cluster {
-  if (expected === undefined) return cluster
+): void {
+  if (expected === undefined) return
   const refused = (what: string): Failure =>
     new Failure('server-unexpected', `Context "${oneLine(context)}" ${what}, and expect-ca is set.`, [
       'A frequent cause is a kubeconfig of another cluster, or one from before its authority was made anew.',
       'Check which kubeconfig this job gets. If the authority was renewed, change expect-ca; during the change it may list both.',
     ])
-  if (cluster.skipTLSVerify || !cluster.server.startsWith('https:'))
-    throw refused('does not verify the API server')
-  const authorities = certificatesIn(Buffer.from(cluster.caData ?? '', 'base64').toString())
-  if (authorities.length === 0) throw refused('names no certificate authority of its own')
+  if (skipTlsVerify) throw refused('does not verify the API server')
+  if (authorities === undefined) throw refused('names no certificate authority of its own')
   const other = authorities.find(({ fingerprint256 }) => !expected.includes(plainFingerprint(fingerprint256)))
   if (other !== undefined)
     throw refused(`trusts the authority with the SHA-256 fingerprint ${other.fingerprint256}`)
-  const compared = authorities.map((authority) => authority.toString()).join('')
-  return { ...cluster, caData: Buffer.from(compared).toString('base64') }
 }
 
 /**
@@ -79,16 +73,4 @@ export function expectName({ tlsServerName }: Cluster, server: URL, context: str
       'Use that name as the server in the kubeconfig, and as expect-server. Or take tls-server-name out.',
     ],
   )
-}
-
-/** Returns the certificates of a bundle; what is none, or cannot be read, is left out. */
-function certificatesIn(pem: string): readonly X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  return blocks.flatMap((block) => {
-    try {
-      return [new X509Certificate(block)]
-    } catch {
-      return []
-    }
-  })
 }

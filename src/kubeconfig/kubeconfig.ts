@@ -1,16 +1,18 @@
 import type { ClusterRequest } from '../input/request.ts'
 import { Api } from '../kubernetes/api.ts'
 import type { Credentials } from '../kubernetes/endpoint.ts'
-import { list, text } from '../kubernetes/fields.ts'
+import { text } from '../kubernetes/fields.ts'
 import { Failure } from '../lib/failure.ts'
 import { input } from '../lib/spelling.ts'
-import { oneLine, sentence, urlPasswords } from '../lib/text.ts'
+import { oneLine, sentence } from '../lib/text.ts'
 import { authenticate } from './authenticate.ts'
+import { clusterOf, serverOf } from './cluster.ts'
 import type { Entry, Kubeconfig, Mask } from './document.ts'
-import { clusterOf, serverUrl, tokenFrom, userOf } from './entries.ts'
 import { expectAuthority, expectName, expectServer } from './expected-cluster.ts'
 import { invalid } from './failure.ts'
 import { findKubeconfig } from './source.ts'
+import { checkTypes, contextTypes } from './types.ts'
+import { userOf } from './user.ts'
 
 /** The cluster of a run, chosen and parsed; nothing has been sent to it yet. */
 export interface ClusterAccess {
@@ -42,38 +44,27 @@ export function loadCluster(request: ClusterRequest, mask: Mask): ClusterAccess 
   const { source, config } = findKubeconfig(request.kubeconfig, mask)
   const name = contextName(config, request.context, source)
   const context = config.contexts.get(name)?.fields ?? {}
+  checkTypes(context, contextTypes, `context "${oneLine(name)}"`, source)
   const clusterName = text(context, 'cluster')
   const userName = text(context, 'user')
   const clusterEntry = named(config.clusters, clusterName, 'cluster', name, source)
   const userEntry = named(config.users, userName, 'user', name, source)
-  const server = serverUrl(clusterEntry, clusterName, source)
+  const server = serverOf(clusterEntry, clusterName, source)
   expectServer(server, request.expectServer, name)
 
-  const found = clusterOf(clusterEntry, clusterName, server, source)
-  const cluster = expectAuthority(found, request.expectCa, name)
-  if (request.expectServer !== undefined && request.expectCa !== undefined) expectName(found, server, name)
-  for (const password of urlPasswords(cluster.proxyUrl)) mask(password)
+  const cluster = clusterOf(clusterEntry, clusterName, server, source, mask)
+  expectAuthority(cluster, request.expectCa, name)
+  if (request.expectServer !== undefined && request.expectCa !== undefined) expectName(cluster, server, name)
   const user = userOf(userEntry, userName, cluster, source, mask)
-  const tokenFile = text(userEntry.fields, 'tokenFile')
   const namespace = text(context, 'namespace')
-  const proxy = cluster.proxyUrl === undefined ? undefined : new URL(cluster.proxyUrl).host
+  const proxy = cluster.proxy?.host
   const endpoint = {
     server,
     user: userName,
     ...(proxy !== undefined && { proxy }),
-    renewable: user.exec !== undefined || tokenFile !== '',
-    authenticate: async (signal: AbortSignal): Promise<Credentials> => {
-      const token = tokenFile === '' ? user.token : tokenFrom(userEntry, tokenFile, userName, source, mask)
-      const credentials = await authenticate(
-        cluster,
-        { ...user, ...(token !== undefined && { token }) },
-        mask,
-        signal,
-      )
-      const groups = list(userEntry.fields['as-groups']).filter((group) => typeof group === 'string')
-      if (groups.length === 0) return credentials
-      return { ...credentials, headers: { ...credentials.headers, 'Impersonate-Group': groups } }
-    },
+    renewable: ['file', 'plugin', 'oidc'].includes(user.giver.kind),
+    authenticate: (signal: AbortSignal): Promise<Credentials> =>
+      authenticate(cluster, user, source, mask, signal),
   }
   return {
     server: server.href.replace(/\/$/, ''),
@@ -92,7 +83,11 @@ export function loadCluster(request: ClusterRequest, mask: Mask): ClusterAccess 
 function contextName(config: Kubeconfig, requested: string | undefined, source: string): string {
   const names = [...config.contexts.keys()]
   const [only, ...others] = names
-  if (only === undefined) throw invalid(source, 'it has no context')
+  if (only === undefined) {
+    throw invalid(source, 'it is an empty kubeconfig, which has no context', [
+      'A frequent cause is a kubectl that had no kubeconfig itself: kubectl config view then prints this.',
+    ])
+  }
   const there = `It has ${sentence(names.map((name) => oneLine(name)))}.`
   const name = requested ?? config.current
   if (name === undefined && others.length === 0) return only

@@ -1,12 +1,15 @@
+import { statSync } from 'node:fs'
 import path from 'node:path'
 import type { KubeconfigSources } from '../input/request.ts'
 import { Failure } from '../lib/failure.ts'
+import { placeholderIn } from '../lib/placeholder.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
 import { input as named, spoken } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import { parseKubeconfig, type Kubeconfig, type Mask } from './document.ts'
-import { invalid, unlike } from './failure.ts'
-import { kubeconfigText } from './text.ts'
+import { invalid } from './failure.ts'
+import { unlike } from './likeness.ts'
+import { kubeconfigText, textOf } from './text.ts'
 
 /** A kubeconfig, and where it came from: `input "kubeconfig"`, `KUBECONFIG`. */
 export interface FoundKubeconfig {
@@ -33,8 +36,7 @@ export function findKubeconfig(sources: KubeconfigSources, mask: Mask): FoundKub
   }
   const home = homeFile === undefined ? undefined : contentOf(homeFile, homeFile)
   if (homeFile !== undefined && home !== undefined) {
-    const config = parseKubeconfig(home, homeFile, path.dirname(homeFile), mask)
-    if (config === undefined) throw unlike(homeFile, 'it holds', home)
+    const config = parseKubeconfig(home, homeFile, 'it holds', path.dirname(homeFile), mask)
     return { source: homeFile, config }
   }
   const ownInput = spoken().lacks.includes('kubeconfig') ? '' : `${named('kubeconfig')} is empty, and `
@@ -48,18 +50,21 @@ export function findKubeconfig(sources: KubeconfigSources, mask: Mask): FoundKub
 
 /** Reads a value that is content, base64 of it, or a path. The value itself is never repeated: it may be a credential. */
 function load(value: string, source: string, isList: boolean, mask: Mask): Kubeconfig {
-  const direct = parseKubeconfig(value, source, process.cwd(), mask)
-  if (direct !== undefined) return direct
-  if (kubeconfigText(value) !== undefined || value.includes('\n')) throw unlike(source, 'it is', value)
-
+  if (kubeconfigText(value) !== undefined || value.includes('\n') || /^["{]/.test(value)) {
+    return parseKubeconfig(value, source, 'it is', process.cwd(), mask)
+  }
+  // The paths of a list are parted by colons, and so are the parts of a reference to a store of secrets.
+  const placeholder = placeholderIn(value)
+  if (placeholder !== undefined) throw unlike(source, 'it is', value, noFile)
   const paths = isList ? value.split(path.delimiter).filter((file) => file !== '') : [value]
   const configs: Kubeconfig[] = []
   for (const file of paths) {
     const content = contentOf(file, source)
     if (content === undefined) continue
-    const config = parseKubeconfig(content, source, path.dirname(path.resolve(file)), mask)
-    if (config === undefined) throw unlike(source, `the file ${oneLine(file)} holds`, content)
-    configs.push(config)
+    // One file of several may be empty, as for kubectl.
+    const rest = paths.length > 1 && content.trim() === '' ? '{kind: Config}' : content
+    const where = `the file ${oneLine(file)} holds`
+    configs.push(parseKubeconfig(rest, source, where, path.dirname(path.resolve(file)), mask))
   }
   const merged = configs.reduce<Kubeconfig | undefined>(merge, undefined)
   if (merged !== undefined) return merged
@@ -67,7 +72,12 @@ function load(value: string, source: string, isList: boolean, mask: Mask): Kubec
     throw invalid(source, `it names ${paths.length} files, and none of them exists`, [
       'Paths count from the folder in which this runs.',
     ])
-  throw unlike(source, 'it is', value)
+  throw unlike(source, 'it is', value, noFile)
+}
+
+const noFile = {
+  what: 'neither a kubeconfig nor base64 of one, and no file has this name',
+  cause: 'A path counts from the folder in which this runs.',
 }
 
 /** Merges as kubectl does: what comes first wins. */
@@ -84,8 +94,11 @@ function merge(first: Kubeconfig | undefined, next: Kubeconfig): Kubeconfig {
 /** Returns the content of a file, `undefined` where there is no such file. */
 function contentOf(file: string, source: string): string | undefined {
   try {
-    return readRegularFile(file).toString()
+    return textOf(readRegularFile(file))
   } catch (error) {
+    if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+      throw invalid(source, `${oneLine(file)} is a folder`, ['Name the file in it.'])
+    }
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENAMETOOLONG' || code === 'ENOTDIR') return undefined
     throw invalid(source, `the file ${oneLine(file)} cannot be read (${code ?? 'unknown reason'})`)

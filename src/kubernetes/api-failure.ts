@@ -86,9 +86,11 @@ export function connectionFailure(endpoint: Endpoint, error: unknown): Failure {
     const names = oneLine(
       (error as { cert?: { subjectaltname?: string } }).cert?.subjectaltname ?? 'no name at all',
     )
+    const { host } = error as { host?: string }
+    const asked = host === undefined || host === endpoint.server.hostname ? '' : ` than "${oneLine(host)}"`
     return new Failure(
       'api-server-untrusted',
-      `${name} is not trusted: its certificate is for another name.`,
+      `${name} is not trusted: its certificate is for another name${asked}.`,
       [
         `The certificate is for ${names}.`,
         'Use one of these names as the server in the kubeconfig, or name one of them as its tls-server-name.',

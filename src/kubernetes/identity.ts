@@ -27,10 +27,15 @@ export function identityFrom(review: Answer, credentials: Credentials, user: str
   }
   const { headers, certificate } = credentials
   const subject = claimsOf(credentials)['sub']
-  const known = headers['Impersonate-User'] ?? subject ?? commonName(certificate)
+  const known = impersonated(headers) ?? subject ?? commonName(certificate)
   if (typeof known !== 'string') return { name: oneLine(user), certain: false }
   // Only for ServiceAccounts is the subject the name; for others the API server may take another claim or a prefix.
   return { name: oneLine(known), certain: known !== subject || known.startsWith('system:serviceaccount:') }
+}
+
+/** Returns the user whom the API server is asked to take this one for; UTF-8, a character for each byte. */
+function impersonated({ 'Impersonate-User': user }: Credentials['headers']): string | undefined {
+  return typeof user === 'string' ? Buffer.from(user, 'latin1').toString() : undefined
 }
 
 /** Returns when the bearer token expires, where it is a JWT (RFC 7519) that says so. */

@@ -31,7 +31,8 @@ export async function send(sender: Sender, call: Call, again = false): Promise<R
   const { agent, headers } = credentials
   const overdue = new AbortController()
   const signal = AbortSignal.any([over, overdue.signal])
-  const body = call.body === undefined ? undefined : JSON.stringify(call.body)
+  // Not as a text: Node.js would write the headers in front of it in UTF-8, where a character stands for a byte.
+  const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body))
   const request = (server.protocol === 'http:' ? http : https).request({
     method: call.method,
     hostname: server.hostname.replace(/^\[|\]$/g, ''),
@@ -45,7 +46,7 @@ export async function send(sender: Sender, call: Call, again = false): Promise<R
       'User-Agent': 'pg-app-user',
       ...(body !== undefined && {
         'Content-Type': call.contentType ?? 'application/json',
-        'Content-Length': Buffer.byteLength(body),
+        'Content-Length': body.length,
       }),
     },
   })

@@ -73,6 +73,15 @@ export async function connect(
       ],
     )
   }
+  if (request.appNamespace === undefined && !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(namespace)) {
+    throw new Failure(
+      'kubeconfig-invalid',
+      `Context "${oneLine(found.context)}" of the kubeconfig names the namespace "${oneLine(namespace)}", and no namespace has such a name.`,
+      [
+        `Names of namespaces are lower case letters, digits and hyphens. Put it right there, or set ${input('app-namespace')}.`,
+      ],
+    )
+  }
   journal.cluster = { server: found.server, namespace }
   journal.reporter.publish([namespace, found.context, new URL(found.server).host])
   const api = await found.connect(deadline.signal)

@@ -106,17 +106,11 @@ describe('a client key', () => {
 })
 
 describe('an auth-provider', () => {
-  test.each(['gcp', 'azure'])('%s: its command gives the token', async (name) => {
-    const answer = await file('answer', JSON.stringify({ given: { token: tokenOf(sandbox.kubeconfig) } }))
-    const config = {
-      'cmd-path': 'cat',
-      'cmd-args': answer,
-      'token-key': '{.given.token}',
-      'expiry-key': '{.given.expiry}',
-    }
+  test.each(['gcp', 'azure'])('%s was removed from kubectl, and is not started', async (name) => {
+    const config = { 'cmd-path': 'cat', 'cmd-args': '/dev/null', 'token-key': '{.token}' }
     const ended = await run(withUser(sandbox.kubeconfig, { 'auth-provider': { name, config } }))
-    expect(ended.code).toBe(0)
-    expect(ended.masks).toContain(tokenOf(sandbox.kubeconfig))
+    expect(ended.log).toContain(`was removed from kubectl in 1.26.`)
+    expect(ended.log).toContain('[kubeconfig-invalid]')
   })
 })
 

@@ -7,6 +7,7 @@ import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Duplex } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { WebSocketServer } from 'ws'
 import { createAuthority } from '../../../sandbox/certificate.ts'
@@ -124,11 +125,11 @@ describe('sources', () => {
     ['***', 'a masked text'],
     ['$KUBECONFIG', 'name of a variable'],
     ['/no/such/file', 'no file has this name'],
-    [`apiVersion: v1\nkind: Secret\ndata: {x: ${secret}}`, 'a YAML text without clusters and contexts'],
+    [`apiVersion: v1\nkind: Secret\ndata: {x: ${secret}}`, 'a manifest of kind Secret'],
     [`clusters: []\nusers:\n- name: u\n  user: {token: "${secret}`, 'no valid YAML (line'],
     [`clusters: []\nusers: [{name: u, user: {token: *${secret}}}]`, 'YAML aliases'],
-    [`{"clusters": "${secret}"}`, 'neither a kubeconfig'],
-    ['clusters: []', 'it has no context'],
+    [`{"clusters": "${secret}"}`, 'its clusters are no list'],
+    ['clusters: []', 'an empty kubeconfig, which has no context'],
   ])('%s is refused, and not repeated', async (input, words) => {
     const failure = await failureOf(load({ input }))
     expect(failure).toMatchObject({ code: 'kubeconfig-invalid', message: expect.stringContaining(words) })
@@ -142,7 +143,7 @@ describe('contexts', () => {
   const several = (current?: string): string =>
     JSON.stringify({
       clusters: [{ name: 'c', cluster: { server: 'https://c' } }],
-      users: [{ name: 'u', user: {} }],
+      users: [{ name: 'u', user: { token: 't' } }],
       contexts: [
         { name: 'a', context: { cluster: 'c', user: 'u' } },
         { name: 'b', context: { cluster: 'gone', user: 'u' } },
@@ -226,8 +227,7 @@ describe('the expected authority', () => {
     ['both of two', trusting(own, other), [otherPrint, print], true],
     ['one of two', trusting(own), [otherPrint, print], true],
     ['none', {}, [print], false],
-    ['rubbish', trusting('rubbish'), [print], false],
-    ['another one alone, under another name', trusting(disguised), [print], false],
+    ['the one, and another one under another name', trusting(own, disguised), [print], true],
     ['the one, with no verification', { 'insecure-skip-tls-verify': true }, [print], false],
     [
       'a URL and a proxy that agree, with another one',
@@ -321,18 +321,23 @@ users:
 
 describe('what cannot be used', () => {
   test.each([
-    [{ server: 'http://api.example.com' }, 'is an http:// address, and insecure-skip-tls-verify is not set'],
+    [{ server: 'http://api.example.com' }, 'is an http:// address'],
+    [{ server: 'http://x', cluster: { 'insecure-skip-tls-verify': true } }, 'is an http:// address'],
+    [{ cluster: { 'certificate-authority-data': 'cnViYmlzaA==' } }, 'is no PEM certificate'],
     [{ server: 'api.example.com' }, 'is no https:// address'],
     [
       { cluster: { 'certificate-authority': 'none.pem' } },
       'the certificate-authority of cluster "c", none.pem, cannot be read (ENOENT)',
     ],
-    [{ cluster: { 'proxy-url': 'proxy:3128' } }, 'the proxy for its cluster'],
-    [{ cluster: { 'proxy-url': 'socks6://proxy:1080' } }, 'no http, https or socks address'],
-    [{ user: { 'client-certificate-data': 'bm8=', 'client-key-data': 'bm8=' } }, 'cannot be used (ERR_OSSL'],
+    [{ cluster: { 'proxy-url': 'proxy:3128' } }, 'the proxy-url of its cluster "c"'],
+    [{ cluster: { 'proxy-url': 'socks6://proxy:1080' } }, 'is no http://, https:// or socks5:// address'],
+    [
+      { user: { 'client-certificate-data': 'bm8=', 'client-key-data': 'bm8=' } },
+      'cannot be used: the certificate is no PEM certificate',
+    ],
     [
       { user: { 'auth-provider': { name: 'magic' } } },
-      'the auth-provider "magic" of user "u" is not known here',
+      'the auth-provider "magic" of user "u" is not known, here as in kubectl',
     ],
   ])('%j', async (parts, words) => {
     expect(await failureOf(load({ input: kubeconfig(parts) }))).toMatchObject({
@@ -343,7 +348,8 @@ describe('what cannot be used', () => {
 })
 
 describe('authentication', () => {
-  const servers: http.Server[] = []
+  const servers: https.Server[] = []
+  const { certificate: cert, key } = createAuthority('echo').issue(['127.0.0.1'])
   afterEach(() => {
     for (const server of servers.splice(0)) {
       server.closeAllConnections()
@@ -353,7 +359,7 @@ describe('authentication', () => {
 
   /** A server that answers with the credential it got. */
   async function echo(): Promise<string> {
-    const server = http.createServer((request, response) => {
+    const server = https.createServer({ cert, key }, (request, response) => {
       const { authorization, ...headers } = request.headers
       response.end(
         JSON.stringify({
@@ -366,7 +372,7 @@ describe('authentication', () => {
     servers.push(server)
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    return `https://127.0.0.1:${(server.address() as AddressInfo).port}`
   }
 
   async function seen(user: object, masks: string[] = [], source?: string): Promise<unknown> {
@@ -402,24 +408,35 @@ describe('authentication', () => {
     expect(await failureOf(seen({ tokenFile: 'none' }))).toMatchObject({ code: 'kubeconfig-invalid' })
   })
 
+  const apiVersion = 'client.authentication.k8s.io/v1'
   const plugin = (script: string): object => ({
-    exec: { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args: ['-e', script] },
+    exec: { apiVersion, command: process.execPath, args: ['-e', script], interactiveMode: 'IfAvailable' },
   })
 
   test('a plugin learns what is wanted, and its token is masked', async () => {
     const masks: string[] = []
     const script = `
       const { apiVersion, spec } = JSON.parse(process.env.KUBERNETES_EXEC_INFO)
-      console.log(JSON.stringify({ apiVersion, status: { token: 'plugin-' + spec.interactive } }))`
+      console.log(JSON.stringify({ apiVersion, kind: 'ExecCredential', status: { token: 'plugin-' + spec.interactive } }))`
     expect(await seen(plugin(script), masks)).toEqual({ authorization: 'Bearer plugin-false' })
     expect(masks).toContain('plugin-false')
   })
 
   test.each([
-    ['fails', plugin('console.error("the secret"); process.exit(3)'), 'failed'],
-    ['prints nonsense', plugin('console.log("the secret")'), 'failed'],
-    ['is not there', { exec: { command: 'no-such-plugin' } }, 'is not installed here'],
-    ['is an auth-provider without a token', { 'auth-provider': { name: 'oidc', config: {} } }, 'failed'],
+    ['fails', plugin('console.error("the secret"); process.exit(3)'), 'failed with exit code 3'],
+    ['prints nonsense', plugin('console.log("the secret")'), 'printed something else than JSON'],
+    [
+      'prints another object',
+      plugin('console.log(JSON.stringify({ kind: "Secret", status: { token: "the secret" } }))'),
+      `did not answer with an ExecCredential of ${apiVersion}`,
+    ],
+    ['is killed', plugin('process.kill(process.pid, "SIGKILL")'), 'was ended by a signal'],
+    [
+      'is not there',
+      { exec: { apiVersion, command: 'no-such-plugin', interactiveMode: 'Never' } },
+      'is not installed here',
+    ],
+    ['is an auth-provider without a token', { 'auth-provider': { name: 'oidc' } }, 'has no id-token'],
   ])('a plugin that %s', async (_, user, words) => {
     const failure = (await failureOf(seen(user))) as Error
     expect(failure).toMatchObject({
@@ -428,6 +445,80 @@ describe('authentication', () => {
     })
     expect(failure.message).not.toContain('the secret')
     expect(failure.cause instanceof SyntaxError).toBe(false)
+  })
+
+  describe('an auth-provider oidc', () => {
+    const jwt = (exp: number): string =>
+      ['{}', JSON.stringify({ exp })].map((part) => Buffer.from(part).toString('base64url')).join('.') + '.x'
+    const [past, future] = [jwt(1), jwt(4_000_000_000)]
+    const { pem, issue } = createAuthority('identity provider')
+
+    /** An identity provider that has a new id-token for one refresh-token, and for others an error. */
+    async function provider(): Promise<{ issuer: string; asked: string[] }> {
+      const asked: string[] = []
+      const { certificate, key: own } = issue(['127.0.0.1'])
+      const server = https.createServer({ cert: certificate, key: own }, (request, response) => {
+        void (async () => {
+          const form = await text(request)
+          asked.push([request.method, request.url, request.headers.authorization, form].join(' '))
+          const known = request.method === 'GET' || form.includes('refresh_token=known')
+          const answer =
+            request.method === 'GET' ? { token_endpoint: `${issuer}/token` } : { id_token: future }
+          response.writeHead(known ? 200 : 400).end(JSON.stringify(known ? answer : { error: 'the secret' }))
+        })()
+      })
+      servers.push(server)
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const issuer = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+      return { issuer, asked }
+    }
+    const user = (issuer: string, config: object): object => ({
+      'auth-provider': {
+        name: 'oidc',
+        config: {
+          'idp-issuer-url': issuer,
+          'client-id': 'kubernetes',
+          'client-secret': 'cs',
+          'idp-certificate-authority-data': Buffer.from(pem).toString('base64'),
+          ...config,
+        },
+      },
+    })
+
+    test('has an id-token that is valid: it is sent, and nobody is asked', async () => {
+      const { issuer, asked } = await provider()
+      const config = { 'id-token': future, 'refresh-token': 'known' }
+      expect(await seen(user(issuer, config))).toEqual({ authorization: `Bearer ${future}` })
+      expect(asked).toEqual([])
+    })
+
+    test.each([
+      ['has expired', { 'id-token': past }],
+      ['is not there', {}],
+    ])('has an id-token that %s: a new one is fetched, and masked', async (_, config) => {
+      const { issuer, asked } = await provider()
+      const masks: string[] = []
+      expect(await seen(user(issuer, { ...config, 'refresh-token': 'known' }), masks)).toEqual({
+        authorization: `Bearer ${future}`,
+      })
+      const basic = Buffer.from('kubernetes:cs').toString('base64')
+      expect(asked).toEqual([
+        'GET /.well-known/openid-configuration  ',
+        `POST /token Basic ${basic} grant_type=refresh_token&refresh_token=known&client_id=kubernetes`,
+      ])
+      expect(masks).toContain(future)
+    })
+
+    test('has a refresh-token that is no longer known', async () => {
+      const { issuer } = await provider()
+      const failure = await failureOf(seen(user(issuer, { 'refresh-token': 'old' })))
+      expect(failure).toMatchObject({
+        code: 'cluster-credential-failed',
+        message: expect.stringContaining('answered 400'),
+      })
+      expect(JSON.stringify(failure)).not.toContain('the secret')
+    })
   })
 })
 
