@@ -37,7 +37,7 @@ export function serverOf(entry: Entry, name: string, source: string): URL {
     ])
   }
   const url = /^https:\/\/[^\s\\]+$/i.test(written) ? URL.parse(written) : null
-  if (url === null) {
+  if (url === null || !/^[\w.:[\]-]+$/.test(url.hostname)) {
     throw invalid(source, `the server of its ${owner} is no https:// address`, [
       'It is written as https://HOST:PORT, here and in the output of kubectl cluster-info.',
     ])

@@ -1,4 +1,5 @@
 import { list, record, text, type Fields } from '../kubernetes/fields.ts'
+import { oneLine } from '../lib/text.ts'
 import { invalid } from './failure.ts'
 
 /** Headers of a request. */
@@ -26,7 +27,7 @@ export function impersonationOf(fields: Fields, owner: string, source: string): 
     if (!Array.isArray(values) || values.some((value) => typeof value !== 'string')) {
       throw invalid(
         source,
-        `the as-user-extra of ${owner} is no list of texts for each key (${key.length} characters)`,
+        `the value of ${oneLine(key, 60)} in the as-user-extra of ${owner} is no list of texts`,
       )
     }
   }
