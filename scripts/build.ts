@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { build, transformSync, type Plugin } from 'esbuild'
 
 /**
@@ -11,9 +11,42 @@ import { build, transformSync, type Plugin } from 'esbuild'
  */
 const faces = ['action', 'cli'] as const
 
+/** What stands in for libraries that are imported and never called. */
+const stubs = {
+  undici:
+    'export class Agent {} export class ProxyAgent {} export class FormData {} export const fetch = undefined',
+  'js-yaml': 'export const load = undefined, loadAll = undefined, dump = undefined',
+  socks: 'export const SocksClient = undefined',
+  './azure_auth.js': unused('AzureAuth'),
+  './gcp_auth.js': unused('GoogleCloudPlatformAuth'),
+  './oidc_auth.js': unused('OpenIDConnectAuth'),
+}
+
+/** An auth-provider of the Kubernetes client, which is given no user that has one. */
+function unused(type: string): string {
+  return `export class ${type} { isAuthProvider() { return false } }`
+}
+
+/** What stands in for what few runs call, and loads it when it is called. */
+const deferred = {
+  'socks-proxy-agent': `
+    import { Agent } from 'agent-base'
+    export class SocksProxyAgent extends Agent {
+      constructor(...given) {
+        super(given[1])
+        this.given = given
+      }
+      async connect(request, options) {
+        const { SocksProxyAgent } = await import('socks-proxy-agent')
+        return await new SocksProxyAgent(...this.given).connect(request, options)
+      }
+    }`,
+}
+
 /**
- * The toolkit does not declare that its modules have no side effects, so a bundler keeps all of them: a HTTP client, which
- * nothing here calls, among them.
+ * Neither the Kubernetes client nor the toolkit declares that its modules have no side effects, so a bundler keeps all of
+ * them: a generated API of 4 MB, of which only the kubeconfig is used, and a HTTP client and a parser of YAML that nothing
+ * here calls.
  */
 const lean: Plugin = {
   name: 'lean',
@@ -22,12 +55,23 @@ const lean: Plugin = {
     // with that of the checkout, or the bundle would depend on it.
     const luxon = relative('build', createRequire(import.meta.url).resolve('luxon'))
     esbuild.onResolve({ filter: /^luxon$/ }, () => ({ path: luxon, external: true }))
-    esbuild.onResolve({ filter: /^undici$/ }, ({ path }) => ({ path, namespace: 'unused' }))
-    esbuild.onLoad({ filter: /^undici$/, namespace: 'unused' }, () => ({
-      contents:
-        'export class Agent {} export class ProxyAgent {} export class FormData {} export const fetch = undefined',
-    }))
-    const pruned = /@actions\//
+    const pruned = /@kubernetes\/client-node|@actions\//
+    for (const [library, contents] of Object.entries(stubs)) {
+      const filter = new RegExp(`^${library}$`)
+      esbuild.onResolve({ filter }, () => ({ path: library, namespace: 'unused' }))
+      esbuild.onLoad({ filter, namespace: 'unused' }, () => ({ contents }))
+    }
+    for (const [library, contents] of Object.entries(deferred)) {
+      const filter = new RegExp(`^${library}$`)
+      esbuild.onResolve({ filter }, ({ path, importer, kind, resolveDir }) => {
+        if (!pruned.test(importer) || kind === 'dynamic-import') return undefined
+        return { path: relative('.', join(resolveDir, path)), namespace: library, pluginData: resolveDir }
+      })
+      esbuild.onLoad({ filter: /./, namespace: library }, ({ pluginData }) => ({
+        contents,
+        resolveDir: pluginData as string,
+      }))
+    }
     esbuild.onResolve({ filter: /./ }, async ({ path, pluginData, importer, ...options }) => {
       if (pluginData === 'resolving' || importer === '') return undefined
       const local = path.startsWith('.')
@@ -87,6 +131,7 @@ for (const [file, face, head] of [
 }
 chmodSync('dist/cli.js', 0o755)
 for (const [name, file] of [
+  ['@kubernetes/client-node', 'LICENSE'],
   ['@actions/core', 'LICENSE.md'],
   ['@actions/github', 'LICENSE.md'],
 ] as const) {

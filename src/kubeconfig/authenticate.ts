@@ -1,7 +1,6 @@
-import type http from 'node:http'
-import https from 'node:https'
+import type https from 'node:https'
 import tls from 'node:tls'
-import { HttpsProxyAgent } from 'hpagent'
+import { KubeConfig } from '@kubernetes/client-node'
 import type { Credentials } from '../kubernetes/endpoint.ts'
 import { Failure } from '../lib/failure.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
@@ -122,23 +121,32 @@ async function tokenOf(giver: User['giver'], signal: AbortSignal): Promise<Given
 }
 
 /** An agent with the settings of TLS and the proxy, which keeps its connections open. */
-async function agentFor(cluster: Cluster, pair: User['pair']): Promise<http.Agent> {
+async function agentFor(cluster: Cluster, pair: User['pair']): Promise<https.Agent> {
+  const { server, proxy, skipTlsVerify, tlsServerName } = cluster
+  const config = new KubeConfig()
+  config.loadFromClusterAndUser(
+    {
+      name: 'cluster',
+      server: server.href,
+      skipTLSVerify: skipTlsVerify,
+      ...(tlsServerName !== undefined && { tlsServerName }),
+      // As in Go, the proxy resolves names: one that is known behind it only is a frequent reason to have it.
+      ...(proxy !== undefined && { proxyUrl: proxy.href.replace(/^socks5:/, 'socks5h:') }),
+    },
+    { name: 'user' },
+  )
+  // Said here, or NODE_TLS_REJECT_UNAUTHORIZED would decide. KubeConfig turns it off where the kubeconfig says so.
+  const options: https.RequestOptions = { rejectUnauthorized: true }
+  await config.applyToHTTPSOptions(options)
+  // The agent decides on keeping connections open, whatever kind of agent the proxy made necessary.
+  const agent = Object.assign(options.agent as https.Agent, { keepAlive: true, maxSockets })
   const ca = cluster.authorities?.map(String) ?? ofThisMachine()
-  const options: https.AgentOptions = {
-    // Said here, or NODE_TLS_REJECT_UNAUTHORIZED would decide.
-    rejectUnauthorized: !cluster.skipTlsVerify,
-    keepAlive: true,
-    maxSockets,
-    // Each connection would read the certificates anew.
-    secureContext: tls.createSecureContext({ ca, ...(pair && { cert: pair.certificate, key: pair.key }) }),
-    ...(cluster.tlsServerName !== undefined && { servername: cluster.tlsServerName }),
-  }
-  const { proxy } = cluster
-  if (proxy === undefined) return new https.Agent(options)
-  if (!proxy.protocol.startsWith('socks')) return new HttpsProxyAgent({ ...options, proxy: proxy.href })
-  const { SocksProxyAgent } = await import('socks-proxy-agent')
-  // As in Go, the proxy resolves names: one that is known behind it only is a frequent reason to have it.
-  return new SocksProxyAgent(proxy.href.replace(/^socks5:/, 'socks5h:'), options)
+  // Each connection would read the certificates anew.
+  agent.options.secureContext = tls.createSecureContext({
+    ca,
+    ...(pair && { cert: pair.certificate, key: pair.key }),
+  })
+  return agent
 }
 
 /** The authorities of Node.js, and those of the machine, which kubectl takes. Node.js takes these from 22.15 on. */
