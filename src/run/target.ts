@@ -4,7 +4,7 @@ import type { Api } from '../kubernetes/api.ts'
 import type { Identity } from '../kubernetes/identity.ts'
 import { waitsUntil, type Deadline } from '../lib/deadline.ts'
 import { Failure } from '../lib/failure.ts'
-import { switchOf } from '../lib/passing.ts'
+import { switchOf, type Passing } from '../lib/passing.ts'
 import { input } from '../lib/spelling.ts'
 import { count, oneLine, sentence } from '../lib/text.ts'
 import { underWay } from '../lib/under-way.ts'
@@ -134,7 +134,7 @@ export async function connect(
     route.renew()
     looked = stopwatch()
   })
-  await patience.insist(() => route.target, { passing: switchOf })
+  await patience.insist(() => route.target, { passing: unready })
   let told: string | undefined
   const server: Server = {
     deadline,
@@ -153,6 +153,11 @@ export async function connect(
     selector: (await route.service).selector,
   })
   return { api, namespace, access: await access, secret: await secret, server, patience, whereTo }
+}
+
+/** What may be a switch of the primary; a Service that selects standbys is none, and stays one. */
+function unready(error: unknown): Passing | undefined {
+  return error instanceof Failure && error.code === 'pod-not-ready' ? switchOf(error) : undefined
 }
 
 /**

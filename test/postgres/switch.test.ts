@@ -238,16 +238,6 @@ describe('a run begins while the primary switches', () => {
         /The API server does not reach Pod access\d+'s Node for the port-forward of .*: 500 "error dialing backend";/,
     },
     {
-      when: 'the admin may only read, because the primary became a standby (25006)',
-      arrange: () => {
-        const { user } = bench.admin
-        const alter = (how: string): Promise<unknown> => bench.sql(`ALTER ROLE ${user} ${how}`)
-        const readOnly = alter('SET default_transaction_read_only = on')
-        return () => readOnly.then(() => alter('RESET default_transaction_read_only'))
-      },
-      waits: /PostgreSQL became read-only during the run \(25006\);/,
-    },
-    {
       when: 'something else keeps the addresses, and there are none',
       arrange: (pair) => {
         pair.keep(undefined)

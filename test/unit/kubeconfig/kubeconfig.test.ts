@@ -451,12 +451,12 @@ describe('authentication', () => {
     const jwt = (exp: number): string =>
       ['{}', JSON.stringify({ exp })].map((part) => Buffer.from(part).toString('base64url')).join('.') + '.x'
     const [past, future] = [jwt(1), jwt(4_000_000_000)]
-    const { pem, issue } = createAuthority('identity provider')
+    const authority = createAuthority('identity provider')
 
     /** An identity provider that has a new id-token for one refresh-token, and for others an error. */
     async function provider(): Promise<{ issuer: string; asked: string[] }> {
       const asked: string[] = []
-      const { certificate, key: own } = issue(['127.0.0.1'])
+      const { certificate, key: own } = authority.issue(['127.0.0.1'])
       const server = https.createServer({ cert: certificate, key: own }, (request, response) => {
         void (async () => {
           const form = await text(request)
@@ -480,7 +480,7 @@ describe('authentication', () => {
           'idp-issuer-url': issuer,
           'client-id': 'kubernetes',
           'client-secret': 'cs',
-          'idp-certificate-authority-data': Buffer.from(pem).toString('base64'),
+          'idp-certificate-authority-data': Buffer.from(authority.pem).toString('base64'),
           ...config,
         },
       },
