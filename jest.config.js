@@ -8,6 +8,15 @@ const ring = (name) => ({
 })
 
 export default {
-  projects: ['unit', 'postgres', 'contract', 'process', 'cluster', 'faults', 'kubeconfigs'].map(ring),
+  projects: [
+    'unit',
+    'access-secrets',
+    'postgres',
+    'contract',
+    'process',
+    'cluster',
+    'faults',
+    'kubeconfigs',
+  ].map(ring),
   testTimeout: 60_000,
 }

@@ -120,18 +120,31 @@ export function unproven({ user }: Login, exchange: 'none' | 'md5' = 'none'): Fa
 }
 
 /** As `refusalFailure`, with what a wrong password means for the admin of the access Secret. */
-export function adminRefusalFailure(attempt: Attempt, login: Login, accessSecret: string): Failure {
+export function adminRefusalFailure(
+  attempt: Attempt,
+  login: Login,
+  {
+    ref,
+    named,
+    doubts,
+  }: { readonly ref: string; readonly named: boolean; readonly doubts: readonly string[] },
+): Failure {
   const { refusal } = attempt
   if (refusal?.code !== '28P01') return refusalFailure(attempt, login)
+  const hint =
+    doubts.length > 0
+      ? [...doubts, 'Ask the administrator to put the access Secret right.']
+      : [
+          'The access Secret is probably out of date: this password was changed in the database,',
+          'and nothing carries such a change back into the Secret.',
+          'A server gives the same answer for a password that has expired (VALID UNTIL), and for a role that is gone.',
+          'Ask the administrator to put the current password into the Secret, or to set it anew.',
+        ]
   return new Failure(
     'admin-login-refused',
-    `PostgreSQL refused the admin "${login.user}" of ${accessSecret}: wrong password (28P01).`,
-    [
-      'The access Secret is probably out of date: this password was changed in the database,',
-      'and nothing carries such a change back into the Secret.',
-      'A server gives the same answer for a password that has expired (VALID UNTIL), and for a role that is gone.',
-      'Ask the administrator to put the current password into the Secret, or to set it anew.',
-    ],
-    { cause: refusal },
+    `PostgreSQL refused the admin ${named ? `"${login.user}" ` : ''}of ${ref}: wrong password (28P01).`,
+    hint,
+    // The server's words have the name in them.
+    named ? { cause: refusal } : {},
   )
 }

@@ -8,6 +8,10 @@ import type { Session } from './session.ts'
 export interface Admin extends Omit<Login, 'database'> {
   /** The access Secret, as `namespace/name`, for the error when its password is no longer right. */
   readonly ref: string
+  /** Whether its name is shown where PostgreSQL refuses it: it may be a credential. */
+  readonly named: boolean
+  /** What looks wrong with its name and password, one thought a line. */
+  readonly doubts: readonly string[]
   /** Whether a server that asks for no password is taken for the one that is meant. */
   readonly unproven: 'refuse' | 'accept'
 }
@@ -33,7 +37,7 @@ export class Sessions {
   async asAdmin(database: string, options?: LoginOptions): Promise<Session> {
     const login = { ...this.admin, database, asItself: true }
     const attempt = await this.tryAs(login, options)
-    if (attempt.session === undefined) throw adminRefusalFailure(attempt, login, this.admin.ref)
+    if (attempt.session === undefined) throw adminRefusalFailure(attempt, login, this.admin)
     if (attempt.exchange === 'none' && this.admin.unproven === 'refuse') throw unproven(login)
     return attempt.session
   }

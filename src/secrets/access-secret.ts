@@ -1,15 +1,19 @@
-import { X509Certificate } from 'node:crypto'
 import type { Api } from '../kubernetes/api.ts'
 import { corePath } from '../kubernetes/call.ts'
 import type { SecretObject } from '../kubernetes/objects.ts'
 import { Failure } from '../lib/failure.ts'
+import { placeholderIn } from '../lib/placeholder.ts'
 import { inputs } from '../lib/spelling.ts'
 import { count, oneLine, sentence } from '../lib/text.ts'
-import { isSslMode, sslModes, type SslMode } from '../postgres/sslmode.ts'
+import { isSslMode, type SslMode } from '../postgres/sslmode.ts'
+import { judgeAdmin, looksMadeAtRandom, type AdminLogin } from './admin-login.ts'
+import { certificatesOf } from './pem.ts'
 import { decodeData } from './secret-data.ts'
+import { unseen, type Unfit } from './unfit.ts'
+import { unfitValue } from './value.ts'
 
 /** The administrator's Secret: how to reach PostgreSQL, and the admin to log in as. */
-export interface AccessSecret {
+export interface AccessSecret extends Pick<AdminLogin, 'named' | 'doubts'> {
   /** `namespace/name`. */
   readonly ref: string
   /** PGHOST: the name inside the cluster. */
@@ -68,34 +72,35 @@ export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask)
     },
   )
   const problems = [...undecodable]
+  const hints = new Set<string>()
   const broken = (key: string): boolean => problems.some((problem) => problem.startsWith(`${key} `))
+  const check = (key: string, unfit: Unfit | undefined): void => {
+    if (unfit === undefined || broken(key)) return
+    problems.push(`${key} ${unfit.problem}`)
+    if (unfit.hint !== undefined) hints.add(unfit.hint)
+  }
 
   // Files and `echo | base64` leave a line end behind, which $(…) in a shell takes off again.
-  const line = (key: string): string => {
+  const line = (key: string, unfit: (value: string) => Unfit | undefined): string => {
     const value = (values.get(key) ?? '').replace(/\r?\n$/, '')
+    if (value === '') return value
     if (/\p{Cc}/u.test(value)) problems.push(`${key} holds a control character`)
+    check(key, unfit(value))
     return value
   }
-  const host = line('PGHOST')
-  if (/\s/.test(host) && !broken('PGHOST')) problems.push('PGHOST holds a space')
-  const user = line('PGUSER')
+  const host = line('PGHOST', (value) => unfitValue('PGHOST', value))
+  const user = line('PGUSER', unfitUser)
   const password = withoutLineEnds(values.get('PGPASSWORD') ?? '')
-  const sslMode = line('PGSSLMODE')
-  if (sslMode !== '' && !isSslMode(sslMode)) {
-    problems.push(`PGSSLMODE is "${oneLine(sslMode, 40)}", which is none of ${sslModes.join(', ')}`)
-  }
-  const port = line('PGPORT')
-  if (port !== '' && !(/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535)) {
-    problems.push(`PGPORT is "${oneLine(port, 40)}", which is no port`)
-  }
-  const access = line('USER_ACCESS')
-  const service = /^(?:(?:svc|service)\/)?([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)$/.exec(access)?.[1]
-  if (access !== '' && service === undefined) {
-    problems.push(`USER_ACCESS is "${oneLine(access, 80)}", which is neither a Service's name nor svc/name`)
-  }
-  const replicaHost = line('PGHOST_REPLICA')
-  const ca = certificates(values.get('ca.crt') ?? '')
-  if (values.has('ca.crt') && ca === undefined) problems.push('ca.crt holds no certificate in PEM')
+  const sslMode = line('PGSSLMODE', (value) => unfitValue('PGSSLMODE', value))
+  const port = line('PGPORT', (value) => unfitValue('PGPORT', value))
+  const access = line('USER_ACCESS', unfitService)
+  const service = serviceOf(access)
+  const replicaHost = line('PGHOST_REPLICA', (value) => unfitValue('PGHOST_REPLICA', value))
+  const authority = values.get('ca.crt') ?? ''
+  if (authority !== '') check('ca.crt', unfitValue('ca.crt', authority))
+  const ca = certificatesOf(authority)
+  const { credentials, ...admin } = judgeAdmin(user, password)
+  for (const credential of credentials) mask(credential)
 
   const found: Partial<Record<string, string>> = {
     PGHOST: host,
@@ -112,7 +117,8 @@ export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask)
       'access-secret-invalid',
       `The access Secret ${ref} cannot be used: ${problems.join('; ')}.`,
       [
-        `It needs ${count(required.length, 'key')}: ${sentence(required)}.`,
+        ...hints,
+        ...(missing.length === 0 ? [] : [whatItNeeds(secret)]),
         `Check that ${inputs('access-secret', 'access-namespace')} name the access Secret, and ask the administrator to put it right.`,
       ],
     )
@@ -127,32 +133,49 @@ export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask)
     service,
     ...(replicaHost !== '' && { replicaHost }),
     ...(ca !== undefined && { ca }),
+    ...admin,
     keyCount: values.size,
   }
 }
 
+/** A role may be called anything, so that only what cannot be meant is refused; a login tells the rest. */
+function unfitUser(value: string): Unfit | undefined {
+  const placeholder = placeholderIn(value)
+  if (placeholder !== undefined) return { problem: `is ${placeholder.what}`, hint: placeholder.from }
+  return /^\p{Cf}|\p{Cf}$/u.test(value) ? { problem: unseen } : undefined
+}
+
+/** Kubernetes 1.34 lets the name of a Service begin with a digit (KEP-5311). */
+function serviceOf(access: string): string | undefined {
+  return /^(?:(?:svc|service)\/)?([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)$/.exec(access)?.[1]
+}
+
+function unfitService(value: string): Unfit | undefined {
+  if (serviceOf(value) !== undefined) return undefined
+  const placeholder = placeholderIn(value)
+  if (placeholder !== undefined) return { problem: `is ${placeholder.what}`, hint: placeholder.from }
+  const quotable = /^(?:[a-z]+\/|\.\.\/)?[\w.:-]{1,80}$/i.test(value) && !looksMadeAtRandom(value)
+  return { problem: `is ${quotable ? `"${value}", which is ` : ''}neither a Service's name nor svc/name` }
+}
+
+/** Another Secret than the one that is meant shows by the names of its keys. */
+function whatItNeeds({ data = {} }: SecretObject): string {
+  const keys = Object.keys(data).sort()
+  const held =
+    keys.length === 0 ? 'nothing' : oneLine(sentence(keys.slice(0, 12).map((key) => `"${key}"`)), 200)
+  return `It needs ${count(required.length, 'key')}: ${sentence(required)}. It holds ${held}.`
+}
+
 /** The names that a run shows; a text of another form may be anything, a credential that got into the wrong key as well. */
 function shownNames(data: SecretObject['data']): readonly string[] {
-  return ['PGHOST', 'PGHOST_REPLICA', 'PGUSER', 'USER_ACCESS']
-    .map((key) =>
-      Buffer.from(data?.[key] ?? '', 'base64')
-        .toString()
-        .trim(),
-    )
-    .filter((name) => /^[\w./-]+$/.test(name))
+  return ['PGHOST', 'PGHOST_REPLICA', 'PGUSER', 'USER_ACCESS'].flatMap((key) => {
+    const name = Buffer.from(data?.[key] ?? '', 'base64')
+      .toString()
+      .trim()
+    return /^[\w./-]+$/.test(name) && !(key === 'PGUSER' && looksMadeAtRandom(name)) ? [name] : []
+  })
 }
 
 function withoutLineEnds(text: string): string {
   return text.replace(/[\r\n]+$/, '')
-}
-
-/** Gives the certificates of a PEM text and nothing else of it, since they are published to applications. */
-function certificates(pem: string): string | undefined {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  try {
-    for (const block of blocks) new X509Certificate(block)
-  } catch {
-    return undefined
-  }
-  return blocks.length === 0 ? undefined : `${blocks.join('\n')}\n`
 }

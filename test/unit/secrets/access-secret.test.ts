@@ -36,6 +36,9 @@ test('a Secret as an administrator leaves it', () => {
     password: 'pa ss',
     sslMode: 'require',
     service: 'pg-user-access',
+    // Both have a space in them, so that neither can be told from a credential.
+    named: false,
+    doubts: [],
     keyCount: 5,
   })
   expect(masks).toContain('pa ss')

@@ -1,0 +1,59 @@
+import { encodedBefore } from '../lib/encoded-text.ts'
+import { placeholderIn } from '../lib/placeholder.ts'
+import { foreignForm } from './unfit.ts'
+
+/** What can be told of the name and the password of an admin before any server was asked. */
+export interface AdminLogin {
+  /** Whether the name is shown where PostgreSQL does not know it: a password may have got into its place. */
+  readonly named: boolean
+  /** What looks wrong with either of them, one thought a line: the likely cause where a login is refused. */
+  readonly doubts: readonly string[]
+  /** What of the name is to be kept out of everything that is written. */
+  readonly credentials: readonly string[]
+}
+
+/** Judges what stands under PGUSER and PGPASSWORD. Either may be anything, so it only says what is likely. */
+export function judgeAdmin(user: string, password: string): AdminLogin {
+  const random = looksMadeAtRandom(user)
+  const swapped = random ? !looksMadeAtRandom(password) : looksLikeName(password)
+  const several = /[:=/]/.test(user)
+  const named = !random && !swapped && /^[\p{L}\p{N}_.@$-]+$/u.test(user)
+  const doubts = [
+    ...(swapped ? swappedDoubt : []),
+    ...doubtsAbout('PGUSER', user),
+    ...(several && foreignForm(user, 'name') === undefined
+      ? ['PGUSER looks like more than a name: a user with a password behind it, for example.']
+      : []),
+    ...doubtsAbout('PGPASSWORD', password),
+  ]
+  const parts = several ? user.split(/[\s:=/@]+/).slice(1) : []
+  return { named, doubts, credentials: random || several ? [user, ...parts] : [] }
+}
+
+const swappedDoubt = [
+  'PGUSER and PGPASSWORD are probably swapped: the one looks like a password, or the other like a name.',
+  'PGUSER is not shown for that reason. If they are swapped, the password stands in the log of PostgreSQL now: set a new one.',
+]
+
+function doubtsAbout(key: string, value: string): readonly string[] {
+  const placeholder = placeholderIn(value)
+  if (placeholder !== undefined) return [`${key} is ${placeholder.what}. ${placeholder.from}`]
+  if (encodedBefore(value) !== undefined)
+    return [`${key} looks like base64 of text: it was probably encoded twice.`]
+  const form = foreignForm(value, key === 'PGUSER' ? 'name' : 'password')
+  return form === undefined ? [] : [`${key} ${form}.`]
+}
+
+/**
+ * Says whether a text is rather a password than a name: names are words, and neither have all kinds of characters nor
+ * change between letters and digits all the time.
+ */
+export function looksMadeAtRandom(text: string): boolean {
+  if (/\s/.test(text) || text.length < 10) return false
+  const changes = text.match(/[a-z](?=\d)|\d(?=[a-z])/gi)?.length ?? 0
+  return changes >= 4 || (/[a-z]/.test(text) && /[A-Z]/.test(text) && /\d/.test(text))
+}
+
+function looksLikeName(text: string): boolean {
+  return /^[a-z_][a-z0-9_-]*$/.test(text) && !looksMadeAtRandom(text)
+}

@@ -1,0 +1,12 @@
+import { X509Certificate } from 'node:crypto'
+
+/** Returns the certificates of a PEM text and nothing else of it, since they are published; `undefined` where one is none. */
+export function certificatesOf(pem: string): string | undefined {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  try {
+    for (const block of blocks) new X509Certificate(block)
+  } catch {
+    return undefined
+  }
+  return blocks.length === 0 ? undefined : `${blocks.join('\n')}\n`
+}
