@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { closest, distance } from 'fastest-levenshtein'
 import { Failure } from '../lib/failure.ts'
+import { placeholderIn } from '../lib/placeholder.ts'
 import { readRegularFile, UnfitFile } from '../lib/regular-file.ts'
 import { input, spoken } from '../lib/spelling.ts'
 import { capitalized, oneLine, plainFingerprint, sentence } from '../lib/text.ts'
@@ -219,6 +220,9 @@ function parseIdentifier(text: string): Parsed {
       problem: `${shown(text)} has ${bytes} bytes in UTF-8; PostgreSQL takes 63 and would cut the rest`,
     }
   }
+  // Pipelines leave a variable that they do not know as it is written.
+  const placeholder = placeholderIn(text)
+  if (placeholder !== undefined) return { problem: `${shown(text)} is ${placeholder.what}` }
   if (reservedNames.includes(text) || text.startsWith('pg_')) {
     return { problem: `${shown(text)} is reserved by PostgreSQL: choose a name of the application's own` }
   }

@@ -56,10 +56,11 @@ const kinds: readonly (Placeholder & { readonly pattern: RegExp })[] = [
   },
   {
     pattern:
-      /^(?:<[^<>]+>|\[[a-z][\w -]*\]|(?:please[-_]?)?(?:change|replace|fill)[-_]?(?:me|this|in)|to-?do|fixme|x{4,}|tbd|your[-_][\w.-]+)$/i,
+      /^(?:<[^<>]+>|\[[a-z][\w -]*\]|(?:please[-_]?)?(?:change|replace|fill)[-_]?(?:me|this|in)|your[-_](?:[\w-]*[-_])?(?:host(?:name)?|server|database|db|user(?:name)?|password|port))$/i,
     what: 'a blank that nobody filled in',
     from: blank,
   },
+  { pattern: /^(?:TODO|FIXME|TBD|X{3,})$/, what: 'a blank that nobody filled in', from: blank },
 ]
 
 /** Returns what a text stands for that is no value yet; `undefined` for anything else. */

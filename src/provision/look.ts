@@ -1,6 +1,7 @@
 import { generate } from 'generate-password'
 import type { ProvisionRequest } from '../input/request.ts'
 import { Failure, type FailureCode } from '../lib/failure.ts'
+import { placeholderIn, type Placeholder } from '../lib/placeholder.ts'
 import { poolerFailure } from '../postgres/failure.ts'
 import { lockScript, tryLock, type Lock } from '../postgres/lock.ts'
 import { unproven } from '../postgres/refusal.ts'
@@ -116,7 +117,9 @@ export class Looker {
     const secretPlan = planSecret(secret, desired)
     if (secretPlan instanceof Failure) throw secretPlan
     for (const note of notesOn(secretPlan, desired)) journal.note(note)
-    const login = applicationLogin(request, this.cluster, secret, secretPlan, desired)
+    const login = applicationLogin(request, this.cluster, secret, secretPlan, desired, (text) => {
+      journal.note(text)
+    })
 
     // Without a Secret there is hardly a database, and something to do: the lock is taken at once, if nobody has to be asked.
     const template = secret === undefined ? underWay(this.insideTemplate()) : undefined
@@ -130,6 +133,8 @@ export class Looker {
         `"${login.user}" logs in with MD5, which does not prove the server: a new password gets it SCRAM`,
       )
     }
+    const placeholder = evidence === 'wrong' ? placeholderIn(login.password) : undefined
+    if (placeholder !== undefined) throw notFilledIn(wanted.secret, placeholder)
     if (password !== undefined && (await isAmbiguous(password))) {
       journal.note(
         `PGPASSWORD of ${wanted.secret} has characters with which drivers do not log in alike: libpq takes it as it is, node-postgres and others normalise it. Without such characters it works with all of them`,
@@ -333,4 +338,12 @@ function unlessRefused(error: unknown): undefined {
 /** Says whether there is nothing to do. */
 export function isInPlace(look: Look): boolean {
   return look.plan.changes.length === 0
+}
+
+/** The error for a text that would become a password, and that anybody can guess. */
+function notFilledIn(secret: string, { what, from }: Placeholder): Failure {
+  return new Failure('secret-invalid', `PGPASSWORD of ${secret} cannot be used: it is ${what}.`, [
+    from,
+    'Nobody logs in with it yet. Put a password made at random in its place, or take the key PGPASSWORD out: then a new one is made.',
+  ])
 }

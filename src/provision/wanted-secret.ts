@@ -1,12 +1,9 @@
 import type { ProvisionRequest } from '../input/request.ts'
-import { Failure } from '../lib/failure.ts'
-import { input } from '../lib/spelling.ts'
-import { oneLine } from '../lib/text.ts'
 import type { Login } from '../postgres/attempt.ts'
-import { isSslMode, sslModes } from '../postgres/sslmode.ts'
 import type { Cluster } from '../run/target.ts'
 import type { ApplicationSecret } from '../secrets/application-secret.ts'
 import type { SecretPlan, WantedSecret } from '../secrets/plan-secret.ts'
+import { judgePublished } from '../secrets/published.ts'
 
 /**
  * Returns what the application Secret is to hold.
@@ -38,26 +35,22 @@ export function wantedSecret(request: ProvisionRequest, cluster: Cluster, passwo
 }
 
 /**
- * Returns how the application will log in: with what the Secret will hold, because that is what has to be proven.
+ * Returns how the application will log in: with what the Secret will hold, because that is what has to be proven. What
+ * needs a look in there and stops nothing is noted.
  *
- * @throws Failure `secret-invalid` where its PGSSLMODE is none
+ * @throws Failure `secret-invalid` or `access-secret-invalid` for a value that no client could use
  */
 export function applicationLogin(
   request: ProvisionRequest,
   cluster: Cluster,
   secret: ApplicationSecret | undefined,
   plan: SecretPlan,
-  { values, namespace, name }: WantedSecret,
+  wanted: WantedSecret,
+  note: (text: string) => void,
 ): Login {
-  const published = { ...values, ...secret?.values, ...(plan.kind === 'keep' ? {} : plan.values) }
-  const sslMode = published.PGSSLMODE ?? ''
-  if (!isSslMode(sslMode)) {
-    throw new Failure(
-      'secret-invalid',
-      `PGSSLMODE of ${namespace}/${name} is "${oneLine(sslMode, 40)}", which is none of ${sslModes.join(', ')}.`,
-      [`It was set by hand. Put it right, or set ${input('app-sslmode')}, which wins over it.`],
-    )
-  }
+  const published = { ...wanted.values, ...secret?.values, ...(plan.kind === 'keep' ? {} : plan.values) }
+  const { sslMode, notes } = judgePublished(published, wanted, cluster.access.ref)
+  for (const text of notes) note(text)
   return {
     user: request.appUsername,
     database: request.appDatabase,

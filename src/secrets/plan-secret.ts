@@ -1,7 +1,10 @@
 import { Failure } from '../lib/failure.ts'
+import { encodedBefore } from '../lib/encoded-text.ts'
+import { placeholderIn } from '../lib/placeholder.ts'
 import { input, inputs, setting } from '../lib/spelling.ts'
 import { oneLine, sentence } from '../lib/text.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
+import { looksMadeAtRandom } from './admin-login.ts'
 import {
   applicationKeys,
   type ApplicationKey,
@@ -9,7 +12,9 @@ import {
   type ApplicationValues,
 } from './application-secret.ts'
 import { formatKeys, formats, isFormatKey, type FormatKey, type FormatName } from './formats.ts'
+import { unfitHost } from './host.ts'
 import { record } from './secret-marks.ts'
+import { encodedTwice, foreignForm, type Unfit } from './unfit.ts'
 
 /** What an application Secret should hold. */
 export interface WantedSecret {
@@ -48,7 +53,7 @@ const naming = ['PGUSER', 'PGDATABASE', 'PGHOST'] as const
 
 /**
  * Returns what a Secret needs, or the Failure that says why it may not have it: `secret-names-other`,
- * `secret-managed-elsewhere` or `secret-immutable`.
+ * `secret-invalid`, `secret-managed-elsewhere` or `secret-immutable`.
  */
 export function planSecret(
   current: ApplicationSecret | undefined,
@@ -166,15 +171,62 @@ function derived(login: ApplicationValues, names: readonly FormatName[]): Applic
   return Object.assign({}, ...names.map((name) => formats[name].write(credential))) as ApplicationValues
 }
 
+/** What is no name of anything is not the name of something else; and what it is may be a credential. */
+function noName(
+  { namespace, name, values }: ApplicationSecret,
+  wanted: WantedSecret,
+  keys: readonly (typeof naming)[number][],
+): Failure | undefined {
+  if (keys.includes('PGUSER') && values.PGPASSWORD === wanted.values.PGUSER) {
+    return new Failure(
+      'secret-invalid',
+      `The application Secret ${namespace}/${name} cannot be used: PGUSER and PGPASSWORD are swapped.`,
+      ['Swap them, or take both keys out: what is missing is filled in, with a new password.'],
+    )
+  }
+  const unfit = keys.flatMap((key) => {
+    const found = unfitName(key, values[key] ?? '', wanted.values[key])
+    return found === undefined ? [] : [{ key, ...found }]
+  })
+  if (unfit.length === 0) return undefined
+  return new Failure(
+    'secret-invalid',
+    `The application Secret ${namespace}/${name} cannot be used: ${unfit.map(({ key, problem }) => `${key} ${problem}`).join('; ')}.`,
+    [
+      ...new Set(unfit.flatMap(({ hint }) => hint ?? [])),
+      'Applications receive these values as they are. Put the named keys right, or take them out: what is missing is filled in.',
+    ],
+  )
+}
+
+function unfitName(
+  key: (typeof naming)[number],
+  value: string,
+  wanted: string | undefined,
+): Unfit | undefined {
+  if (encodedBefore(value) === wanted) return encodedTwice
+  if (key === 'PGHOST') return unfitHost(value)
+  const placeholder = placeholderIn(value)
+  if (placeholder !== undefined) return { problem: `is ${placeholder.what}`, hint: placeholder.from }
+  const form = foreignForm(value, 'name')
+  return form === undefined ? undefined : { problem: form }
+}
+
 function namesOther(
   current: ApplicationSecret,
   wanted: WantedSecret,
   keys: readonly (typeof naming)[number][],
 ): Failure {
+  const unnamed = noName(current, wanted, keys)
+  if (unnamed !== undefined) return unnamed
   const shown = (value: string | undefined): string => `"${oneLine(value ?? '', 80)}"`
-  const differences = keys.map(
-    (key) => `${key} ${shown(current.values[key])}, this run ${shown(wanted.values[key])}`,
-  )
+  const found = (key: (typeof naming)[number]): string => {
+    const value = current.values[key]
+    return key === 'PGUSER' && looksMadeAtRandom(value ?? '')
+      ? 'looks like a password and is not shown'
+      : shown(value)
+  }
+  const differences = keys.map((key) => `${key} ${found(key)}, this run ${shown(wanted.values[key])}`)
   const message = `${current.namespace}/${current.name} names something else: ${differences.join('; ')}.`
   if (keys.length === 1 && keys[0] === 'PGHOST') {
     return new Failure('secret-names-other', message, [

@@ -41,6 +41,7 @@ export interface Access {
   /** PEM. */
   readonly ca?: string
   readonly host?: string
+  readonly replica?: string
   /** Where its Service leads, when that is not the sandbox's server. */
   readonly target?: Target
 }
@@ -152,6 +153,7 @@ export class Bench {
         ...(access.sslMode && { PGSSLMODE: access.sslMode }),
         ...(access.ca && { 'ca.crt': access.ca }),
         ...(access.host && { PGHOST: access.host }),
+        ...(access.replica && { PGHOST_REPLICA: access.replica }),
         ...(access.target && { USER_ACCESS: name }),
       },
     })

@@ -163,6 +163,12 @@ describe('names of PostgreSQL', () => {
     ['a line end', 'a\nb', /^holds a control character, such as a line end\.$/],
     ['an escape', 'a\u001b[31mb', /^holds a control character/],
     ['a lone surrogate', 'a\ud800', /^holds half a character \(a lone surrogate\)\.$/],
+    ...['$APP', '${APP}', '$(APP)', '%APP%'].map((name): [string, string, RegExp] => [
+      name,
+      name,
+      /^".+" is a variable that nothing replaced\.$/,
+    ]),
+    ['a template', '{{ app }}', /is a template that nothing filled in\.$/],
     ...['postgres', 'template0', 'template1', 'public', 'none', 'pg_shop', 'pg_'].map(
       (name): [string, string, RegExp] => [
         name,

@@ -30,7 +30,7 @@ describe('what stands where a value was to come', () => {
     ['replaceme', 'a blank that nobody filled in'],
     ['TODO', 'a blank that nobody filled in'],
     ['your-database-host', 'a blank that nobody filled in'],
-    [' xxxx\n', 'a blank that nobody filled in'],
+    [' XXXX\n', 'a blank that nobody filled in'],
   ])('%s', (text, what) => {
     expect(placeholderIn(text)).toEqual({ what, from: expect.stringMatching(/\.$/) })
   })
@@ -44,8 +44,9 @@ describe('what stands where a value was to come', () => {
     'todos.example',
     'a$b',
     'p{a}s%s',
-    'your',
-    'xxx',
+    'your-shop',
+    'todo',
+    'xxxx',
     'vault.example',
   ])('%p is a value', (text) => {
     expect(placeholderIn(text)).toBeUndefined()

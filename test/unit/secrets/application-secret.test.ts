@@ -225,6 +225,21 @@ describe('planning', () => {
     expect((failure as Failure).hint.join(' ')).toContain(hint)
   })
 
+  test.each<[Record<string, string>, string]>([
+    [{ PGUSER: base64('shop-of-kim'), PGDATABASE: '"shop"' }, 'PGDATABASE has quotes around it'],
+    [{ PGHOST: base64('pg.db.svc') }, 'PGHOST was encoded twice'],
+    [{ PGHOST: '${PGHOST}' }, 'PGHOST is a variable that nothing replaced'],
+    [{ PGHOST: '[fd00::2]' }, 'PGHOST has an IPv6 address in brackets'],
+    [{ PGUSER: 'postgres://shop:hunter2-dummy@pg' }, 'PGUSER is a URL (postgres://…), not a name'],
+    [{ PGUSER: 'user=shop password=hunter2-dummy' }, 'PGUSER is a connection string, not a name'],
+    [{ PGUSER: 'hunter2-dummy', PGPASSWORD: 'shop' }, 'PGUSER and PGPASSWORD are swapped'],
+    [{ PGDATABASE: '<database>', PGHOST: '' }, 'PGDATABASE is a blank that nobody filled in'],
+  ])('%p names nothing', (changed, words) => {
+    const failure = plan({ ...values, ...changed })
+    expect(failure).toMatchObject({ code: 'secret-invalid', message: expect.stringContaining(words) })
+    expect([(failure as Failure).message, ...(failure as Failure).hint].join(' ')).not.toContain('hunter2')
+  })
+
   test('somebody else’s Secret, or an immutable one, is refused only if it would have to change', () => {
     const metadata = { annotations: { 'meta.helm.sh/release-name': 'shop' } }
     const rest: Record<string, string> = { ...values, PGPORT: '' }
