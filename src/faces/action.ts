@@ -13,7 +13,14 @@ import { formatFailure } from '../report/log.ts'
 import { PipelineReporter } from '../report/pipeline.ts'
 import { formatFailureSummary, formatSummary } from '../report/summary.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from '../run/outcome.ts'
-import { cancellation, causesOf, formatRunName, leaveSoon, takeKubeconfig } from './edge.ts'
+import {
+  cancellation,
+  causesOf,
+  formatRunName,
+  leaveSoon,
+  outputsUnwritable,
+  takeKubeconfig,
+} from './edge.ts'
 import { onStrayError, standsUnknown } from './last-resort.ts'
 
 const reporter = new PipelineReporter({
@@ -59,12 +66,7 @@ try {
     core.setOutput(name, value)
   }
 } catch (error) {
-  failure ??= new Failure(
-    'outputs-unwritable',
-    'The outputs of this step cannot be written.',
-    ['The file that GITHUB_OUTPUT names is not writable, or the disk of the runner is full.'],
-    { cause: error },
-  )
+  failure ??= outputsUnwritable(error)
 }
 const ended = shown && { ...shown, failure: reporter.clean(failure) }
 if (failure !== undefined) {

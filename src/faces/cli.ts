@@ -3,8 +3,8 @@ import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { parseRequest, parseValues, type RawInputs } from '../input/parse.ts'
 import { titleOf } from '../input/request.ts'
-import { asFailure, Failure, type FailureCode } from '../lib/failure.ts'
-import { UnfitFile, writeNewFile } from '../lib/regular-file.ts'
+import { asFailure, Failure } from '../lib/failure.ts'
+import { writeNewFile } from '../lib/regular-file.ts'
 import { speak } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import { version } from '../lib/version.ts'
@@ -13,7 +13,7 @@ import { formatFailure } from '../report/log.ts'
 import { PipelineReporter, type Sink } from '../report/pipeline.ts'
 import { paint, PersonReporter, Screen } from '../report/terminal.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from '../run/outcome.ts'
-import { cancellation, causesOf, formatRunName, leaveSoon, takeKubeconfig } from './edge.ts'
+import { cancellation, causesOf, formatRunName, leaveSoon, takeKubeconfig, unwritable } from './edge.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { asComponent, gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection } from './gitlab.ts'
 import { onStrayError, standsUnknown } from './last-resort.ts'
@@ -200,13 +200,6 @@ async function writeDotenv(
       error,
     )
   }
-}
-
-function unwritable(code: FailureCode, what: string, cause: unknown): Failure {
-  const seen = cause instanceof UnfitFile ? `Nothing is written there: ${cause.message}.` : undefined
-  return new Failure(code, `${what}.`, [seen ?? 'The folder is not writable, or the disk is full.'], {
-    cause,
-  })
 }
 
 /** Gives the way to the credential, which is never shown here: in the cluster of this run, whatever kubectl would use. */

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'
 import type { KubeconfigSources } from '../input/request.ts'
 import { kubeconfigText } from '../kubeconfig/text.ts'
-import type { Failure } from '../lib/failure.ts'
+import { Failure, type FailureCode } from '../lib/failure.ts'
+import { UnfitFile } from '../lib/regular-file.ts'
 import { asInputs, type Spelling } from '../lib/spelling.ts'
 
 /**
@@ -68,4 +69,22 @@ const leaveMs = 400
 /** Ends the process soon: a connection that is still being made, to a proxy that says nothing, has nobody to end it. */
 export function leaveSoon(): void {
   setTimeout(() => process.exit(), leaveMs).unref()
+}
+
+/** Returns the error for a file that the end of a run goes into. */
+export function unwritable(code: FailureCode, what: string, cause: unknown): Failure {
+  const seen = cause instanceof UnfitFile ? `Nothing is written there: ${cause.message}.` : undefined
+  return new Failure(code, `${what}.`, [seen ?? 'The folder is not writable, or the disk is full.'], {
+    cause,
+  })
+}
+
+/** Returns the error for outputs that a step cannot hand on. */
+export function outputsUnwritable(cause: unknown): Failure {
+  return new Failure(
+    'outputs-unwritable',
+    'The outputs of this step cannot be written.',
+    ['The file that GITHUB_OUTPUT names is not writable, or the disk of the runner is full.'],
+    { cause },
+  )
 }

@@ -248,7 +248,8 @@ function alike(findings: readonly Finding[]): readonly (readonly Finding[])[] {
   return [...groups.values()]
 }
 
-function heldBack({ findings, file, manifest }: GateReport): Failure {
+/** Returns the error for a release that the gate does not let pass. */
+export function heldBack({ findings, file, manifest }: GateReport): Failure {
   const holding = holdingBack(findings)
   const attestable = holding.filter((finding) => finding.attestable)
   const hint = [

@@ -107,7 +107,8 @@ function inWords({ name, holder }: Obstacle): string {
     : `role "${oneLine(holder.role)}", which is not the admin, holds the lock for ${name}: ${who}`
 }
 
-function lockHeld(obstacle: Obstacle): Failure {
+/** Returns the error for a lock that stayed somebody else's until the time was over. */
+export function lockHeld(obstacle: Obstacle): Failure {
   const { holder } = obstacle
   const said = inWords(obstacle).replace('holds', 'still holds')
   const message = `${capitalized(said)}.`

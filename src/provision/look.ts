@@ -245,11 +245,7 @@ export class Looker {
       throw poolerFailure(`A connection pooler answers behind ${service}, not PostgreSQL itself.`)
     }
     if (server.versionNumber < oldestVersion) {
-      throw new Failure(
-        'server-version-unsupported',
-        `PostgreSQL ${server.version} is too old: 13 to 18 are supported.`,
-        ['Ask the administrator for an upgrade; the PostgreSQL project no longer mends this version either.'],
-      )
+      throw tooOld(server)
     }
     if (server.standby) {
       throw new Failure('target-is-standby', `${service} leads to a standby, which takes no changes.`, [
@@ -333,6 +329,15 @@ const refusals: readonly FailureCode[] = [
 /** @throws whatever it is, but for a refusal by the server */
 function unlessRefused(error: unknown): undefined {
   if (!(error instanceof Failure && refusals.includes(error.code))) throw error
+}
+
+/** Returns the error for a server that nobody maintains any more. */
+export function tooOld({ version }: Pick<ServerState, 'version'>): Failure {
+  return new Failure(
+    'server-version-unsupported',
+    `PostgreSQL ${version} is too old: 13 to 18 are supported.`,
+    ['Ask the administrator for an upgrade; the PostgreSQL project no longer maintains this version either.'],
+  )
 }
 
 /** Says whether there is nothing to do. */
