@@ -1,5 +1,6 @@
 import { Failure } from '../lib/failure.ts'
-import { sentence } from '../lib/text.ts'
+import { input } from '../lib/spelling.ts'
+import { capitalized, sentence } from '../lib/text.ts'
 import { isSslMode, type SslMode } from '../postgres/sslmode.ts'
 import type { ApplicationValues } from './application-secret.ts'
 import type { WantedSecret } from './plan-secret.ts'
@@ -44,7 +45,9 @@ export function judgePublished(
       [
         ...new Set(hints),
         `${sentence(unfit.map(({ key }) => key))} ${unfit.length === 1 ? 'was' : 'were'} set by hand. Put that right, or take it out: what is missing is filled in.`,
-        ...(isSslMode(sslMode) ? [] : ['Input "app-sslmode" wins over what was set by hand.']),
+        ...(isSslMode(sslMode)
+          ? []
+          : [`${capitalized(input('app-sslmode'))} wins over what was set by hand.`]),
       ],
     )
   }
@@ -56,7 +59,7 @@ export function judgePublished(
       `The access Secret ${accessSecret} cannot be used with sslmode verify-full: ${first} ends with a dot.`,
       [
         'libpq compares the host with the names in the certificate as it is written, and none of them ends with a dot.',
-        'Ask the administrator to take the dot away, or set input "app-sslmode" to verify-ca.',
+        `Ask the administrator to take the dot away, or set ${input('app-sslmode')} to verify-ca.`,
       ],
     )
   }

@@ -1,5 +1,5 @@
 import type { ParameterName } from '../../input/parameters.ts'
-import { input, spoken } from '../../lib/spelling.ts'
+import { input, setting, spoken } from '../../lib/spelling.ts'
 import { count, oneLine, sentence } from '../../lib/text.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations } from '../observations.ts'
@@ -193,7 +193,7 @@ export function judgeTls(observed: Observations): Judgement {
       mode === undefined
         ? `${secretRef} holds no PGSSLMODE`
         : `${oneLine(mode, 40)}, which may go on without TLS`,
-    remedy: 'input app-sslmode: require',
+    remedy: setting('app-sslmode', 'require'),
     evidence,
   }
 }

@@ -91,7 +91,7 @@ test('what is spelled is in the table of parameters', () => {
 test('nothing but a face writes the spelling of one face into a text', () => {
   const faces = /^src\/(faces\/|lib\/spelling|input\/parameters)/
   const literal =
-    /\b[Ii]nputs? \\?"[a-z]|\b(existing: adopt|unproven: accept|provision: false|debug logging)\b/
+    /\b[Ii]nputs? (\\?"[a-z]|[a-z]+-[a-z-]+:)|\b(existing: adopt|unproven: accept|provision: false|debug logging)\b/
   const found = sources
     .filter(([path]) => !faces.test(path))
     .flatMap(([path, text]) =>
