@@ -1,6 +1,6 @@
 import { Failure } from '../lib/failure.ts'
-import { oneLine } from '../lib/text.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
+import { oneLine } from '../lib/text.ts'
 
 /** Returns the error for a kubeconfig that cannot be used. */
 export function invalid(source: string, what: string, hint: readonly string[] = []): Failure {

@@ -15,6 +15,8 @@ export interface Login extends Peer {
   readonly database: string
   /** Whether the session is to act as the user itself, whatever `ALTER ROLE` or `ALTER DATABASE … SET role` say. */
   readonly asItself?: boolean
+  /** Whether it only logs in where that is bound to the TLS connection, which no common pooler offers. */
+  readonly boundOnly?: boolean
 }
 
 /**

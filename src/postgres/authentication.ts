@@ -13,6 +13,8 @@ export type Exchange = 'scram-sha-256-plus' | 'scram-sha-256' | 'md5' | 'none'
 export interface Credentials {
   readonly user: string
   readonly password: string
+  /** Whether it only logs in where that is bound to the TLS connection, which no common pooler offers. */
+  readonly boundOnly?: boolean
 }
 
 const plus = 'SCRAM-SHA-256-PLUS'
@@ -55,7 +57,8 @@ export class Authentication {
     const { password } = this.#credentials
     const hash = this.#certificateHash
     const mechanism = [...(hash === undefined ? [] : [plus]), plain].find((name) => mechanisms.includes(name))
-    if (mechanism === undefined) throw this.#unsupported(mechanisms.join(', '))
+    const unfit = mechanism === plain && this.#credentials.boundOnly === true
+    if (mechanism === undefined || unfit) throw this.#unsupported(mechanisms.join(', '))
     if (hash === undefined && mechanisms.includes(plus)) throw this.#stripped()
     this.#stage = 'challenged'
     const client =
@@ -94,7 +97,8 @@ export class Authentication {
   /** Returns the response to a challenge of MD5. */
   respond(salt: Buffer): string {
     if (this.#stage !== 'begun') throw this.#disordered()
-    const { user, password } = this.#credentials
+    const { user, password, boundOnly } = this.#credentials
+    if (boundOnly === true) throw this.#unsupported('MD5')
     this.#stage = 'verified'
     this.#completed = 'md5'
     try {

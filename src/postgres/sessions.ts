@@ -1,7 +1,7 @@
-import { Connections, type Peer, type Server } from './connection.ts'
-import { adminRefusalFailure, unproven } from './refusal.ts'
-import { logInPatiently } from './login.ts'
 import type { Attempt, Login, LoginOptions } from './attempt.ts'
+import { Connections, type Peer, type Server } from './connection.ts'
+import { logInPatiently } from './login.ts'
+import { adminRefusalFailure, unproven } from './refusal.ts'
 import type { Session } from './session.ts'
 
 /** The admin, and where to find out about it. */
@@ -34,8 +34,12 @@ export class Sessions {
    * @throws Failure `admin-login-refused` and others for what the server says against it, `login-unproven` where it asks for
    *   no password: anything could then play it, and take what is sent to it
    */
-  async asAdmin(database: string, options?: LoginOptions): Promise<Session> {
-    const login = { ...this.admin, database, asItself: true }
+  async asAdmin(
+    database: string,
+    options?: LoginOptions,
+    ways: Pick<Login, 'boundOnly'> = {},
+  ): Promise<Session> {
+    const login = { ...this.admin, ...ways, database, asItself: true }
     const attempt = await this.tryAs(login, options)
     if (attempt.session === undefined) throw adminRefusalFailure(attempt, login, this.admin)
     if (attempt.exchange === 'none' && this.admin.unproven === 'refuse') throw unproven(login)

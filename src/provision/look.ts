@@ -1,18 +1,18 @@
 import { generate } from 'generate-password'
 import type { ProvisionRequest } from '../input/request.ts'
-import { Failure, type FailureCode } from '../lib/failure.ts'
+import { Failure } from '../lib/failure.ts'
 import { placeholderIn, type Placeholder } from '../lib/placeholder.ts'
-import { poolerFailure } from '../postgres/failure.ts'
-import { lockScript, tryLock, type Lock } from '../postgres/lock.ts'
-import { unproven } from '../postgres/refusal.ts'
-import { doubtAbout, weigh } from '../postgres/login.ts'
-import { isAmbiguous } from '../postgres/scram.ts'
+import { underWay } from '../lib/under-way.ts'
 import type { Attempt, Login } from '../postgres/attempt.ts'
+import { poolerFailure } from '../postgres/failure.ts'
+import { aboutInside, type InsideState } from '../postgres/inside.ts'
+import { lockScript, tryLock, type Lock } from '../postgres/lock.ts'
+import { doubtAbout, weigh } from '../postgres/login.ts'
+import { unproven } from '../postgres/refusal.ts'
+import { isAmbiguous } from '../postgres/scram.ts'
 import type { Session } from '../postgres/session.ts'
 import type { Sessions } from '../postgres/sessions.ts'
-import { aboutInside, type InsideState } from '../postgres/inside.ts'
 import { aboutServer, type ServerState } from '../postgres/state.ts'
-import { underWay } from '../lib/under-way.ts'
 import { stopwatch, type Journal, type Stopwatch } from '../run/journal.ts'
 import type { Cluster } from '../run/target.ts'
 import {
@@ -24,12 +24,11 @@ import { notesOn, planSecret, type SecretPlan } from '../secrets/plan-secret.ts'
 import { literalPassword } from './change.ts'
 import { namesAll, type Observed } from './observed.ts'
 import { plan, type Plan } from './plan.ts'
+import { asShipped, insideTemplate } from './template.ts'
 import { applicationLogin, wantedSecret } from './wanted-secret.ts'
 import type { Wanted } from './wanted.ts'
 
 const oldestVersion = 130_000
-/** PostgreSQL 15 took CREATE on schema `public` from PUBLIC. Source: its release notes. */
-const createTakenFrom = 150_000
 
 /** Everything that one look at Secret and server showed, and what follows from it. */
 export interface Look {
@@ -122,7 +121,8 @@ export class Looker {
     })
 
     // Without a Secret there is hardly a database, and something to do: the lock is taken at once, if nobody has to be asked.
-    const template = secret === undefined ? underWay(this.insideTemplate()) : undefined
+    const template =
+      secret === undefined ? underWay(insideTemplate(this.sessions, wanted, 'ahead')) : undefined
     const certain = secret === undefined && !request.dryRun && journal.reporter.confirm === undefined
     const both = await this.logInBoth(login, lock ?? (certain ? 'try' : 'none'))
     const { session, server, attempt, inside, seconds } = both
@@ -273,28 +273,16 @@ export class Looker {
 
   private async inside(
     server: ServerState,
-    template: Promise<InsideState | undefined> | undefined,
+    template: ReturnType<typeof insideTemplate> | undefined,
   ): Promise<InsideState> {
     const question = aboutInside(this.wanted)
     if (server.database !== undefined) {
       const session = await this.sessions.asAdmin(this.wanted.database, { first: [question.sql] })
       return await session.ask(question)
     }
-    const seen = await (template ?? this.insideTemplate())
-    return seen === undefined ? asShipped(server) : { ...seen, otherOwners: [] }
-  }
-
-  /**
-   * Looks into template1, of which a database that is yet to be made will be a copy. A database can be made from one that is
-   * closed to the admin, of which nothing is known then.
-   */
-  private async insideTemplate(): Promise<InsideState | undefined> {
-    const question = aboutInside(this.wanted)
-    const session = await this.sessions.asAdmin('template1', { first: [question.sql] }).catch(unlessRefused)
-    const seen = await session?.ask(question)
-    // Left at once: CREATE DATABASE wants template1 for itself.
-    void this.sessions.end(session)
-    return seen
+    const ahead = (await template) ?? 'later'
+    const seen = ahead === 'later' ? await insideTemplate(this.sessions, this.wanted) : ahead
+    return seen === 'refused' || seen === 'later' ? asShipped(server) : { ...seen, otherOwners: [] }
   }
 
   private freshPassword(): string {
@@ -302,33 +290,6 @@ export class Looker {
     this.journal.mask(password)
     return password
   }
-}
-
-/** Returns what is inside of a template1 that is as PostgreSQL ships it. */
-function asShipped({ versionNumber }: ServerState): InsideState {
-  const owned = versionNumber >= createTakenFrom
-  return {
-    schemaExists: true,
-    schemaOwner: owned ? 'pg_database_owner' : null,
-    schemaGranted: !owned,
-    schemaGrantors: { admin: false, application: false, owner: owned },
-    extensions: [],
-    otherOwners: [],
-  }
-}
-
-/** What the server may say against a login in one database alone. */
-const refusals: readonly FailureCode[] = [
-  'connect-denied',
-  'login-refused',
-  'database-closed',
-  'connection-limit',
-  'postgres-error',
-]
-
-/** @throws whatever it is, but for a refusal by the server */
-function unlessRefused(error: unknown): undefined {
-  if (!(error instanceof Failure && refusals.includes(error.code))) throw error
 }
 
 /** Returns the error for a server that nobody maintains any more. */

@@ -1,5 +1,5 @@
-import type { Evidence } from '../postgres/login.ts'
 import type { InsideState } from '../postgres/inside.ts'
+import type { Evidence } from '../postgres/login.ts'
 import type { ServerState } from '../postgres/state.ts'
 import type { ApplicationKey } from '../secrets/application-secret.ts'
 

@@ -3,8 +3,8 @@ import { inputs, setting } from '../lib/spelling.ts'
 import type { Marker, RoleComment } from '../postgres/marker.ts'
 import type { RoleState, ServerState } from '../postgres/state.ts'
 import type { PasswordReason } from './change.ts'
-import { namesAll, type Observed } from './observed.ts'
 import { foreignOwner } from './database-refusals.ts'
+import { namesAll, type Observed } from './observed.ts'
 import {
   adminLacks,
   cannotLogin,

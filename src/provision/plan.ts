@@ -5,8 +5,6 @@ import type { InsideState } from '../postgres/inside.ts'
 import type { DatabaseState, ServerState } from '../postgres/state.ts'
 import { actAsOwner, inherit, mayAct } from './borrow.ts'
 import { changesOf, type Change, type ChangeOf, type Stage } from './change.ts'
-import type { Observed } from './observed.ts'
-import { databaseIsOurs, decideComment, decideRole, refuseClaimed } from './ownership.ts'
 import {
   foreignOwner,
   otherEncoding,
@@ -15,6 +13,8 @@ import {
   mayNotCreate,
   untrusted,
 } from './database-refusals.ts'
+import type { Observed } from './observed.ts'
+import { databaseIsOurs, decideComment, decideRole, refuseClaimed } from './ownership.ts'
 import { adminLacks, notInheriting, notMember, quoted } from './refusals.ts'
 import type { Wanted } from './wanted.ts'
 

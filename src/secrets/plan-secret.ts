@@ -1,5 +1,5 @@
-import { Failure } from '../lib/failure.ts'
 import { encodedBefore } from '../lib/encoded-text.ts'
+import { Failure } from '../lib/failure.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
 import { input, inputs, setting } from '../lib/spelling.ts'
 import { oneLine, sentence } from '../lib/text.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Failure, type FailureCode } from '../../../src/lib/failure.ts'
-import type { Marker, Note } from '../../../src/postgres/marker.ts'
 import type { InsideState, SchemaGrantors } from '../../../src/postgres/inside.ts'
+import type { Marker, Note } from '../../../src/postgres/marker.ts'
 import type { DatabaseState, Membership, RoleState, ServerState } from '../../../src/postgres/state.ts'
 import type { Change } from '../../../src/provision/change.ts'
 import type { Observed } from '../../../src/provision/observed.ts'
