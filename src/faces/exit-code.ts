@@ -2,7 +2,7 @@ import type { FailureCode } from '../lib/failure.ts'
 
 /** What the exit code of the command line says. Pipelines branch on these, so they never change their meaning. */
 export const exitCodes = {
-  done: { code: 0, meaning: 'done: everything is as wanted, whether or not something had to be changed' },
+  done: { code: 0, meaning: 'done: everything is up to date, whether or not something had to be changed' },
   internal: {
     code: 1,
     meaning:

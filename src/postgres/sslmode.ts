@@ -18,6 +18,11 @@ export const sslModes = [
 ] as const
 export type SslMode = (typeof sslModes)[number]
 
+/** Says whether a client with this mode checks the certificate of the server. */
+export function verifies(mode: SslMode): boolean {
+  return mode === 'verify-ca' || mode === 'verify-full'
+}
+
 /** Says whether a text is one of the sslmode words. */
 export function isSslMode(word: string): word is SslMode {
   return (sslModes as readonly string[]).includes(word)

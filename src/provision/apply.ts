@@ -259,8 +259,8 @@ async function publish(look: Look, run: Run): Promise<void> {
   const { request, cluster, journal, deadline, wanted } = run
   const change = only(look, 'create-secret', 'repair-secret')
   if (change === undefined || secretPlan.kind === 'keep') {
-    journal.step('right', 'Secret', `${wanted.secret} is as wanted`)
-    journal.row({ subject: `Secret ${codeSpan(wanted.secret)}`, now: 'as wanted' })
+    journal.step('right', 'Secret', `${wanted.secret} is up to date`)
+    journal.row({ subject: `Secret ${codeSpan(wanted.secret)}`, now: 'up to date' })
     return
   }
   const { values } = secretPlan
@@ -274,6 +274,6 @@ async function publish(look: Look, run: Run): Promise<void> {
     if (written === 'conflict') throw new StartAgain('the application Secret was changed in the meantime')
     return written.resourceVersion
   })
-  const now = secret === undefined ? count(change.keys.length, 'key') : 'as wanted'
+  const now = secret === undefined ? count(change.keys.length, 'key') : 'up to date'
   journal.row(rowDone([change], plan.changes, wanted, now))
 }

@@ -10,6 +10,7 @@ import { lockScript, tryLock, type Lock } from '../postgres/lock.ts'
 import { doubtAbout, weigh } from '../postgres/login.ts'
 import { unproven } from '../postgres/refusal.ts'
 import { isAmbiguous } from '../postgres/scram.ts'
+import { verifies } from '../postgres/sslmode.ts'
 import type { Session } from '../postgres/session.ts'
 import type { Sessions } from '../postgres/sessions.ts'
 import { aboutServer, type ServerState } from '../postgres/state.ts'
@@ -119,6 +120,8 @@ export class Looker {
     const login = applicationLogin(request, this.cluster, secret, secretPlan, desired, (text) => {
       journal.note(text)
     })
+
+    journal.secretVerifies = verifies(login.sslMode) && login.ca !== undefined && login.ca !== 'system'
 
     // Without a Secret there is hardly a database, and something to do: the lock is taken at once, if nobody has to be asked.
     const template =

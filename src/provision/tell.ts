@@ -36,8 +36,8 @@ export function tellInPlace(look: Look, wanted: Wanted, journal: Journal): void 
   }
   const kept = secretPlan.kind === 'keep' ? secretPlan.kept : []
   const hand = kept.length > 0 ? `; ${sentence(kept)} set by hand, and kept` : ''
-  journal.step('right', 'Secret', `${secret} is as wanted${hand}`)
-  journal.row({ subject: `Secret ${codeSpan(secret)}`, now: `as wanted${hand}` })
+  journal.step('right', 'Secret', `${secret} is up to date${hand}`)
+  journal.row({ subject: `Secret ${codeSpan(secret)}`, now: `up to date${hand}` })
 }
 
 /** Tells what a run would do. */

@@ -5,6 +5,7 @@ import { count, formatSeconds, sentence } from '../lib/text.ts'
 import { documents } from '../lib/version.ts'
 import type { Effect } from '../provision/effect.ts'
 import { nothingChanged, standing, type Outcome, type Row } from '../run/outcome.ts'
+import { mountedCa } from '../secrets/formats.ts'
 import { gateBody, gateTitle } from './gate-summary.ts'
 import { block, code, escape, fold, html, paragraphs, table } from './markdown.ts'
 
@@ -97,7 +98,7 @@ function success(outcome: Outcome): Chapter {
       : `The login with ${code(secret)} works.`
     return chapter(
       '✅',
-      `${name} is as wanted`,
+      `${name} is up to date`,
       `Nothing was changed. ${login} ${duration}.`,
       notes,
       fold('What was looked at', nowTable(rows)),
@@ -114,7 +115,7 @@ function success(outcome: Outcome): Chapter {
       `Role, database, grants and Secret were created, and ${login}. ${duration} ${where}.`,
       notes,
       nowTable(rows),
-      deployment(outcome.secret.name),
+      deployment(outcome.secret),
     )
   }
   const repaired = rows.filter((row) => row.done !== undefined)
@@ -199,7 +200,29 @@ function stateOf({ rights }: RightGroup, missing: readonly Right[]): string {
   return states.join(', ') || 'there'
 }
 
-function deployment(secret: string): string {
+function deployment({ name, verifies }: Outcome['secret']): string {
+  const env = ['envFrom:', '  - secretRef:', `      name: ${name}`]
+  const folder = mountedCa.replace('/ca.crt', '')
+  const withCa = [
+    'env:',
+    '  - name: PGSSLROOTCERT',
+    `    value: ${mountedCa}`,
+    'volumeMounts:',
+    '  - name: pg-app-user',
+    `    mountPath: ${folder}`,
+    '    readOnly: true',
+  ]
+  const volume = [
+    'volumes:',
+    '  - name: pg-app-user',
+    '    secret:',
+    `      secretName: ${name}`,
+    '      items:',
+    '        - key: ca.crt',
+    '          path: ca.crt',
+  ]
+  const indented = (lines: readonly string[], by: number): string[] =>
+    lines.map((line) => `${' '.repeat(by)}${line}`)
   return paragraphs(
     '**Use it in your Deployment**',
     block(
@@ -210,12 +233,13 @@ function deployment(secret: string): string {
         '    spec:',
         '      containers:',
         '        - name: app',
-        '          envFrom:',
-        '            - secretRef:',
-        `                name: ${secret}`,
+        ...indented([...env, ...(verifies ? withCa : [])], 10),
+        ...(verifies ? indented(volume, 6) : []),
       ].join('\n'),
     ),
-    'Works as it is with psql and every client built on libpq. node-postgres reads `PGSSLMODE=require` in another way: set `app-sslmode: no-verify` for it.',
+    verifies
+      ? 'psql and every client built on libpq take the authority from `PGSSLROOTCERT`; other clients are given the path of the file.'
+      : 'Works as it is with psql and every client built on libpq. node-postgres reads `PGSSLMODE=require` in another way: set `app-sslmode: no-verify` for it.',
   )
 }
 

@@ -30,6 +30,8 @@ export class Journal {
   permissions: PermissionReport | undefined
   serverVersion: string | undefined
   secretVersion: string | undefined
+  /** Whether clients verify the server with `ca.crt` of the Secret. */
+  secretVerifies = false
   restart: string | undefined
   loginUnchecked = false
   goLive: GateReport | undefined
@@ -102,7 +104,7 @@ export class Journal {
     }
   }
 
-  /** Leaves no doubt once all is as wanted: what had not been made would have been made again. */
+  /** Leaves no doubt once all is up to date: what had not been made would have been made again. */
   settle(): void {
     this.stand(this.doubts)
     this.doubts = []
@@ -135,6 +137,7 @@ export class Journal {
         namespace: this.cluster?.namespace,
         name: request.appSecret,
         resourceVersion: this.secretVersion,
+        verifies: this.secretVerifies,
       },
       database: request.appDatabase,
       serverVersion: this.serverVersion,

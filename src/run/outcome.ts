@@ -11,7 +11,7 @@ export interface Row {
   readonly subject: string
   /** How it is now. */
   readonly now: string
-  /** How it was found, where that was not as wanted. */
+  /** How it was found, where that was not up to date. */
   readonly found?: string
   /** What this run did to it. */
   readonly done?: string
@@ -46,6 +46,8 @@ export interface Outcome {
     readonly namespace: string | undefined
     readonly name: string
     readonly resourceVersion: string | undefined
+    /** Whether clients verify the server with its `ca.crt`, which they have to be told. */
+    readonly verifies: boolean
   }
   readonly database: string
   readonly serverVersion: string | undefined
@@ -134,7 +136,7 @@ export function lastLine(outcome: Outcome): string {
 function provisionSentence({ changes, application, dryRun, loginUnchecked }: Outcome): string {
   if (changes.length === 0) {
     const login = loginUnchecked ? 'but the login could not be checked' : 'and the login works'
-    return `Nothing to do: role, database, grants and Secret are as wanted, ${login}.`
+    return `Nothing to do: role, database, grants and Secret are right, ${login}.`
   }
   if (dryRun) return `Dry run for ${application}, nothing was changed: ${passive(changes, 'would be')}.`
   return `${capitalized(active(changes))} for ${application}.`

@@ -1,4 +1,4 @@
-import type { SslMode } from '../postgres/sslmode.ts'
+import { verifies, type SslMode } from '../postgres/sslmode.ts'
 
 /** Where an application finds `ca.crt` of its Secret, mounted as the documents show it. */
 export const mountedCa = '/etc/pg-app-user/ca.crt'
@@ -115,10 +115,6 @@ export function isFormatKey(key: string): key is FormatKey {
 
 /** Those of them that hold names alone, which stay readable. */
 export const withoutCredential: readonly FormatKey[] = ['SPRING_DATASOURCE_URL', 'SPRING_DATASOURCE_USERNAME']
-
-function verifies(mode: SslMode): boolean {
-  return mode === 'verify-ca' || mode === 'verify-full'
-}
 
 /** Percent-encodes everything but unreserved characters (RFC 3986), of which `encodeURIComponent` leaves five. */
 function encoded(text: string): string {

@@ -250,7 +250,7 @@ const rows: readonly Row[] = [
     },
   },
   {
-    found: 'Secret that Helm manages, as wanted',
+    found: 'Secret that Helm manages, up to date',
     given: (application) => {
       application.putSecret({}, 'on top', {
         metadata: { name: '', labels: { 'app.kubernetes.io/managed-by': 'Helm' } },
@@ -259,7 +259,7 @@ const rows: readonly Row[] = [
     done: [],
   },
   {
-    found: 'Secret that is immutable, as wanted',
+    found: 'Secret that is immutable, up to date',
     given: (application) => {
       application.putSecret({}, 'on top', { immutable: true })
     },

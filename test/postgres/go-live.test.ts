@@ -773,7 +773,7 @@ describe('the application in its namespace', () => {
     }
   })
 
-  test('that may be read in part is unknown where that part is as wanted', async () => {
+  test('that may be read in part is unknown where that part is up to date', async () => {
     allow([{ apiGroups: ['apps'], resources: ['deployments'], verbs: ['list'] }, ...lists.slice(1)])
     const own = await bench.established()
     const use = { envFrom: [{ secretRef: { name: own.request.appSecret } }] }

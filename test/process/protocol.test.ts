@@ -144,10 +144,10 @@ describe('a second run', () => {
     expect(run.code).toBe(0)
     expect(changes).toEqual([])
     expect(last(run)).toMatch(
-      /^Nothing to do: role, database, grants and Secret are as wanted, and the login works\. \d+\.\d\d s$/,
+      /^Nothing to do: role, database, grants and Secret are right, and the login works\. \d+\.\d\d s$/,
     )
     expect(run.outputs).toMatchObject({ changed: 'false', changes: '[]' })
-    expect(run.summary).toMatch(/^### ✅ `second` is as wanted\n\nNothing was changed\. The login with /)
+    expect(run.summary).toMatch(/^### ✅ `second` is up to date\n\nNothing was changed\. The login with /)
     expect(names(run)).toEqual(['add-mask'])
   })
 

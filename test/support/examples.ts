@@ -248,7 +248,7 @@ const server: ServerState = {
 }
 const database = server.database ?? undefined
 
-/** Plans where everything is as wanted, but for what is given. */
+/** Plans where everything is up to date, but for what is given. */
 function planned(
   seen: Partial<ServerState>,
   { want, ...given }: Partial<Omit<Observed, 'server'>> & { want?: Partial<Wanted> } = {},

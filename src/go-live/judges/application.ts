@@ -171,7 +171,7 @@ function eachWorkload(
     return { verdict: 'not applicable', wanted, seen, evidence }
   }
   const judgement = weigh(workloads)
-  // What is in sight may be as wanted while what is not in sight is otherwise.
+  // What is in sight may be up to date while what is not in sight is otherwise.
   const partly = hidden !== undefined && judgement.verdict === 'met'
   return {
     ...judgement,

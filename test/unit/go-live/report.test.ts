@@ -160,7 +160,7 @@ describe('the summary', () => {
     ['a`<b>', 'a&#96;&#60;b&#62;'],
   ])('folds away what was provisioned for %s', (application, shown) => {
     expect(formatSummary(outcomeOf(held, { application }))).toContain(
-      `<details><summary><code>${shown}</code> is as wanted</summary>`,
+      `<details><summary><code>${shown}</code> is up to date</summary>`,
     )
   })
 })

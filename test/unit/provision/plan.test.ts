@@ -110,7 +110,7 @@ const newDatabase: DatabaseState = {
 const allNames = { role: true, database: true, host: true }
 const noNames = { role: false, database: false, host: false }
 
-/** What a run finds where everything is as wanted, but for what is given. */
+/** What a run finds where everything is up to date, but for what is given. */
 function found(given: Partial<Omit<Observed, 'server'>> & { server?: Partial<ServerState> } = {}): Observed {
   const seen = { ...server, ...given.server }
   return {
@@ -658,7 +658,7 @@ describe('grants', () => {
   const connect = (role: string): object => ({ kind: 'grant-connect', roles: [role] })
 
   test.each<[string, ServerState, boolean, readonly object[]]>([
-    ['as wanted', state({}), true, []],
+    ['up to date', state({}), true, []],
     ['only PUBLIC has CONNECT: the application gets its own', state({ granted: false }), true, [grant]],
     ['the same on an adopted one', state({ granted: false }), false, []],
     ['none at all on an adopted one', state({ grantedOrPublic: false }), false, [grant]],

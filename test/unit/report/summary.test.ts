@@ -39,8 +39,41 @@ Works as it is with psql and every client built on libpq. node-postgres reads \`
 `)
   })
 
+  test('a first provisioning whose clients verify the server', () => {
+    const outcome = { ...provisioned, secret: { ...provisioned.secret, verifies: true } }
+    expect(formatSummary(outcome)).toContain(`**Use it in your Deployment**
+
+${yaml}
+spec:
+  template:
+    spec:
+      containers:
+        - name: app
+          envFrom:
+            - secretRef:
+                name: app-postgresql-secret
+          env:
+            - name: PGSSLROOTCERT
+              value: /etc/pg-app-user/ca.crt
+          volumeMounts:
+            - name: pg-app-user
+              mountPath: /etc/pg-app-user
+              readOnly: true
+      volumes:
+        - name: pg-app-user
+          secret:
+            secretName: app-postgresql-secret
+            items:
+              - key: ca.crt
+                path: ca.crt
+${fence}
+
+psql and every client built on libpq take the authority from \`PGSSLROOTCERT\`; other clients are given the path of the file.
+`)
+  })
+
   test('a run with nothing to do', () => {
-    expect(formatSummary(inPlace)).toBe(`### ✅ \`shop\` is as wanted
+    expect(formatSummary(inPlace)).toBe(`### ✅ \`shop\` is up to date
 
 Nothing was changed. The login with \`shop/app-postgresql-secret\` works. 0.31 s.
 
@@ -53,7 +86,7 @@ Nothing was changed. The login with \`shop/app-postgresql-secret\` works. 0.31 s
 | Database \`shop\` | owner \`postgresql1_admin\` |
 | Grants | all on the database, \`USAGE\` and \`CREATE\` on \`public\`; not open to \`PUBLIC\` |
 | Login | works |
-| Secret \`shop/app-postgresql-secret\` | as wanted |
+| Secret \`shop/app-postgresql-secret\` | up to date |
 
 </details>
 `)

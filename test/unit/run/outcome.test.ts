@@ -37,10 +37,10 @@ describe('the last line', () => {
 
   test('with nothing to do', () => {
     expect(lastLine(inPlace)).toBe(
-      'Nothing to do: role, database, grants and Secret are as wanted, and the login works. 0.31 s',
+      'Nothing to do: role, database, grants and Secret are right, and the login works. 0.31 s',
     )
     expect(lastLine({ ...inPlace, loginUnchecked: true })).toBe(
-      'Nothing to do: role, database, grants and Secret are as wanted, but the login could not be checked. 0.31 s',
+      'Nothing to do: role, database, grants and Secret are right, but the login could not be checked. 0.31 s',
     )
   })
 

@@ -164,7 +164,7 @@ describe('planning', () => {
     expect(plan(undefined)).toEqual({ kind: 'create', values })
   })
 
-  test('all as wanted, with keys of others: keep', () => {
+  test('all up to date, with keys of others: keep', () => {
     expect(plan({ ...values, OTHER: 'x' })).toEqual({ kind: 'keep', kept: [], left: [] })
   })
 
