@@ -288,10 +288,7 @@ function parseDuration(text: string): Parsed {
 }
 
 function parseFingerprints(text: string): Parsed {
-  const fingerprints = text
-    .split(/[\n,]/)
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
+  const fingerprints = itemsOf(text)
   const wrong = fingerprints.find((item) => !/^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i.test(item))
   if (wrong !== undefined) {
     return { problem: `${shown(wrong)} is no SHA-256 fingerprint: 64 hex digits, with or without colons` }

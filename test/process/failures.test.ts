@@ -15,6 +15,7 @@ import {
   type ActionSetting,
 } from './action.ts'
 
+const plugin = { apiVersion: 'client.authentication.k8s.io/v1', interactiveMode: 'Never' }
 let sandbox: Sandbox
 beforeAll(async () => {
   sandbox = await startSandbox()
@@ -174,7 +175,7 @@ const cases: readonly Case[] = [
     code: 'cluster-credential-failed',
     when: 'the exec plugin is not installed',
     inputs: kubeconfig(() =>
-      withUser(sandbox.kubeconfig, { exec: { command: 'no-such-plugin', interactiveMode: 'Never' } }),
+      withUser(sandbox.kubeconfig, { exec: { ...plugin, command: 'no-such-plugin' } }),
     ),
     says: 'The plugin no-such-plugin, which gives user "ci" its credential for the cluster, is not installed here.',
     hints: /Install it on the runner/,
@@ -182,10 +183,8 @@ const cases: readonly Case[] = [
   {
     code: 'cluster-credential-failed',
     when: 'the exec plugin fails',
-    inputs: kubeconfig(() =>
-      withUser(sandbox.kubeconfig, { exec: { command: 'false', interactiveMode: 'Never' } }),
-    ),
-    says: 'The plugin false, which gives user "ci" its credential for the cluster, failed.',
+    inputs: kubeconfig(() => withUser(sandbox.kubeconfig, { exec: { ...plugin, command: 'false' } })),
+    says: 'The plugin false, which gives user "ci" its credential for the cluster, failed with exit code 1.',
     hints: /use a kubeconfig with the token of a ServiceAccount/,
   },
   {
