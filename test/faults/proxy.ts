@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server as HttpServer } from 'n
 import { connect, createServer as createTcpServer, type Server } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { listenOnLoopback } from '../../sandbox/host.ts'
+import { changed } from '../process/action.ts'
 
 /** A proxy that leads to anywhere. */
 export interface Proxy {
@@ -33,6 +34,19 @@ export async function openProxy(user: string, password: string): Promise<Proxy> 
   return await listening('http', credentials, server, asked, carry)
 }
 
+/** A name of the API server that only these proxies know. */
+export const farName = 'api.far.test'
+
+/** Gives a kubeconfig whose API server is known by that name: one on loopback is reached without any proxy. */
+export function distant(kubeconfig: string): string {
+  return changed(kubeconfig, ({ clusters }) => {
+    for (const { cluster } of clusters) {
+      cluster['server'] = String(cluster['server']).replace('127.0.0.1', farName)
+      cluster['tls-server-name'] = 'localhost'
+    }
+  })
+}
+
 /** Opens a SOCKS proxy that lets through anybody. Source: RFC 1928 */
 export async function openSocksProxy(): Promise<Proxy> {
   const asked: Proxy['asked'] = []
@@ -41,7 +55,11 @@ export async function openSocksProxy(): Promise<Proxy> {
     client.once('data', () => {
       client.write(Buffer.from([5, 0]))
       client.once('data', (request) => {
-        const to = `${request.subarray(4, 8).join('.')}:${request.readUInt16BE(8)}`
+        // 3 is a name, with its length before it.
+        const end = request[3] === 3 ? 5 + (request[4] ?? 0) : 8
+        const host =
+          request[3] === 3 ? request.toString('latin1', 5, end) : request.subarray(4, end).join('.')
+        const to = `${host}:${request.readUInt16BE(end)}`
         asked.push({ to, status: 200 })
         carry(client, new URL(`http://${to}`), Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]))
       })
@@ -59,7 +77,7 @@ interface Carrier {
 function carrier(): Carrier {
   const sockets = new Set<Duplex>()
   const carry = (client: Duplex, { hostname, port }: URL, answer: string | Buffer): void => {
-    const upstream = connect(Number(port), hostname, () => {
+    const upstream = connect(Number(port), hostname === farName ? '127.0.0.1' : hostname, () => {
       client.write(answer)
       client.pipe(upstream).pipe(client)
     })

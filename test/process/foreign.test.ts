@@ -115,7 +115,7 @@ const cases: readonly Case[] = [
   },
   {
     from: "a kubeconfig's context and namespace",
-    ends: 'permission-missing',
+    ends: 'kubeconfig-invalid',
     inputs: () => ({
       kubeconfig: changed(sandbox.kubeconfig, (config) => {
         for (const entry of config.contexts) {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Client, escapeIdentifier, escapeLiteral } from 'pg'
 import type { KubeObject } from '../../sandbox/api.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
-import { openProxy, type Proxy } from '../faults/proxy.ts'
+import { distant, openProxy, type Proxy } from '../faults/proxy.ts'
 import { escapedSigns } from '../support/canary.ts'
 import { changed, inputsFor, runAction, type ActionRun } from './action.ts'
 import { optionsFor, runCommand, type CommandRun, type CommandSetting } from './command.ts'
@@ -130,6 +130,12 @@ describe('a password that cannot be told from other text takes nothing out of wh
     return { code, noted, outcome: { ...outcome, 'secret-resource-version': version !== '' } }
   }
 
+  /** A password that looks like a name is a likely cause where it is refused, and the error says so in words of its own. */
+  function withoutWords(outcome: object): object {
+    const { failure } = outcome as { failure?: { code: string } | null }
+    return failure ? { ...outcome, failure: failure.code } : outcome
+  }
+
   /** Which run it is whose password is such a one. */
   const runs: Readonly<Record<string, (password: string) => Promise<Came>>> = {
     'of the application': async (password) =>
@@ -159,7 +165,12 @@ describe('a password that cannot be told from other text takes nothing out of wh
 
     const passwords = ['short', 'true', 'null', '0', ':', '"', '{', '\\', 'role', 'created']
     test.each(passwords)('%j', async (password) => {
-      expect(await run(password)).toEqual({ ...usual, noted: true })
+      const { code, outcome, noted } = await run(password)
+      expect({ code, outcome: withoutWords(outcome), noted }).toEqual({
+        ...usual,
+        outcome: withoutWords(usual.outcome),
+        noted: true,
+      })
     })
 
     // Long enough to be taken out of texts, but not of what they are called.
@@ -180,7 +191,7 @@ describe('a password that cannot be told from other text takes nothing out of wh
   })
 })
 
-describe('what stands before the host of a URL is shown nowhere, and the host is', () => {
+describe('what stands before the host of a URL is shown nowhere', () => {
   const password = `s3cr3t ${escapedSigns} of kim`
   const userinfo = `kim:${encodeURIComponent(password)}@`
   const gate = { 'go-live': 'warn', 'go-live-profile': 'standard', 'dry-run': 'true' }
@@ -211,21 +222,12 @@ describe('what stands before the host of a URL is shown nowhere, and the host is
       if (entry) entry.cluster['server'] = sandbox.api.url.replace('https://', `https://${userinfo}`)
     })
     const { action, command } = await everywhere('userinfo', kubeconfig)
-    const { host } = new URL(sandbox.api.url)
-    // It is as if it were not there: requests carry the credential of the kubeconfig's user alone.
-    expect([action.code, command.code]).toEqual([0, 0])
+    expect(action.code).toBe(1)
     for (const log of [action.log, command.stderr]) {
-      expect(log).toMatch(/^✓ cluster /m)
-      expect(log).toContain(`https://***@${host} · context sandbox`)
+      expect(log).toContain('holds a user name or a password.  [kubeconfig-invalid]')
     }
-    expect(JSON.parse(action.reports['go-live.json'] ?? '')).toMatchObject({
-      subject: { server: `https://***@${host}` },
-    })
-    expect(action.reports['go-live.html']).toContain(`https://***@${host}`)
-    // The summary of a gate names no server.
-    const inputs = { ...inputsFor(sandbox, 'userinfo'), kubeconfig }
-    const { summary } = await runAction({ sandbox, inputs, secrets: [password] })
-    expect(summary).toContain(`https://***@${host}`)
+    expect(action.summary).toContain('holds a user name or a password')
+    expect(JSON.parse(command.stdout)).toMatchObject({ failure: { code: 'kubeconfig-invalid' } })
   })
 
   describe('a proxy', () => {
@@ -247,11 +249,10 @@ describe('what stands before the host of a URL is shown nowhere, and the host is
       }),
       HTTPS_PROXY: (url) => ({ env: { HTTPS_PROXY: url } }),
       https_proxy: (url) => ({ env: { https_proxy: url } }),
-      ALL_PROXY: (url) => ({ env: { ALL_PROXY: url } }),
     }
 
     async function through(way: string, url: string): Promise<{ action: ActionRun; command: CommandRun }> {
-      const { kubeconfig = sandbox.kubeconfig, env = {} } = ways[way]?.(url) ?? {}
+      const { kubeconfig = distant(sandbox.kubeconfig), env = {} } = ways[way]?.(url) ?? {}
       return await everywhere('userinfo', kubeconfig, { env })
     }
 
