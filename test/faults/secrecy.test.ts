@@ -108,14 +108,16 @@ async function application(): Promise<Application> {
 /** A plugin that gives the sandbox's token, and writes down what it was started with. */
 async function plugin(dump: string): Promise<Record<string, unknown>> {
   const path = join(folder, 'plugin')
-  const answer = JSON.stringify({ status: { token: tokenOf(bench.sandbox.kubeconfig) } })
+  const apiVersion = 'client.authentication.k8s.io/v1'
+  const status = { token: tokenOf(bench.sandbox.kubeconfig) }
+  const answer = JSON.stringify({ apiVersion, kind: 'ExecCredential', status })
   await writeFile(
     path,
     `#!/bin/sh\ncat /proc/$PPID/cmdline > '${dump}.parent'\nenv > '${dump}'\necho '${answer}'\n`,
   )
   await chmod(path, 0o755)
   return {
-    apiVersion: 'client.authentication.k8s.io/v1',
+    apiVersion,
     command: path,
     args: [`--client-secret=${canary.execArgument}`],
     env: [{ name: 'CLIENT_SECRET', value: canary.execVariable }],

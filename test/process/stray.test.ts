@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { exitCodeOf } from '../../src/faces/exit-code.ts'
 import { escapedSigns } from '../support/canary.ts'
-import { inputsFor, runAction, withUser, tokenOf } from './action.ts'
+import { inputsFor, runAction, withUser } from './action.ts'
 import { optionsFor, runCommand } from './command.ts'
 
 // What is thrown where nothing catches it would be printed by Node.js, with all that it holds.
@@ -11,7 +11,7 @@ let sandbox: Sandbox
 let kubeconfig: string
 beforeAll(async () => {
   sandbox = await startSandbox()
-  kubeconfig = withUser(sandbox.kubeconfig, { token: tokenOf(sandbox.kubeconfig), password: secret })
+  kubeconfig = withUser(sandbox.kubeconfig, { username: 'kim', password: secret })
 })
 afterAll(async () => {
   await sandbox.stop()
