@@ -202,7 +202,7 @@ async function writeDotenv(
   }
 }
 
-/** Gives the way to the credential, which is never shown here: in the cluster of this run, whatever kubectl would use. */
+/** Returns the way to the credential, which is never shown here: in the cluster of this run, whatever kubectl would use. */
 function reading({ provisioned, secret }: Outcome, { kubeconfig, context }: RawInputs): readonly string[] {
   const { name, namespace = '', resourceVersion } = secret
   if (!provisioned || resourceVersion === undefined) return []
@@ -296,7 +296,7 @@ function plainSink(): Sink {
   }
 }
 
-/** Gives a text as one word of a shell. */
+/** Returns a text as one word of a shell. */
 function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -7,7 +7,7 @@ import { UnfitFile } from '../lib/regular-file.ts'
 import { asInputs, type Spelling } from '../lib/spelling.ts'
 
 /**
- * Gives the kubeconfig that came by environment and takes it out of there: every child process (an exec plugin of the
+ * Returns the kubeconfig that came by environment and takes it out of there: every child process (an exec plugin of the
  * kubeconfig) would inherit it.
  *
  * @param carriers further variables that may hold a kubeconfig, such as the one of an input
@@ -25,14 +25,14 @@ export function takeKubeconfig(
   return { KUBECONFIG, KUBECONFIG_CONTENTS_B64 }
 }
 
-/** Gives how a run shows in pg_stat_activity: ASCII, 63 bytes. */
+/** Returns how a run shows in pg_stat_activity: ASCII, 63 bytes. */
 export function formatRunName(parts: readonly (string | undefined)[]): string {
   const name = ['pg-app-user', ...parts.filter((part) => part !== undefined && part !== '')].join(' ')
   return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 63)
 }
 
 /**
- * Gives a signal that is aborted when a person or the pipeline wants the run to stop. It is listened to once, so that
+ * Returns a signal that is aborted when a person or the pipeline wants the run to stop. It is listened to once, so that
  * asking a second time ends the process at once, as the system does by itself.
  *
  * @param told called when it happens
@@ -48,7 +48,7 @@ export function cancellation(told?: () => void): AbortSignal {
   return cancelled.signal
 }
 
-/** Gives what led to a failure, for debug output. */
+/** Returns what led to a failure, for debug output. */
 export function* causesOf(failure: Failure): Generator<string> {
   for (let cause: unknown = failure.cause; cause instanceof Error; cause = cause.cause) {
     yield `caused by ${cause.stack ?? cause.message}`

@@ -92,7 +92,7 @@ const kinds: Record<FailureCode, ExitKind> = {
   'internal-error': 'internal',
 }
 
-/** Gives the exit code for a way in which a run stopped. */
+/** Returns the exit code for a way in which a run stopped. */
 export function exitCodeOf(code: FailureCode): number {
   return exitCodes[kinds[code]].code
 }

@@ -5,7 +5,7 @@ import { asLog, formatRunName } from './edge.ts'
 /** The variables that GitLab gives a job. */
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** Gives the name of a GitLab pipeline, for pg_stat_activity. */
+/** Returns the name of a GitLab pipeline, for pg_stat_activity. */
 export function gitlabRunName({
   CI_PROJECT_PATH,
   CI_PIPELINE_ID = '',
@@ -15,7 +15,7 @@ export function gitlabRunName({
 }
 
 /**
- * Gives what a GitLab pipeline runs for. A variable of a project or of a manual pipeline wins over GitLab's own of the
+ * Returns what a GitLab pipeline runs for. A variable of a project or of a manual pipeline wins over GitLab's own of the
  * same name, so that one alone is not believed: where they contradict each other, no ref is known, and the gate holds.
  * Source: https://docs.gitlab.com/ci/variables/#cicd-variable-precedence
  */
@@ -81,7 +81,7 @@ export const asComponent: Spelling = {
 }
 
 /**
- * Gives lines as a section of a GitLab job log that is folded until somebody opens it.
+ * Returns lines as a section of a GitLab job log that is folded until somebody opens it.
  * Source: https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
  */
 export function gitlabSection(id: string, title: string, lines: readonly string[]): readonly string[] {

@@ -33,7 +33,7 @@ export const readAtStart: readonly string[] = [
 /** What node-postgres reads in place of what it is not told. Source: its connection-parameters.js, and pgpass. */
 const readByPostgres = /^PG(?!_)/i
 
-/** Gives the variables that have their say before a program does, and are not to have it. Windows has names in any case. */
+/** Returns the variables that have their say before a program does, and are not to have it. Windows has names in any case. */
 export function meddling(variables: NodeJS.ProcessEnv): readonly string[] {
   return Object.keys(variables).filter((name) => readAtStart.includes(name.toUpperCase()))
 }

@@ -80,12 +80,12 @@ export interface GateReport {
   readonly manifest: string
 }
 
-/** Gives the findings that hold the release back, or would. */
+/** Returns the findings that hold the release back, or would. */
 export function holdingBack(findings: readonly Finding[]): readonly Finding[] {
   return findings.filter(({ counts, verdict }) => counts && (verdict === 'not met' || verdict === 'unknown'))
 }
 
-/** Gives how many came out in which way, in words: `1 not met, 2 unknown`. */
+/** Returns how many came out in which way, in words: `1 not met, 2 unknown`. */
 export function tally(findings: readonly Finding[]): string {
   return verdicts
     .map((verdict) => [findings.filter((finding) => finding.verdict === verdict).length, verdict] as const)

@@ -75,7 +75,7 @@ function rank({ verdict, counts }: Finding): number {
   return order.indexOf(verdict) + (open && !counts ? 2 : 0)
 }
 
-/** Gives what the picture of the last days shows. */
+/** Returns what the picture of the last days shows. */
 export function pictureOf(seen: Observations, rules: Rules): Picture {
   const { at, cluster, sql } = seen
   const { backupWindow } = rules.thresholds

@@ -133,7 +133,7 @@ function workloadOf(
 /** Places that lie on different Nodes. */
 const placesOfOwn = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone', 'topology.kubernetes.io/region']
 
-/** Gives a selector as the terms of a query. Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#api */
+/** Returns a selector as the terms of a query. Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#api */
 function requirementsOf({ matchLabels = {}, matchExpressions = [] }: LabelSelector = {}): readonly string[] {
   return [
     ...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`),
@@ -145,7 +145,7 @@ function requirementsOf({ matchLabels = {}, matchExpressions = [] }: LabelSelect
   ]
 }
 
-/** Gives what a container lacks, in words; CPU limits are left to the owner, since many leave them out on purpose. */
+/** Returns what a container lacks, in words; CPU limits are left to the owner, since many leave them out on purpose. */
 function lacking({ name = '', resources }: Container): readonly string[] {
   const lacks = [
     ...['cpu', 'memory']

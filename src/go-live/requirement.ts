@@ -180,7 +180,7 @@ export interface Thresholds {
   readonly minAppReplicas: number
 }
 
-/** Gives what a profile demands, with the values of the go-live file in place of its own. */
+/** Returns what a profile demands, with the values of the go-live file in place of its own. */
 export function thresholdsOf(profile: Profile, given: Partial<Thresholds> = {}): Thresholds {
   const minInstances = given.minInstances ?? (profile === 'premium' ? 3 : 2)
   const window = parseWindow('00:00-06:00 CET')

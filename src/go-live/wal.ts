@@ -2,7 +2,7 @@
 const segmentName = /^[0-9A-F]{8}([0-9A-F]{8})([0-9A-F]{8})(?:\..*)?$/
 
 /**
- * Gives the number of a segment, counted over all timelines, from its name or from that of a file about it (`.backup`,
+ * Returns the number of a segment, counted over all timelines, from its name or from that of a file about it (`.backup`,
  * `.partial`); nothing for a timeline's history file.
  *
  * @param segmentBytes size of a segment: it decides how many of them there are to 4 GB

@@ -94,7 +94,7 @@ export function lengthMs({ start, end }: BackupWindow): number {
   return ((end > start ? end : end + 1440) - start) * 60_000
 }
 
-/** Gives the occurrences of the window that overlap the time between the two instants. */
+/** Returns the occurrences of the window that overlap the time between the two instants. */
 export function spansBetween(window: BackupWindow, reading: Reading, from: Date, to: Date): readonly Span[] {
   const zone = zoneOf(reading.zone)
   const spans: Span[] = []
@@ -114,7 +114,7 @@ function atMinute(day: DateTime, minute: number): Date {
   return day.set({ hour: Math.floor(minute / 60), minute: minute % 60 }).toJSDate()
 }
 
-/** Gives the readings under which an instant is inside the window. */
+/** Returns the readings under which an instant is inside the window. */
 export function readingsWith(window: BackupWindow, at: Date): readonly Reading[] {
   return window.readings.filter((reading) => spansBetween(window, reading, at, at).length > 0)
 }
@@ -141,13 +141,13 @@ export function parseSchedule(text: string, zone: string): Schedule | { readonly
   }
 }
 
-/** Gives the first run at or after an instant; nothing where there is none in the next years. */
+/** Returns the first run at or after an instant; nothing where there is none in the next years. */
 export function nextRun(schedule: Schedule, from: Date): Date | undefined {
   return runsOf(schedule)(from)
 }
 
 /**
- * Gives a function for the first run at or after an instant. As in Kubernetes and its operators, a time that the clock
+ * Returns a function for the first run at or after an instant. As in Kubernetes and its operators, a time that the clock
  * leaps over in spring has no run on that day. Source: https://pkg.go.dev/github.com/robfig/cron/v3#hdr-Time_zones
  */
 function runsOf({ cron, zone }: Schedule): (from: Date) => Date | undefined {
@@ -209,7 +209,7 @@ function leaps(name: string, at: Date): boolean {
   return zone.offset(at.getTime()) > zone.offset(at.getTime() - dayMs)
 }
 
-/** Gives how many runs there are in the days after an instant. */
+/** Returns how many runs there are in the days after an instant. */
 export function runsWithin(schedule: Schedule, now: Date, days: number): number {
   const until = now.getTime() + days * dayMs
   const next = runsOf(schedule)
@@ -220,7 +220,7 @@ export function runsWithin(schedule: Schedule, now: Date, days: number): number 
   return amount
 }
 
-/** Gives the runs of the next week that begin outside the window under every reading, at most `limit` of them. */
+/** Returns the runs of the next week that begin outside the window under every reading, at most `limit` of them. */
 export function runsOutside(
   schedule: Schedule,
   window: BackupWindow,

@@ -214,13 +214,13 @@ export type ParameterName = (typeof parameters)[number]['name']
 /** One parameter of the table. */
 export type NamedParameter = Parameter & { readonly name: ParameterName }
 
-/** Gives the parameters that a face has. */
+/** Returns the parameters that a face has. */
 export function parametersOf(face: Face): readonly NamedParameter[] {
   const all: readonly NamedParameter[] = parameters
   return all.filter(({ absent }) => absent?.[face] === undefined)
 }
 
-/** Gives what a parameter means, what it allows and what holds where it is not given: the same text on every face. */
+/** Returns what a parameter means, what it allows and what holds where it is not given: the same text on every face. */
 export function meaning({ description, options, required, default: value }: Parameter): string {
   return [
     ...(required ? [`**Required.** ${description}`] : [description]),

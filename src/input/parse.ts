@@ -314,7 +314,7 @@ function parsePem(text: string): Parsed {
   return { value: blocks.join('\n') }
 }
 
-/** Gives the text itself, or what the file of that name holds: GitLab and laptops pass certificates as files. */
+/** Returns the text itself, or what the file of that name holds: GitLab and laptops pass certificates as files. */
 function pemText(text: string): string | UnfitFile {
   if (text.includes('\n') || text.includes('-----BEGIN ')) return text
   try {

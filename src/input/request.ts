@@ -69,14 +69,14 @@ export interface ProvisionRequest extends ClusterRequest {
   readonly runName: string
 }
 
-/** Gives the names in a request that the run shows by design. */
+/** Returns the names in a request that the run shows by design. */
 export function namesOf(request: ProvisionRequest): readonly string[] {
   const { accessSecret, accessNamespace, appDatabase, appUsername, appSecret, appNamespace } = request
   const named = [accessSecret, accessNamespace, appDatabase, appUsername, appSecret, appNamespace ?? '']
   return [...named, ...request.extensions, ...request.connectRoles]
 }
 
-/** Gives what a run is about to do, for the first line of its log. */
+/** Returns what a run is about to do, for the first line of its log. */
 export function titleOf({ appUsername, dryRun, provision }: ProvisionRequest): string {
   if (provision === false) return `go-live gate of ${appUsername}`
   return `${dryRun ? 'dry run' : 'provision'} ${appUsername}`

@@ -41,7 +41,7 @@ export function groupRights(rights: readonly Right[]): readonly RightGroup[] {
     .sort((one, other) => order.indexOf(one.resource) - order.indexOf(other.resource))
 }
 
-/** Gives rights by their namespace. */
+/** Returns rights by their namespace. */
 export function byNamespace(rights: readonly Right[]): Map<string, Right[]> {
   return Map.groupBy(rights, ({ namespace }) => namespace)
 }

@@ -62,7 +62,7 @@ function asFailure(api: Api, error: unknown): Failure {
   return error instanceof Failure ? error : api.connectionFailure(error)
 }
 
-/** Gives a tunnel, or the answer that came in its place. Rejects with a Failure, or the error of the connection. */
+/** Returns a tunnel, or the answer that came in its place. Rejects with a Failure, or the error of the connection. */
 function open(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel | Reply> {
   const { namespace, pod, port } = target
   const { promise, resolve, reject } = Promise.withResolvers<Tunnel | Reply>()

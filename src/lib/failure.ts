@@ -107,7 +107,7 @@ function inOneLine(text: string): string {
   return text.replace(/[\r\n\u2028\u2029\0]+/g, ' ')
 }
 
-/** Gives anything thrown as a Failure; what is none already becomes `internal-error`. */
+/** Returns anything thrown as a Failure; what is none already becomes `internal-error`. */
 export function asFailure(thrown: unknown): Failure {
   if (thrown instanceof Failure) return thrown
   return new Failure(

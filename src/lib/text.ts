@@ -1,5 +1,5 @@
 /**
- * Gives foreign text (from the cluster, the server, a file) as one printable line: control characters and line
+ * Returns foreign text (from the cluster, the server, a file) as one printable line: control characters and line
  * ends become spaces, and everything beyond `limit` characters is cut.
  */
 export function oneLine(text: string, limit = 300): string {
@@ -8,7 +8,7 @@ export function oneLine(text: string, limit = 300): string {
   return line.length > limit ? `${line.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, '')}…` : line
 }
 
-/** Gives the password of a URL, as it is written and as it is meant; nothing where the text holds none. */
+/** Returns the password of a URL, as it is written and as it is meant; nothing where the text holds none. */
 export function* urlPasswords(text: string | undefined): Generator<string> {
   // As the pattern of redaction has it: everything up to the last "@" before the host ends.
   const [, password = ''] =
@@ -22,7 +22,7 @@ export function* urlPasswords(text: string | undefined): Generator<string> {
   }
 }
 
-/** Gives the items as a sentence part: `a`, `a and b`, `a, b and c`. */
+/** Returns the items as a sentence part: `a`, `a and b`, `a, b and c`. */
 export function sentence(items: readonly string[], word = 'and'): string {
   if (items.length < 2) return items.join('')
   return `${items.slice(0, -1).join(', ')} ${word} ${items.at(-1) ?? ''}`
@@ -33,34 +33,34 @@ export function capitalized(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
 }
 
-/** Gives the count with its noun: `1 right`, `3 rights`. */
+/** Returns the count with its noun: `1 right`, `3 rights`. */
 export function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? '' : 's'}`
 }
 
-/** Gives a name as a code span of markdown, with a fence longer than any in it. */
+/** Returns a name as a code span of markdown, with a fence longer than any in it. */
 export function codeSpan(name: string): string {
   const fence = '`'.repeat(longestFence(name) + 1)
   const space = name.startsWith('`') || name.endsWith('`') ? ' ' : ''
   return `${fence}${space}${name}${space}${fence}`
 }
 
-/** Gives the length of the longest run of backticks. */
+/** Returns the length of the longest run of backticks. */
 export function longestFence(text: string): number {
   return Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length))
 }
 
-/** Gives a duration as people read it: `0.41 s`. */
+/** Returns a duration as people read it: `0.41 s`. */
 export function formatSeconds(seconds: number): string {
   return `${seconds.toFixed(2)} s`
 }
 
-/** Gives an instant as people read it: `2026-11-22 14:03:11 UTC`. */
+/** Returns an instant as people read it: `2026-11-22 14:03:11 UTC`. */
 export function utc(instant: Date): string {
   return `${instant.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
-/** Gives a fingerprint as it is compared: hex digits in lower case, without colons. */
+/** Returns a fingerprint as it is compared: hex digits in lower case, without colons. */
 export function plainFingerprint(text: string): string {
   return text.replaceAll(':', '').toLowerCase()
 }

@@ -1,4 +1,4 @@
-/** Gives the promise back, which may fail before anybody waits for it. */
+/** Returns the promise, which may fail before anybody waits for it. */
 export function underWay<Result>(promise: Promise<Result>): Promise<Result> {
   promise.catch(() => undefined)
   return promise

@@ -83,7 +83,7 @@ export class Connections {
   }
 
   /**
-   * Gives a connection: one that was prepared, if it still stands and is encrypted this way.
+   * Returns a connection: one that was prepared, if it still stands and is encrypted this way.
    *
    * @param first whether this is the first way that the sslmode allows, which is what is prepared
    * @throws Failure of the tunnel, `tls-failed`, `tunnel-lost`, or the deadline's

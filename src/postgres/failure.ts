@@ -58,7 +58,7 @@ export async function unlessMade<Result>(
 }
 
 /**
- * Gives an error as a Failure. What a server says is quoted, but for what may hold rows (`saidBy`).
+ * Returns an error as a Failure. What a server says is quoted, but for what may hold rows (`saidBy`).
  */
 export function postgresFailure(error: unknown): Failure {
   if (!(error instanceof pg.DatabaseError)) return asFailure(error)
@@ -75,7 +75,7 @@ export function postgresFailure(error: unknown): Failure {
 }
 
 /**
- * Gives the error for something that answers in the place of PostgreSQL. PgBouncer says 08P01 to all that it does not
+ * Returns the error for something that answers in the place of PostgreSQL. PgBouncer says 08P01 to all that it does not
  * support; from PostgreSQL that would be a message it cannot read, and none such is sent.
  */
 export function poolerFailure(message: string, said?: pg.DatabaseError): Failure {

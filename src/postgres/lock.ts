@@ -29,7 +29,7 @@ interface Application {
 }
 
 /**
- * Gives the script with which `tryLock` begins. It takes the locks for a transaction only, because it may be sent before it
+ * Returns the script with which `tryLock` begins. It takes the locks for a transaction only, because it may be sent before it
  * is known whether this session is ours alone.
  */
 export function lockScript(application: Application, { sql }: Question<unknown>): readonly string[] {

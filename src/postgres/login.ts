@@ -47,7 +47,7 @@ export function weigh(attempt: Attempt, login: Login, passwordKnown: boolean): E
 }
 
 /**
- * Gives the session of an attempt.
+ * Returns the session of an attempt.
  *
  * @throws Failure for what the server said against it
  */

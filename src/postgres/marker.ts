@@ -78,7 +78,7 @@ function namesOf(value: unknown): { secret: string; database: string } | undefin
   return typeof secret === 'string' && typeof database === 'string' ? { secret, database } : undefined
 }
 
-/** Gives JSON without the escapes that it need not have, and any other text as it is. */
+/** Returns JSON without the escapes that it need not have, and any other text as it is. */
 function plain(comment: string): string {
   const content = parse(comment)
   return content === undefined ? comment : JSON.stringify(content)

@@ -6,7 +6,7 @@ import type { Attempt, Login } from './attempt.ts'
 import { poolerFailure } from './failure.ts'
 import { saidBy } from './said.ts'
 
-/** Gives the Failure for what a server said against a login. The SQLSTATEs are those of PostgreSQL's appendix A. */
+/** Returns the Failure for what a server said against a login. The SQLSTATEs are those of PostgreSQL's appendix A. */
 export function refusalFailure({ refusal, exchange }: Attempt, login: Login): Failure {
   const { user, database } = login
   const said = refusal === undefined ? [] : saidBy(refusal)

@@ -7,7 +7,7 @@ const iterations = 4096
 const mostIterations = 5_000_000
 
 /**
- * Gives the SCRAM-SHA-256 verifier that PostgreSQL stores as it is, so that the server never sees the password:
+ * Returns the SCRAM-SHA-256 verifier that PostgreSQL stores as it is, so that the server never sees the password:
  * `SCRAM-SHA-256$4096:<salt>$<StoredKey>:<ServerKey>`, the parts in base64.
  *
  * Sources: RFC 5802 section 3, RFC 7677, and src/common/scram-common.c for the text form.

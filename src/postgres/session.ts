@@ -25,7 +25,7 @@ const graceMs = 2_000
 export const noticeOurEnd =
   "select set_config('client_connection_check_interval', '500', false) where current_setting('client_connection_check_interval', true) is not null"
 
-/** Gives the SQLSTATE of an error the server sent, or nothing for any other error. */
+/** Returns the SQLSTATE of an error the server sent, or nothing for any other error. */
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined
 }

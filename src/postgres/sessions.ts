@@ -29,7 +29,7 @@ export class Sessions {
   }
 
   /**
-   * Gives a session of the admin.
+   * Returns a session of the admin.
    *
    * @throws Failure `admin-login-refused` and others for what the server says against it, `login-unproven` where it asks for
    *   no password: anything could then play it, and take what is sent to it
@@ -46,7 +46,7 @@ export class Sessions {
     return attempt.session
   }
 
-  /** Gives what comes of a login as somebody else; a session there is will be ended with the others. */
+  /** Returns what comes of a login as somebody else; a session there is will be ended with the others. */
   async tryAs(login: Login, options: LoginOptions = {}): Promise<Attempt> {
     const arriving = logInPatiently(this.connections, login, options)
     this.arriving.add(arriving)

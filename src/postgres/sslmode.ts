@@ -40,7 +40,7 @@ const common = { ...groups, minVersion: 'TLSv1.2' } as const
 export type Encryption = false | tls.ConnectionOptions
 
 /**
- * Gives the ways to connect that a mode allows, in the order in which libpq tries them. Where a certificate authority
+ * Returns the ways to connect that a mode allows, in the order in which libpq tries them. Where a certificate authority
  * is known, libpq verifies the chain in every mode that encrypts, and only `verify-full` looks at the host name.
  *
  * @param ca PEM of the certificate authority, or `system` for the trust store of the operating system

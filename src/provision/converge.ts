@@ -67,7 +67,7 @@ export async function createDatabase(
 }
 
 /**
- * Gives and takes the grants on the database and hands it to its owner, in one transaction, and looks afterwards
+ * Grants and revokes what differs on the database and hands it to its owner, in one transaction, and looks afterwards
  * whether it came to be: a GRANT by somebody who may not grant succeeds with a mere warning.
  *
  * @returns what the server looks like then
@@ -142,7 +142,7 @@ function planned(borrowed: Around | undefined): Around {
 }
 
 /**
- * Gives the application its rights on schema `public` (PostgreSQL 15 took CREATE away from PUBLIC), in one transaction in
+ * Grants the application its rights on schema `public` (PostgreSQL 15 took CREATE away from PUBLIC), in one transaction in
  * a session inside the database, of which nothing stays if they did not come to be.
  *
  * @returns whether anything changed: a template may let everybody create, and nobody give that away

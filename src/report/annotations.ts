@@ -11,7 +11,7 @@ export interface Annotation {
 /** GitHub shows ten of a kind for a step, and drops the rest without a word. */
 const most = 10
 
-/** Gives what the page of the job shows without being opened: at most ten, the most important first. */
+/** Returns what the page of the job shows without being opened: at most ten, the most important first. */
 export function annotationsOf({ failure, goLive, notes }: Outcome): readonly Annotation[] {
   const held = goLive === undefined ? [] : holdingBack(goLive.findings)
   const all: Annotation[] = [

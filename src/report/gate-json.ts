@@ -12,7 +12,7 @@ export interface Subject {
   readonly postgresql: string
 }
 
-/** Gives what a run was about. */
+/** Returns what a run was about. */
 export function subjectOf({ application, cluster, database, secret, serverVersion }: Outcome): Subject {
   return {
     server: cluster?.server ?? '',
@@ -24,7 +24,7 @@ export function subjectOf({ application, cluster, database, secret, serverVersio
   }
 }
 
-/** Gives go-live.json. Its fields are described in docs/go-live.md; new ones may come, none goes within a major version. */
+/** Returns go-live.json. Its fields are described in docs/go-live.md; new ones may come, none goes within a major version. */
 export function gateJson(report: GateReport, subject: Subject): string {
   const { verdict, enforced, why, profile, file, fileRead, at, findings, picture } = report
   const document = {

@@ -3,7 +3,7 @@ import type { Finding, GateReport } from '../go-live/finding.ts'
 import type { Subject } from './gate-json.ts'
 
 /**
- * Gives go-live.xml, in the dialect of JUnit that GitLab, Jenkins and the test reporters of GitHub read: what holds a
+ * Returns go-live.xml, in the dialect of JUnit that GitLab, Jenkins and the test reporters of GitHub read: what holds a
  * release back is a failure, what does not count or does not apply is skipped.
  */
 export function gateJunit({ findings, profile, at }: GateReport, subject: Subject): string {

@@ -7,13 +7,13 @@ import { block, code, escape, fold, paragraphs, table } from './markdown.ts'
 /** For how long the block to paste suggests to attest. */
 const suggestedDays = 90
 
-/** Gives the verdict as a title. */
+/** Returns the verdict as a title. */
 export function gateTitle({ verdict, enforced, findings }: GateReport): string {
   if (verdict === 'met') return `Ready to go live: ${tally(findings)}`
   return `${enforced ? 'Release held back' : 'Would be held back'}: ${tally(holdingBack(findings))}`
 }
 
-/** Gives what the gate saw and what to do about it, the most important first. */
+/** Returns what the gate saw and what to do about it, the most important first. */
 export function gateBody(outcome: Outcome, report: GateReport): string {
   const { findings, profile, enforced, why, at, manifest } = report
   const plan = profile === 'premium' ? 'Premium' : 'Standard'
@@ -78,7 +78,7 @@ export interface ToPaste {
   readonly yaml: string
 }
 
-/** Gives what to paste into the go-live file, nothing where nothing is unknown. */
+/** Returns what to paste into the go-live file, nothing where nothing is unknown. */
 export function toPaste({ findings, at }: GateReport): ToPaste | undefined {
   const unknown = findings.filter(({ verdict }) => verdict === 'unknown')
   const attested = unknown.filter(({ attestable }) => attestable)

@@ -1,7 +1,7 @@
 import { Failure } from '../lib/failure.ts'
 
 /**
- * Gives the same value with every text in it replaced, however deep it stands. Names of fields, numbers, dates and truth
+ * Returns the same value with every text in it replaced, however deep it stands. Names of fields, numbers, dates and truth
  * values stay: they are structure. Of a failure the cause is dropped: it is foreign, and no format shows it.
  */
 export function mapTexts<Value>(value: Value, change: (text: string) => string): Value {

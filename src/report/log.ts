@@ -14,7 +14,7 @@ const signs: Record<Sign, string> = {
 const subjectWidth = 16
 const durationColumn = 98
 
-/** Gives a step as the lines of the log: sign, subject, text, and the duration at the end of the last line. */
+/** Returns a step as the lines of the log: sign, subject, text, and the duration at the end of the last line. */
 export function formatStep(step: Step): readonly string[] {
   const [first = '', ...others] = step.text.split('\n')
   const lines = [
@@ -26,7 +26,7 @@ export function formatStep(step: Step): readonly string[] {
   return [...lines, `${last.padEnd(durationColumn - 9)} ${formatSeconds(step.seconds).padStart(8)}`]
 }
 
-/** Gives a failure as the lines of the log: what is wrong with its code, the hints, what stands, where to read on. */
+/** Returns a failure as the lines of the log: what is wrong with its code, the hints, what stands, where to read on. */
 export function formatFailure(failure: Failure, standing: string): readonly string[] {
   return [
     `${signs.stopped} ${failure.message}  [${failure.code}]`,

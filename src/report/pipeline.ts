@@ -71,14 +71,14 @@ export class PipelineReporter implements Reporter {
   }
 
   /**
-   * Gives the same with every text in it as it may leave: without a credential, and without a sign that nobody sees.
+   * Returns the same with every text in it as it may leave: without a credential, and without a sign that nobody sees.
    * What is to be formatted goes through here first, because a format may write a credential in yet another way.
    */
   clean<Value>(value: Value): Value {
     return mapTexts(value, (text) => this.redactor.redact(seen(this.redactor.redact(text))))
   }
 
-  /** Gives a finished document without credentials, should one have come by another way than `clean`. */
+  /** Returns a finished document without credentials, should one have come by another way than `clean`. */
   redact(text: string): string {
     return this.redactor.redact(text)
   }
@@ -94,7 +94,7 @@ function seen(text: string): string {
 }
 
 /**
- * Gives a line that every pipeline and every terminal takes for text. A GitHub runner looks for `::` at the beginning of
+ * Returns a line that every pipeline and every terminal takes for text. A GitHub runner looks for `::` at the beginning of
  * a line, spaces aside, and for `##[` anywhere; GitLab's log and terminals look for control characters.
  * Source: actions/runner, ActionCommand.cs.
  */

@@ -58,7 +58,7 @@ export class Redactor {
     this.sorted = [...this.needles.values()].sort((one, other) => other.length - one.length)
   }
 
-  /** Gives the text without any credential in it, be it one that was cut off half-way, or one that stands in a URL. */
+  /** Returns the text without any credential in it, be it one that was cut off half-way, or one that stands in a URL. */
   redact(text: string): string {
     const rest = this.sorted.reduce((line, needle) => needle.replace(line), text)
     return withoutUserinfo(rest)
@@ -87,7 +87,7 @@ function withoutUserinfo(text: string): string {
 }
 
 /**
- * Gives the texts to hide for one credential: the whole, and every line that says something. The frame of PEM is left
+ * Returns the texts to hide for one credential: the whole, and every line that says something. The frame of PEM is left
  * out: hiding it would hide every certificate's frame as well.
  */
 export function credentialParts(credential: string): readonly string[] {
@@ -98,7 +98,7 @@ export function credentialParts(credential: string): readonly string[] {
   return [...new Set([credential.trim(), ...lines])].filter((part) => part !== '')
 }
 
-/** Gives a text in each form in which it may show up as a whole: raw, base64 at any offset, URL, JSON, SQL, hex. */
+/** Returns a text in each form in which it may show up as a whole: raw, base64 at any offset, URL, JSON, SQL, hex. */
 export function encodings(text: string): readonly string[] {
   const bytes = Buffer.from(text)
   const json = JSON.stringify(text).slice(1, -1)
@@ -142,7 +142,7 @@ const runs = /([\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+|[\\']+)/u
 const quotes = /[\\']/
 
 /**
- * Gives a pattern for a text whose signs were escaped one by one, each in any way that HTML, XML, markdown, JSON, URLs,
+ * Returns a pattern for a text whose signs were escaped one by one, each in any way that HTML, XML, markdown, JSON, URLs,
  * SQL, shells or workflow commands know, also where one of them stands in another. Gives `undefined` for a text in which
  * nobody escapes anything.
  */

@@ -12,7 +12,7 @@ import { block, code, escape, fold, html, paragraphs, table } from './markdown.t
 /** What GitHub takes of one step, in bytes; it drops the whole of a longer one. */
 export const longestSummary = 1024 * 1024
 
-/** Gives the job summary as GitHub-flavoured markdown: the heading is the verdict, then what was found and done. */
+/** Returns the job summary as GitHub-flavoured markdown: the heading is the verdict, then what was found and done. */
 export function formatSummary(outcome: Outcome): string {
   return short(verdict(outcome))
 }
@@ -36,7 +36,7 @@ function verdict(outcome: Outcome): string {
   return formatFailureSummary(failure, outcome)
 }
 
-/** Gives the job summary of a run that failed, also of one that did not get as far as an outcome. */
+/** Returns the job summary of a run that failed, also of one that did not get as far as an outcome. */
 export function formatFailureSummary(failure: Failure, outcome?: Outcome): string {
   const subject = outcome === undefined ? 'pg-app-user' : code(outcome.application)
   const rows = outcome?.rows ?? []

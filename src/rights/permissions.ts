@@ -169,7 +169,7 @@ export function permissionReport(
   return { identity, rights, missing, manifest: roleManifests(identity, rightsOfRoles(rights, missing)) }
 }
 
-/** Gives the error for a report that misses something: `permission-missing`. */
+/** Returns the error for a report that misses something: `permission-missing`. */
 export function permissionFailure({ identity, rights, missing }: PermissionReport): Failure {
   const places = [...byNamespace(missing)].map(
     ([namespace, lacking]) => `${groupRights(lacking).map(phrase).join(', ')} in ${namespace}`,

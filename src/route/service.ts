@@ -119,7 +119,7 @@ async function listPods(api: Api, namespace: string, selector: string): Promise<
 }
 
 /**
- * Gives the port of a Service that PostgreSQL is behind: the one PGPORT names, else the only one, else the one whose
+ * Returns the port of a Service that PostgreSQL is behind: the one PGPORT names, else the only one, else the one whose
  * protocol or name says so.
  */
 export function choosePort(service: Service, port: number): ServicePort {
@@ -150,7 +150,7 @@ export function choosePort(service: Service, port: number): ServicePort {
 /** Also behind the protocol, as service meshes have it (`tcp-postgresql`), or a domain (`example.com/postgresql`). */
 const postgresql = /^(tcp-|[a-z\d.-]+\/)?(postgres|pg|psql)/i
 
-/** Gives the Pod to forward to: a Ready one, rather a primary, rather an old one. */
+/** Returns the Pod to forward to: a Ready one, rather a primary, rather an old one. */
 export function choosePod(service: Service, pods: readonly PodObject[]): PodObject {
   const name = `svc/${service.name} in ${service.namespace}`
   const age = ({ metadata }: PodObject): string => metadata?.creationTimestamp ?? ''
@@ -246,7 +246,7 @@ function isIn({ namespace }: TargetReference, wanted: string): boolean {
   return namespace === undefined || namespace === wanted
 }
 
-/** Gives the EndpointSlices of a Service, `undefined` where they may not be read. */
+/** Returns the EndpointSlices of a Service, `undefined` where they may not be read. */
 async function readSlices(api: Api, { namespace, name }: Service): Promise<EndpointGroup[] | undefined> {
   const version = await sliceVersion(api)
   if (version === undefined) return undefined
@@ -266,14 +266,14 @@ async function readSlices(api: Api, { namespace, name }: Service): Promise<Endpo
   }))
 }
 
-/** Gives the version of EndpointSlices to use: v1 came with Kubernetes 1.21, v1beta1 went with 1.25. */
+/** Returns the version of EndpointSlices to use: v1 came with Kubernetes 1.21, v1beta1 went with 1.25. */
 async function sliceVersion(api: Api): Promise<string | undefined> {
   const group = (await api.get('/apis/discovery.k8s.io')) as { versions?: { version?: string }[] } | undefined
   const served = group?.versions?.map(({ version }) => version) ?? []
   return ['v1', 'v1beta1'].find((version) => served.includes(version))
 }
 
-/** Gives the Endpoints of a Service; where they are only a second opinion, lacking the right to them is no error. */
+/** Returns the Endpoints of a Service; where they are only a second opinion, lacking the right to them is no error. */
 async function readEndpoints(
   api: Api,
   { namespace, name }: Service,

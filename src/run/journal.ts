@@ -12,7 +12,7 @@ import type { Outcome, Row } from './outcome.ts'
 const unhidden =
   'A credential of this run is shorter than 6 characters, or part of a name or a word that is shown anyway: it is not taken out of what servers say, because the gap would tell it. Set a longer one, made at random.'
 
-/** Gives the seconds since it was made. */
+/** Returns the seconds since it was made. */
 export type Stopwatch = () => number
 
 /** Starts to measure how long a step takes. */
@@ -115,7 +115,7 @@ export class Journal {
     return this.changes.some(({ object, action }) => object === kind && (how ?? action) === action)
   }
 
-  /** Gives what the run came to. */
+  /** Returns what the run came to. */
   outcome(request: ProvisionRequest, failure: Failure | undefined): Outcome {
     return {
       failure,
@@ -162,7 +162,7 @@ function isAnswer(error: unknown): boolean {
   return !(error instanceof Failure && silences.includes(error.code) && !error.undone)
 }
 
-/** Gives those of the changes that are not known yet, each once. */
+/** Returns those of the changes that are not known yet, each once. */
 function without(changes: readonly Effect[], known: readonly Effect[]): readonly Effect[] {
   return changes.filter(
     (change, index) => ![...known, ...changes.slice(0, index)].some((other) => isSame(other, change)),

@@ -64,7 +64,7 @@ export function hasChanged(outcome: Outcome): boolean {
 export type Outputs = Record<OutputName, string | boolean | readonly Effect[]>
 
 /**
- * Gives every output, empty where the run did not get as far as knowing it, or where what a server said does not have
+ * Returns every output, empty where the run did not get as far as knowing it, or where what a server said does not have
  * the form of that output or holds a credential.
  *
  * @param reportDirectory where the reports of the gate were written
@@ -102,7 +102,7 @@ function allOutputs(outcome: Outcome | undefined, reportDirectory = ''): Outputs
 /** The sentence that the person on call looks for first. */
 export const nothingChanged = 'Nothing was changed.'
 
-/** Gives what stands after a run that failed: the first thing the person on call looks for. */
+/** Returns what stands after a run that failed: the first thing the person on call looks for. */
 export function standing(outcome: Outcome): string {
   const { changes, doubts, failure } = outcome
   const parts = [
@@ -123,7 +123,7 @@ function unknownBecause(failure: Failure | undefined): string {
   return failure?.code === 'api-server-error' ? 'the answer does not say it' : 'no answer came'
 }
 
-/** Gives the last line of a run that came to its end, fit to be pasted into a chat. */
+/** Returns the last line of a run that came to its end, fit to be pasted into a chat. */
 export function lastLine(outcome: Outcome): string {
   const { goLive, provisioned, seconds } = outcome
   const sentences = [
@@ -142,7 +142,7 @@ function provisionSentence({ changes, application, dryRun, loginUnchecked }: Out
   return `${capitalized(active(changes))} for ${application}.`
 }
 
-/** Gives what the gate came to, as a sentence. One that holds back for real ends in a failure instead. */
+/** Returns what the gate came to, as a sentence. One that holds back for real ends in a failure instead. */
 function gateSentence({ findings, profile, verdict }: GateReport): string {
   return verdict === 'met'
     ? `Ready to go live on the ${profile} plan: ${tally(findings)}.`
@@ -167,12 +167,12 @@ const words: Record<Effect['action'], Words> = {
   repaired: { active: (nouns) => `put the ${nouns} right`, passive: 'put right' },
 }
 
-/** Gives changes as a sentence part: `created role, database and Secret`. */
+/** Returns changes as a sentence part: `created role, database and Secret`. */
 function active(changes: readonly Effect[]): string {
   return sentence(byAction(changes).map(([action, nouns]) => words[action].active(sentence(nouns))))
 }
 
-/** Gives changes as a sentence part: `role, database and Secret were created; grants were put right`. */
+/** Returns changes as a sentence part: `role, database and Secret were created; grants were put right`. */
 function passive(changes: readonly Effect[], auxiliary?: 'would be'): string {
   return byAction(changes)
     .map(([action, nouns]) => {

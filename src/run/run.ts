@@ -71,7 +71,7 @@ export async function run(
   return journal.outcome(request, failure)
 }
 
-/** Gives what a story comes to; that of the deadline, where it is still under way some time after that. */
+/** Returns what a story comes to; that of the deadline, where it is still under way some time after that. */
 async function endedBy(
   story: Promise<Failure | undefined>,
   { signal }: Deadline,

@@ -124,7 +124,7 @@ export function judgeStreaming(observed: Observations, rules: Rules): Judgement 
 const receivers = /^(pg_basebackup|pg_receivewal|pg_recvlogical|barman)/
 
 /**
- * Gives how many standbys stream, at least and at most. With the right to their state both are the same: a standby
+ * Returns how many standbys stream, at least and at most. With the right to their state both are the same: a standby
  * tells how far it has replayed, and what only receives WAL does not. Without it, only what streams holds an active
  * physical slot, and no more than there are connections can be standbys.
  */

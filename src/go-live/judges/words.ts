@@ -4,12 +4,12 @@ import { hourMs, minuteMs } from '../../lib/units.ts'
 import type { Evidence } from '../finding.ts'
 import type { Observations } from '../observations.ts'
 
-/** Gives what a statement showed as evidence. */
+/** Returns what a statement showed as evidence. */
 export function sqlEvidence(observed: Observations, query: string, answer: string): Evidence {
   return { query, answer, at: observed.sql.at }
 }
 
-/** Gives what the API server showed as evidence. */
+/** Returns what the API server showed as evidence. */
 export function apiEvidence(observed: Observations, query: string, answer: string): Evidence {
   return { query, answer, at: observed.at }
 }
@@ -40,7 +40,7 @@ export function hiddenBy(
   }
 }
 
-/** Gives rights in words, those of one place together. */
+/** Returns rights in words, those of one place together. */
 function rightsWords(rights: readonly OptionalRight[]): readonly string[] {
   const places = Map.groupBy(rights, placeWords)
   return [...places].map(([place, together]) => {
@@ -54,7 +54,7 @@ function distinct(words: readonly string[]): readonly string[] {
   return [...new Set(words)].toSorted()
 }
 
-/** Gives what pg_stat_archiver says in a few words. */
+/** Returns what pg_stat_archiver says in a few words. */
 export function archiverWords(observed: Observations): string {
   const { archivedCount, lastArchived, lastArchivedAt, failedCount, lastFailedAt } = observed.sql.archiver
   const last =
@@ -63,7 +63,7 @@ export function archiverWords(observed: Observations): string {
   return `archived ${archivedCount}${last}; failed ${failedCount}${failed}`
 }
 
-/** Gives the physical slots in a few words. */
+/** Returns the physical slots in a few words. */
 export function slotWords(observed: Observations): string {
   const { slots } = observed.sql
   return (
@@ -72,7 +72,7 @@ export function slotWords(observed: Observations): string {
   )
 }
 
-/** Gives a duration in its largest whole unit. */
+/** Returns a duration in its largest whole unit. */
 export function durationWords(milliseconds: number): string {
   const hours = milliseconds / hourMs
   if (hours >= 1 && Number.isInteger(hours)) return count(hours, 'hour')
