@@ -21,6 +21,7 @@ import {
   readApplicationSecret,
   type ApplicationSecret,
 } from '../secrets/application-secret.ts'
+import { credentialsIn } from '../secrets/formats.ts'
 import { notesOn, planSecret, type SecretPlan } from '../secrets/plan-secret.ts'
 import { literalPassword } from './change.ts'
 import { namesAll, type Observed } from './observed.ts'
@@ -116,6 +117,7 @@ export class Looker {
     const desired = wantedSecret(request, this.cluster, password ?? this.freshPassword())
     const secretPlan = planSecret(secret, desired)
     if (secretPlan instanceof Failure) throw secretPlan
+    if (secretPlan.kind !== 'keep') for (const each of credentialsIn(secretPlan.values)) journal.mask(each)
     for (const note of notesOn(secretPlan, desired)) journal.note(note)
     const login = applicationLogin(request, this.cluster, secret, secretPlan, desired, (text) => {
       journal.note(text)

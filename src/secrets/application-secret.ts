@@ -3,8 +3,7 @@ import { corePath } from '../kubernetes/call.ts'
 import type { SecretObject } from '../kubernetes/objects.ts'
 import { ownerOf } from '../kubernetes/owner.ts'
 import { Failure } from '../lib/failure.ts'
-import { urlPasswords } from '../lib/text.ts'
-import { formatKeys, withoutCredential, type FormatKey } from './formats.ts'
+import { credentialsIn, formatKeys, type FormatKey } from './formats.ts'
 import { decodeData } from './secret-data.ts'
 import { credentialChange, lastWrittenOf } from './secret-marks.ts'
 
@@ -106,16 +105,12 @@ function derivedValues(
   data: SecretObject['data'],
   mask: (credential: string) => void,
 ): Partial<Record<FormatKey, string>> {
-  const derived: Partial<Record<FormatKey, string>> = {}
-  for (const key of formatKeys) {
-    const value = data?.[key]
-    if (value === undefined) continue
-    const text = Buffer.from(value, 'base64').toString()
-    if (!withoutCredential.includes(key)) {
-      mask(text)
-      for (const password of urlPasswords(text)) mask(password)
-    }
-    derived[key] = text
-  }
+  const derived = Object.fromEntries(
+    formatKeys.flatMap((key) => {
+      const value = data?.[key]
+      return value === undefined ? [] : [[key, Buffer.from(value, 'base64').toString()]]
+    }),
+  )
+  for (const credential of credentialsIn(derived)) mask(credential)
   return derived
 }

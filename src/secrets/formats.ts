@@ -1,3 +1,4 @@
+import { urlPasswords } from '../lib/text.ts'
 import { verifies, type SslMode } from '../postgres/sslmode.ts'
 
 /** Where an application finds `ca.crt` of its Secret, mounted as the documents show it. */
@@ -114,7 +115,17 @@ export function isFormatKey(key: string): key is FormatKey {
 }
 
 /** Those of them that hold names alone, which stay readable. */
-export const withoutCredential: readonly FormatKey[] = ['SPRING_DATASOURCE_URL', 'SPRING_DATASOURCE_USERNAME']
+const withoutCredential: readonly string[] = ['SPRING_DATASOURCE_URL', 'SPRING_DATASOURCE_USERNAME']
+
+/** Returns every credential in further forms: as a whole too, because base64 of it is not that of the password. */
+export function* credentialsIn(values: Readonly<Partial<Record<string, string>>>): Generator<string> {
+  for (const key of formatKeys) {
+    const value = values[key]
+    if (value === undefined || withoutCredential.includes(key)) continue
+    yield value
+    yield* urlPasswords(value)
+  }
+}
 
 /** Percent-encodes everything but unreserved characters (RFC 3986), of which `encodeURIComponent` leaves five. */
 function encoded(text: string): string {

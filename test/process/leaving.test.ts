@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Client, escapeIdentifier, escapeLiteral } from 'pg'
 import type { KubeObject } from '../../sandbox/api.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import { formats } from '../../src/secrets/formats.ts'
 import { distant, openProxy, type Proxy } from '../faults/proxy.ts'
 import { escapedSigns } from '../support/canary.ts'
 import { changed, inputsFor, runAction, type ActionRun } from './action.ts'
@@ -88,6 +89,46 @@ async function provision(
     env: { KUBECONFIG: sandbox.kubeconfig, CI: 'true', ...env },
   })
 }
+
+test.each(['url', 'dotnet'] as const)(
+  'a form %s that an API server echoes is shown nowhere',
+  async (format) => {
+    const name = `echo-${format}`
+    const password = "of kim: a;b/c?d#e@'f'"
+    await withSecret(name, password, async () => {
+      expect((await provision(name, ['--app-sslmode=require'], { secrets: [password] })).code).toBe(0)
+      const data = sandbox.api.get('Secret', sandbox.appNamespace, `${name}-postgresql-secret`)?.['data']
+      const text = (key: string): string =>
+        Buffer.from((data as Readonly<Record<string, string>>)[key] ?? '', 'base64').toString()
+      const [written = ''] = Object.values(
+        formats[format].write({
+          host: text('PGHOST'),
+          port: text('PGPORT'),
+          user: text('PGUSER'),
+          password,
+          database: text('PGDATABASE'),
+          sslMode: 'require',
+          ca: 'system',
+        }),
+      )
+      for (const said of [written, base64(written)]) {
+        const undo = sandbox.api.intercept(({ method }) =>
+          method === 'PATCH' ? { status: 422, body: { kind: 'Status', message: `got ${said}` } } : undefined,
+        )
+        try {
+          const args = [`--secret-format=${format}`, '--verbose', '--output=json']
+          const { stdout, stderr } = await provision(name, args, { secrets: [password, written] })
+          expect(JSON.parse(stdout)).toMatchObject({
+            failure: { code: 'secret-write-refused', message: expect.stringContaining('"got ***') },
+          })
+          expect(stderr).toContain('"got ***')
+        } finally {
+          undo()
+        }
+      }
+    })
+  },
+)
 
 // runAction looks for the password in every form, in everything that a run leaves behind.
 test.each([`Kq7${visible}9Zt`, 'under_score*and|pipe', `<b a="it's">`])(
