@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { closest, distance } from 'fastest-levenshtein'
 import { Failure } from '../lib/failure.ts'
+import { certificateBlocks } from '../lib/pem.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
 import { readRegularFile, UnfitFile } from '../lib/regular-file.ts'
 import { input, spoken } from '../lib/spelling.ts'
@@ -300,8 +301,8 @@ function parsePem(text: string): Parsed {
   if (text === 'system') return { value: text }
   const pem = pemText(text)
   if (pem instanceof UnfitFile) return { problem: `names a file that is not read: ${pem.message}` }
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
-  if (blocks === null) {
+  const blocks = certificateBlocks(pem)
+  if (blocks.length === 0) {
     return {
       problem: 'is neither "system" nor PEM text, or a path to it, with -----BEGIN CERTIFICATE----- in it',
     }

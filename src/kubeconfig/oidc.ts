@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import https from 'node:https'
 import { record, text, type Fields } from '../kubernetes/fields.ts'
+import { claimsIn } from '../kubernetes/identity.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
 import { PluginFailure } from './plugin.ts'
-import { claimsIn } from './token.ts'
 
 /** More than any answer of an identity provider that is one. */
 const longestAnswer = 1024 * 1024

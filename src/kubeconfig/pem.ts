@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import path from 'node:path'
 import { text } from '../kubernetes/fields.ts'
+import { certificateBlocks } from '../lib/pem.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
 import type { Entry } from './document.ts'
 import { invalid, refusePlaceholder, unreadable } from './failure.ts'
@@ -70,8 +71,7 @@ export function authoritiesOf(
 
 /** Returns the certificates of a bundle; what is none, or cannot be read, is left out. */
 function certificatesIn(pem: string): readonly X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  return blocks.flatMap((block) => {
+  return certificateBlocks(pem).flatMap((block) => {
     try {
       return [new X509Certificate(block)]
     } catch {

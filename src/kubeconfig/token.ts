@@ -12,13 +12,3 @@ export function tokenProblem(token: string): string | undefined {
   const code = (other.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
   return `holds the character U+${code}, and a header takes printable ASCII only`
 }
-
-/** Returns the claims of a token that is a JWT (RFC 7519), none for any other. They are not verified. */
-export function claimsIn(token: string): { readonly exp?: unknown } {
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-    return typeof claims === 'object' && claims !== null ? claims : {}
-  } catch {
-    return {}
-  }
-}

@@ -51,18 +51,23 @@ export function notBeforeOf(credentials: Credentials): Date | undefined {
 }
 
 /** The claims of a bearer token that is a JWT, none for any other credential. */
-function claimsOf({ headers }: Credentials): {
+function claimsOf({ headers }: Credentials): Claims {
+  const authorization = headers['Authorization']
+  return claimsIn(typeof authorization === 'string' ? (/^Bearer (.*)/s.exec(authorization)?.[1] ?? '') : '')
+}
+
+interface Claims {
   readonly sub?: unknown
   readonly exp?: unknown
   readonly nbf?: unknown
-} {
-  const authorization = headers['Authorization']
-  const payload = typeof authorization === 'string' ? /^Bearer [^.]+\.([^.]+)\./.exec(authorization)?.[1] : ''
+}
+
+/** Returns the claims of a token that is a JWT (RFC 7519), none for any other. They are not verified. */
+export function claimsIn(token: string): Claims {
+  const [, payload = ''] = /^[^.]+\.([^.]+)\./.exec(token) ?? []
   try {
-    const claims = JSON.parse(Buffer.from(payload ?? '', 'base64url').toString()) as ReturnType<
-      typeof claimsOf
-    > | null
-    return claims ?? {}
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString())
+    return typeof claims === 'object' && claims !== null ? claims : {}
   } catch {
     return {}
   }

@@ -2,14 +2,13 @@ import type { Api } from '../kubernetes/api.ts'
 import { corePath } from '../kubernetes/call.ts'
 import type { SecretObject } from '../kubernetes/objects.ts'
 import { Failure } from '../lib/failure.ts'
-import { placeholderIn } from '../lib/placeholder.ts'
 import { inputs } from '../lib/spelling.ts'
 import { count, oneLine, sentence } from '../lib/text.ts'
 import { isSslMode, type SslMode } from '../postgres/sslmode.ts'
 import { judgeAdmin, looksMadeAtRandom, type AdminLogin } from './admin-login.ts'
 import { certificatesOf } from './pem.ts'
 import { decodeData } from './secret-data.ts'
-import { unseen, type Unfit } from './unfit.ts'
+import { unseen, type Unfit, unfitPlaceholder } from './unfit.ts'
 import { unfitValue } from './value.ts'
 
 /** The administrator's Secret: how to reach PostgreSQL, and the admin to log in as. */
@@ -140,8 +139,8 @@ export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask)
 
 /** A role may be called anything, so that only what cannot be meant is refused; a login tells the rest. */
 function unfitUser(value: string): Unfit | undefined {
-  const placeholder = placeholderIn(value)
-  if (placeholder !== undefined) return { problem: `is ${placeholder.what}`, hint: placeholder.from }
+  const placeholder = unfitPlaceholder(value)
+  if (placeholder !== undefined) return placeholder
   return /^\p{Cf}|\p{Cf}$/u.test(value) ? { problem: unseen } : undefined
 }
 
@@ -152,8 +151,8 @@ function serviceOf(access: string): string | undefined {
 
 function unfitService(value: string): Unfit | undefined {
   if (serviceOf(value) !== undefined) return undefined
-  const placeholder = placeholderIn(value)
-  if (placeholder !== undefined) return { problem: `is ${placeholder.what}`, hint: placeholder.from }
+  const placeholder = unfitPlaceholder(value)
+  if (placeholder !== undefined) return placeholder
   const quotable = /^(?:[a-z]+\/|\.\.\/)?[\w.:-]{1,80}$/i.test(value) && !looksMadeAtRandom(value)
   return { problem: `is ${quotable ? `"${value}", which is ` : ''}neither a Service's name nor svc/name` }
 }

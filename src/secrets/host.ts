@@ -1,7 +1,6 @@
 import { isIP } from 'node:net'
 import { encodedBefore } from '../lib/encoded-text.ts'
-import { placeholderIn } from '../lib/placeholder.ts'
-import { encodedTwice, foreignForm, type Unfit } from './unfit.ts'
+import { encodedTwice, foreignForm, type Unfit, unfitPlaceholder } from './unfit.ts'
 
 const shape =
   'A host is a name, an IPv4 or an IPv6 address, or several of them with commas and no space between; the port stands under PGPORT.'
@@ -13,8 +12,8 @@ const shape =
  * Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS
  */
 export function unfitHost(value: string): Unfit | undefined {
-  const placeholder = placeholderIn(value)
-  if (placeholder !== undefined) return { problem: `is ${placeholder.what}`, hint: placeholder.from }
+  const placeholder = unfitPlaceholder(value)
+  if (placeholder !== undefined) return placeholder
   if (isHost(encodedBefore(value) ?? '') && /[A-Z]/.test(value)) return encodedTwice
   if (value.split(',').every(isHost)) return undefined
   return { problem: problemOf(value), hint: shape }

@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
+import { certificateBlocks } from '../lib/pem.ts'
 
 /** Returns the certificates of a PEM text and nothing else of it, since they are published; `undefined` where one is none. */
 export function certificatesOf(pem: string): string | undefined {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  const blocks = certificateBlocks(pem)
   try {
     for (const block of blocks) new X509Certificate(block)
   } catch {

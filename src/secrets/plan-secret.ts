@@ -1,6 +1,5 @@
 import { encodedBefore } from '../lib/encoded-text.ts'
 import { Failure } from '../lib/failure.ts'
-import { placeholderIn } from '../lib/placeholder.ts'
 import { input, inputs, setting } from '../lib/spelling.ts'
 import { oneLine, sentence } from '../lib/text.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
@@ -14,7 +13,7 @@ import {
 import { formatKeys, formats, isFormatKey, type FormatKey, type FormatName } from './formats.ts'
 import { unfitHost } from './host.ts'
 import { record } from './secret-marks.ts'
-import { encodedTwice, foreignForm, type Unfit } from './unfit.ts'
+import { encodedTwice, foreignForm, type Unfit, unfitPlaceholder } from './unfit.ts'
 
 /** What an application Secret should hold. */
 export interface WantedSecret {
@@ -206,8 +205,8 @@ function unfitName(
 ): Unfit | undefined {
   if (encodedBefore(value) === wanted) return encodedTwice
   if (key === 'PGHOST') return unfitHost(value)
-  const placeholder = placeholderIn(value)
-  if (placeholder !== undefined) return { problem: `is ${placeholder.what}`, hint: placeholder.from }
+  const placeholder = unfitPlaceholder(value)
+  if (placeholder !== undefined) return placeholder
   const form = foreignForm(value, 'name')
   return form === undefined ? undefined : { problem: form }
 }

@@ -1,7 +1,15 @@
+import { placeholderIn } from '../lib/placeholder.ts'
+
 /** What is wrong with a value, to follow the name of its key, and what helps to put it right. */
 export interface Unfit {
   readonly problem: string
   readonly hint?: string
+}
+
+/** Returns what is wrong with a text that stands where a value was to come; `undefined` for any other. */
+export function unfitPlaceholder(value: string): Unfit | undefined {
+  const placeholder = placeholderIn(value)
+  return placeholder && { problem: `is ${placeholder.what}`, hint: placeholder.from }
 }
 
 /** What is said of a value that is base64 of what was meant. */

@@ -1,9 +1,8 @@
 import { encodedBefore } from '../lib/encoded-text.ts'
-import { placeholderIn } from '../lib/placeholder.ts'
 import { isSslMode, sslModes } from '../postgres/sslmode.ts'
 import { unfitHost } from './host.ts'
 import { certificatesOf } from './pem.ts'
-import { encodedTwice, foreignForm, type Unfit } from './unfit.ts'
+import { encodedTwice, foreignForm, type Unfit, unfitPlaceholder } from './unfit.ts'
 
 /** The keys whose values have one form wherever they stand, in the access Secret and in the application's. */
 export type CheckedKey = 'PGHOST' | 'PGPORT' | 'PGSSLMODE' | 'PGHOST_REPLICA' | 'ca.crt'
@@ -37,8 +36,8 @@ function isPort(text: string): boolean {
 
 /** What a value of any kind may be instead. */
 function common(value: string, isMeant: (text: string) => boolean): Unfit | undefined {
-  const placeholder = placeholderIn(value)
-  if (placeholder !== undefined) return { problem: `is ${placeholder.what}`, hint: placeholder.from }
+  const placeholder = unfitPlaceholder(value)
+  if (placeholder !== undefined) return placeholder
   return isMeant(encodedBefore(value) ?? '') ? encodedTwice : undefined
 }
 
