@@ -7,34 +7,18 @@ const policies = ['refuse', 'adopt'] as const
 
 type Spelling = readonly [how: string, spell: (marker: string) => string]
 
-/** Other ways to write down what a marker says. */
+/** Other ways to write down what a marker says: some of those of the unit test, one of a kind. */
 const readable: readonly Spelling[] = [
-  ['indented over lines', (marker) => JSON.stringify(JSON.parse(marker), undefined, 2)],
   ['with blanks as PostgreSQL writes jsonb', (marker) => marker.replace(/([:,])/g, '$1 ')],
-  ['with blanks around it', (marker) => `\t ${marker} \r\n`],
-  ['its keys the other way round', reversed],
-  ['the version as 1.0', (marker) => marker.replace(':1,', ':1.0,')],
-  ['slashes escaped', (marker) => marker.replaceAll('/', String.raw`\/`)],
   ['letters escaped', (marker) => marker.replaceAll('a', String.raw`\u0061`)],
   ['a key more', (marker) => marker.replace('}', ',"ticket":"OPS-12"}')],
 ]
 
-/** What speaks of this tool, and is no marker of version 1. */
+/** What speaks of this tool, and is no marker of version 1: some of those of the unit test, one of a kind. */
 const unreadable: readonly Spelling[] = [
   ['another version', (marker) => marker.replace(':1,', ':2,')],
-  ['another version, written otherwise', (marker) => reversed(marker.replace(':1,', ': 2,'))],
-  ['another version, its words escaped', (marker) => JSON.stringify(marker.replace(':1,', ':2,'))],
-  ['the version as text', (marker) => marker.replace(':1,', ':"1",')],
-  ['no version', (marker) => marker.replace(':1,', ':null,')],
   ['half of it', (marker) => marker.slice(0, -2)],
-  ['a comma too much', (marker) => marker.replace('}', ',}')],
-  ['single quotes', (marker) => marker.replaceAll('"', "'")],
   ['words before it', (marker) => `do not drop: ${marker}`],
-  ['words behind it', (marker) => `${marker} do not drop`],
-  ['a list around it', (marker) => `[${marker}]`],
-  ['an object around it', (marker) => `{"by": ${marker}}`],
-  ['capitals', (marker) => marker.replace('pg-app-user', 'PG-App-User')],
-  ['no Secret', (marker) => marker.replace('"secret"', '"secrets"')],
   ['a Secret that is a list', (marker) => marker.replace(/"secret":("[^"]*")/, '"secret":[$1]')],
 ]
 
@@ -141,11 +125,6 @@ test('what a marker keeps stays when the application goes on with another databa
   expect(await application.run({ appDatabase })).toMatchObject({ code: undefined })
   expect(await kept(application.role)).toBe('made for the shop')
 })
-
-function reversed(marker: string): string {
-  const entries = Object.entries(JSON.parse(marker) as Record<string, unknown>)
-  return JSON.stringify(Object.fromEntries(entries.reverse()))
-}
 
 async function comment(role: string, text: string): Promise<void> {
   await bench.sql(`COMMENT ON ROLE ${identifier(role)} IS ${literal(text)}`)

@@ -66,6 +66,8 @@ describe('a comment that has the name of this tool as data has it', () => {
     ['another version, with blanks', written.replace(':1,', ' : 2,')],
     ['the version as text', written.replace(':1,', ':"1",')],
     ['the version true', written.replace(':1,', ':true,')],
+    ['no version', written.replace(':1,', ':null,')],
+    ['a comma too much', written.replace('}', ',}')],
     ['half of one', written.slice(0, -5)],
     ['the beginning of one', '{"pg-app-user'],
     ['no Secret', '{"pg-app-user":1,"database":"shop"}'],
