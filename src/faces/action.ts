@@ -69,6 +69,10 @@ try {
   failure ??= outputsUnwritable(error)
 }
 const ended = shown && { ...shown, failure: reporter.clean(failure) }
+if (shown?.goLive !== undefined) {
+  const { whereItIs } = await import('../report/where.ts')
+  for (const step of whereItIs(shown.goLive, reportDirectory)) reporter.step(step)
+}
 if (failure !== undefined) {
   const said = reporter.clean(failure)
   await writeSummary(ended === undefined ? formatFailureSummary(said) : formatSummary(ended))

@@ -113,24 +113,14 @@ async function runStory(invocation: Invocation): Promise<void> {
   screen?.rest()
   const shown = reporter.clean(ended)
   const folder = shown.goLive && invocation.reportDirectory
-  const failures = [
-    ended.failure,
-    await writeReport(folder, shown),
-    await writeDotenv(invocation.dotenv, ended, folder),
-  ]
+  const unwritten = await writeReport(folder, shown)
+  const failures = [ended.failure, unwritten, await writeDotenv(invocation.dotenv, ended, folder)]
   const failure = failures.find((each) => each !== undefined)
   // From here on nothing but what may leave, except for names in outputs, which are as they are.
   const outcome = { ...shown, failure: reporter.clean(failure) }
-  if (outcome.goLive !== undefined) {
-    const { toPaste } = await import('../report/gate-summary.ts')
-    const paste = toPaste(outcome.goLive)
-    if (paste !== undefined) {
-      const { verbs, yaml } = paste
-      show(`To ${verbs}, commit this (${outcome.goLive.file}) and fill in the blanks`, yaml.split('\n'))
-    }
-    const { manifest } = outcome.goLive
-    if (manifest !== '')
-      show('Rights that would make more of it known, for the administrator', manifest.trimEnd().split('\n'))
+  if (outcome.goLive !== undefined && unwritten === undefined) {
+    const { whereItIs } = await import('../report/where.ts')
+    for (const step of whereItIs(outcome.goLive, folder)) reporter.step(step)
   }
   if (failure === undefined) {
     reporter.write([lastLine(outcome), ...(inPipeline ? [] : reading(outcome, inputs))])
@@ -138,10 +128,6 @@ async function runStory(invocation: Invocation): Promise<void> {
     fail(failure, standing(outcome))
     const manifest = outcome.permissions?.manifest.trimEnd().split('\n') ?? []
     if (failure.code === 'permission-missing') show('Role and RoleBinding for the administrator', manifest)
-  }
-  if (folder !== undefined) {
-    const { reportFiles } = await import('../report/report-files.ts')
-    reporter.write([`The report, with all evidence: ${join(folder, reportFiles.html)}`])
   }
   if (json) {
     const { seconds, notes, goLive } = outcome

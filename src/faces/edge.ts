@@ -59,8 +59,6 @@ export function* causesOf(failure: Failure): Generator<string> {
 export const asLog: Spelling = {
   ...asInputs,
   missingRole: 'below',
-  gateRole: 'above',
-  paste: 'What to paste is above.',
 }
 
 /** How long what a run left open may keep its process, once all is said, in milliseconds. */

@@ -77,7 +77,6 @@ export const asComponent: Spelling = {
   debugging: 'with the variable PG_APP_USER_VERBOSE set to true',
   turns: ['In the pipeline, a resource_group saves the waiting.'],
   provisioning: 'the component provision',
-  evidence: 'is in the report',
 }
 
 /**

@@ -304,5 +304,5 @@ export const asOptions: Spelling = {
   debugging: 'with --verbose',
   turns: [],
   provisioning: 'a run of pg-app-user provision',
-  evidence: 'goes into the report: option --report-directory',
+  reporting: 'add --report-directory with a folder, and they are written there',
 }

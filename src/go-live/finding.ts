@@ -1,10 +1,11 @@
 import type { Profile } from '../input/profile.ts'
+import { documents } from '../lib/version.ts'
 import type { BackupRun } from '../providers/provider.ts'
 import type { RequirementId, Source } from './requirement.ts'
 import type { Span } from './window.ts'
 
-/** How a requirement came out. */
-export const verdicts = ['met', 'not met', 'unknown', 'attested', 'waived', 'not applicable'] as const
+/** How a requirement came out, in the order in which they are counted. */
+export const verdicts = ['not met', 'unknown', 'met', 'attested', 'waived', 'not applicable'] as const
 export type Verdict = (typeof verdicts)[number]
 
 /** One look at something: what was asked, what came back, when. */
@@ -30,6 +31,16 @@ export interface Judgement {
   readonly warnings?: readonly string[]
 }
 
+/** Who vouches for a requirement, or made an exception from it, and until when. */
+export interface Exception {
+  readonly by: string
+  /** The last day that it holds, UTC: `2026-12-01`. */
+  readonly until: string
+  readonly text: string
+  /** How it ends where that is soon: `ends in 9 days`; absent where there is time. */
+  readonly ending?: string
+}
+
 /** One requirement with its verdict and everything it rests on. */
 export interface Finding {
   readonly id: RequirementId
@@ -45,8 +56,7 @@ export interface Finding {
   readonly warnings: readonly string[]
   /** Whether an attestation in the go-live file would get past it. */
   readonly attestable: boolean
-  /** Who vouches, or who made the exception, and until when. */
-  readonly exception?: { readonly by: string; readonly until: string; readonly text: string }
+  readonly exception?: Exception
 }
 
 /** What the picture of the last days shows. */
@@ -80,16 +90,57 @@ export interface GateReport {
   readonly manifest: string
 }
 
-/** Returns the findings that hold the release back, or would. */
-export function holdingBack(findings: readonly Finding[]): readonly Finding[] {
-  return findings.filter(({ counts, verdict }) => counts && (verdict === 'not met' || verdict === 'unknown'))
+/** Returns the page that says what a requirement is, and how it is judged. */
+export function pageOf(id: RequirementId): string {
+  return `${documents}/go-live.md#${id}`
 }
 
-/** Returns how many came out in which way, in words: `1 not met, 2 unknown`. */
+/** Whether a requirement is neither met, nor vouched for, nor without anything to judge. */
+function isOpen({ verdict }: Pick<Finding, 'verdict'>): boolean {
+  return verdict === 'not met' || verdict === 'unknown'
+}
+
+/** Returns the findings that hold the release back, or would. */
+export function holdingBack(findings: readonly Finding[]): readonly Finding[] {
+  return findings.filter((finding) => finding.counts && isOpen(finding))
+}
+
+/** Returns the findings that would hold the release back if they counted. */
+export function notCounting(findings: readonly Finding[]): readonly Finding[] {
+  return findings.filter((finding) => !finding.counts && isOpen(finding))
+}
+
+/** How many came out in which way; what is open and does not count is apart. */
+export type Tally = Readonly<Record<Verdict | 'does not count', number>>
+
+/** Returns how many came out in which way. Every face of a report counts like this. */
+export function tallyOf(findings: readonly Finding[]): Tally {
+  const apart = notCounting(findings)
+  const amount = (wanted: Verdict): number =>
+    findings.filter((finding) => finding.verdict === wanted && !apart.includes(finding)).length
+  return {
+    'not met': amount('not met'),
+    unknown: amount('unknown'),
+    waived: amount('waived'),
+    attested: amount('attested'),
+    met: amount('met'),
+    'not applicable': amount('not applicable'),
+    'does not count': apart.length,
+  }
+}
+
+/** Returns how many came out in which way, in words: `1 not met, 2 unknown, 9 met · 3 do not count`. */
 export function tally(findings: readonly Finding[]): string {
-  return verdicts
-    .map((verdict) => [findings.filter((finding) => finding.verdict === verdict).length, verdict] as const)
-    .filter(([amount]) => amount > 0)
-    .map(([amount, verdict]) => `${amount} ${verdict}`)
-    .join(', ')
+  const amounts = tallyOf(findings)
+  const words = verdicts
+    .filter((verdict) => amounts[verdict] > 0)
+    .map((verdict) => `${amounts[verdict]} ${verdict}`)
+  const apart = amounts['does not count']
+  const rest = apart === 0 ? [] : [`${apart} ${apart === 1 ? 'does' : 'do'} not count`]
+  return [...(words.length === 0 ? [] : [words.join(', ')]), ...rest].join(' · ')
+}
+
+/** Returns how many hold back, or would, and how many do not count, in words: `1 not met, 2 unknown · 3 do not count`. */
+export function tallyOfOpen(findings: readonly Finding[]): string {
+  return tally(findings.filter(isOpen))
 }

@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { GoLiveRequest } from '../input/request.ts'
 import { rightsOfRoles } from '../kubernetes/right.ts'
 import { Failure, type FailureCode } from '../lib/failure.ts'
-import { input, spoken } from '../lib/spelling.ts'
+import { input } from '../lib/spelling.ts'
 import { count, sentence } from '../lib/text.ts'
 import type { Login } from '../postgres/attempt.ts'
 import type { Exchange } from '../postgres/authentication.ts'
@@ -17,7 +17,16 @@ import type { Run } from '../run/context.ts'
 import { stopwatch } from '../run/journal.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../secrets/application-secret.ts'
 import { emptyFile, readGoLiveFile, type GoLiveFile } from './file.ts'
-import { holdingBack, tally, type Evidence, type Finding, type GateReport } from './finding.ts'
+import {
+  holdingBack,
+  notCounting,
+  pageOf,
+  tally,
+  tallyOfOpen,
+  type Evidence,
+  type Finding,
+  type GateReport,
+} from './finding.ts'
 import { judge, pictureOf } from './judge.ts'
 import { durationWords } from './judges/words.ts'
 import type { Observations, Rules } from './observations.ts'
@@ -227,10 +236,28 @@ function tell({ journal }: Run, report: GateReport, seconds: number): void {
       `${verdict}: ${seen}`,
       ...(others.length === 0 ? [] : [`the same: ${sentence(others.map((other) => other.id))}`]),
       ...(remedy === '' ? [] : [`→ ${remedy}`]),
+      pageOf(id),
     ]
     journal.step(sign, id, lines.join('\n'))
   }
-  const rest = findings.filter((finding) => !holding.includes(finding))
+  for (const { id, verdict, exception } of findings) {
+    if (exception === undefined) continue
+    const { by, until, text, ending } = exception
+    const soon = ending === undefined ? '' : `, which ${ending}`
+    journal.step(
+      ending === undefined ? 'right' : 'attention',
+      id,
+      `${verdict} until ${until}${soon}\nby ${by}: ${text}`,
+    )
+  }
+  const idle = notCounting(findings)
+  if (idle.length > 0) {
+    const lines = [...Map.groupBy(idle, ({ verdict }) => verdict)].map(
+      ([verdict, some]) => `${verdict}: ${sentence(some.map(({ id }) => id))}`,
+    )
+    journal.step('attention', 'do not count', lines.join('\n'))
+  }
+  const rest = findings.filter((finding) => ![...holding, ...idle].includes(finding))
   journal.step('right', 'the rest', tally(rest) || 'nothing', seconds)
   journal.reporter.detail(
     `Evidence for ${count(findings.length, 'requirement')}`,
@@ -253,18 +280,18 @@ export function heldBack({ findings, file, manifest }: GateReport): Failure {
   const holding = holdingBack(findings)
   const attestable = holding.filter((finding) => finding.attestable)
   const hint = [
-    `What was seen, and what gets past it, is above; the evidence ${spoken().evidence}.`,
+    'What was seen, and what gets past it, is above.',
     ...(manifest === ''
       ? []
-      : [`A Role for the administrator that makes more of it known is ${spoken().gateRole}.`]),
+      : ['With the Role in rights.yaml the run sees more: send it to the administrator.']),
     ...(attestable.length > 0
-      ? [`What people know and this tool cannot see: attest it in ${file}. ${spoken().paste}`]
+      ? [`What people know and this tool cannot see: attest it in ${file}. attest.yaml is ready to paste.`]
       : []),
     ...(attestable.length < holding.length
       ? [`What has to wait can be waived in ${file}, with owner, reason and end date.`]
       : []),
   ]
-  return new Failure('go-live-held-back', `Release held back: ${tally(holding)}.`, hint)
+  return new Failure('go-live-held-back', `Release held back: ${tallyOfOpen(findings)}.`, hint)
 }
 
 /** Returns the Roles of the gate that are missing something, each with its binding; empty where none is. */

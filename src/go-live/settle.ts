@@ -1,6 +1,6 @@
 import { count } from '../lib/text.ts'
 import { dayMs } from '../lib/units.ts'
-import type { Finding, Judgement } from './finding.ts'
+import type { Exception, Finding, Judgement } from './finding.ts'
 import type { Rules } from './observations.ts'
 import type { Requirement, RequirementId } from './requirement.ts'
 
@@ -39,34 +39,35 @@ export function settle(
     attestable: attestable && judgement.verdict === 'unknown',
   }
   const daysLeft = (until: string): number => Math.round((Date.parse(until) - Date.parse(today)) / dayMs)
-  const ending = (until: string): string => {
+  const exceptionOf = (by: string, until: string, text: string): Exception => {
     const left = daysLeft(until)
-    const words = left === 0 ? 'ends today' : `ends in ${count(left, 'day')}`
-    return left <= warnDays ? words : `until ${until}`
+    if (left > warnDays) return { by, until, text }
+    return { by, until, text, ending: left === 0 ? 'ends today' : `ends in ${count(left, 'day')}` }
   }
-  const expiring = (what: string, until: string): void => {
-    if (daysLeft(until) <= warnDays) warnings.push(`the ${what} ${ending(until)}, on ${until}`)
+  const expiring = (what: string, { ending, until }: Exception): void => {
+    if (ending !== undefined) warnings.push(`the ${what} ${ending}, on ${until}`)
   }
+  const words = ({ ending, until }: Exception): string => ending ?? `until ${until}`
   if (judgement.verdict === 'unknown' && attestation !== undefined && holds(attestation)) {
-    const { by, statement: text, validUntil: until } = attestation
-    expiring('attestation', until)
+    const exception = exceptionOf(attestation.by, attestation.validUntil, attestation.statement)
+    expiring('attestation', exception)
     return {
       ...finding,
       verdict: 'attested',
-      seen: `by ${by}, ${ending(until)}: ${text}`,
+      seen: `by ${exception.by}, ${words(exception)}: ${exception.text}`,
       remedy: '',
-      exception: { by, until, text },
+      exception,
     }
   }
   if (open && waiver !== undefined && holds(waiver)) {
-    const { owner: by, reason: text, validUntil: until } = waiver
-    expiring('waiver', until)
+    const exception = exceptionOf(waiver.owner, waiver.validUntil, waiver.reason)
+    expiring('waiver', exception)
     return {
       ...finding,
       verdict: 'waived',
-      seen: `${judgement.seen}. Waived by ${by}, ${ending(until)}: ${text}`,
+      seen: `${judgement.seen}. Waived by ${exception.by}, ${words(exception)}: ${exception.text}`,
       remedy: '',
-      exception: { by, until, text },
+      exception,
     }
   }
   const ended = open

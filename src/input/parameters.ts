@@ -281,7 +281,7 @@ export const outputs = [
   {
     name: 'report-directory',
     description:
-      'Folder with `go-live.json`, `go-live.xml` (JUnit) and `go-live.html`; empty without a gate.',
+      'Folder with the go-live report: `go-live.html`, `go-live.json`, `go-live.xml` (JUnit), and what to commit or hand on (`attest.yaml`, `rights.yaml`). Empty without a gate.',
     grammar: visible,
   },
 ] as const satisfies readonly Output[]

@@ -17,13 +17,10 @@ export interface Spelling {
   readonly turns: readonly string[]
   /** A run that provisions, where this one was told not to. */
   readonly provisioning: string
-  /** Says of the evidence of the gate where it is. */
-  readonly evidence: string
-  /** Where the Role is that gives a run what it lacks, and the one that lets the gate see more. */
+  /** Where the Role is that gives a run what it lacks. */
   readonly missingRole: string
-  readonly gateRole: string
-  /** A sentence about what to commit. */
-  readonly paste: string
+  /** How to get the files of the go-live report where a run writes none. */
+  readonly reporting: string
 }
 
 /** The spelling of the GitHub Action, and of everything that names no face. */
@@ -36,10 +33,8 @@ export const asInputs: Spelling = {
   debugging: 'with debug logging',
   turns: ['In the pipeline, a concurrency group saves the waiting.'],
   provisioning: 'a run without "provision: false"',
-  evidence: 'is in the job summary and in the report',
   missingRole: 'below; it is in the job summary too',
-  gateRole: 'in the job summary',
-  paste: 'The summary has that ready to paste.',
+  reporting: 'they could not be written; the job summary says the same',
 }
 
 let spelling = asInputs

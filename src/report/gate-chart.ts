@@ -15,7 +15,8 @@ const top = 34
  * archiving; now as a line through all.
  */
 export function gateChart(picture: Picture, now: Date): Markup {
-  const { from, to, windows, backups, lastArchived, archivingFails } = picture
+  const { from, to, backups, lastArchived, archivingFails } = picture
+  const windows = lanesOf(picture)
   const span = to.getTime() - from.getTime()
   const x = (date: Date): number => {
     const part = (Math.min(Math.max(date.getTime(), from.getTime()), to.getTime()) - from.getTime()) / span
@@ -72,6 +73,16 @@ export function gateChart(picture: Picture, now: Date): Markup {
   </svg>`
 }
 
+/** The readings of the window, of which those that agree in these days share a lane. */
+function lanesOf({ windows }: Picture): Picture['windows'] {
+  const [first, ...others] = windows
+  if (first === undefined) return []
+  const [spans, rest] = [JSON.stringify(first.spans), others]
+  return rest.every((other) => JSON.stringify(other.spans) === spans)
+    ? [{ ...first, reading: rest.length === 0 ? first.reading : 'backup window' }]
+    : windows
+}
+
 function archivedMark(last: Date, x: number, y: number, fails: boolean): Markup {
   const style = `archived${fails ? ' failing' : ''}`
   return markup`<line class="${style}" x1="${left}" x2="${x}" y1="${y}" y2="${y}"/>
@@ -104,8 +115,8 @@ function chartWords({ backups, lastArchived, archivingFails }: Picture): string 
 }
 
 /** Returns what the signs of the picture mean. */
-export function chartLegend({ windows }: Picture): Markup {
-  const readings = windows.length > 1 ? ', in both readings of its time zone' : ''
+export function chartLegend(picture: Picture): Markup {
+  const readings = lanesOf(picture).length > 1 ? ', in both readings of its time zone' : ''
   return markup`<ul class="legend">
     <li><span class="key window"></span> backup window${readings}</li>
     <li><span class="key dot good"></span> full backup, succeeded</li>

@@ -1,6 +1,8 @@
 import {
   holdingBack,
+  pageOf,
   tally,
+  tallyOf,
   verdicts,
   type Evidence,
   type Finding,
@@ -50,7 +52,7 @@ export function gateHtml(report: GateReport, subject: Subject): string {
 <dl class="facts">${facts.map(([name, value]) => entry(name, value))}</dl>
 <section>
   <h2>The last days</h2>
-  ${gateChart(picture, at)}
+  <div class="scroll" tabindex="0" role="region" aria-label="The last days, as a picture">${gateChart(picture, at)}</div>
   ${chartLegend(picture)}
 </section>
 <section>
@@ -85,8 +87,8 @@ function entry(name: string, value: string, style = ''): Markup {
 }
 
 function glance(finding: Finding): Markup {
-  const { id, seen } = finding
-  return markup`<tr><td><a href="#${id}">${id}</a></td><td>${badge(finding)}</td><td>${seen}</td></tr>`
+  const { id, title, seen } = finding
+  return markup`<tr><td><a href="#${id}">${id}</a> <small>${title}</small></td><td>${badge(finding)}</td><td>${seen}</td></tr>`
 }
 
 const classes: Readonly<Record<Finding['verdict'], string>> = {
@@ -116,18 +118,18 @@ function badge({ verdict, counts }: Finding): Markup {
 }
 
 function bar(findings: readonly Finding[]): readonly Markup[] {
-  return verdicts.map((verdict) => {
-    const amount = findings.filter((finding) => finding.verdict === verdict).length
-    if (amount === 0) return nothing
-    return markup`<span class="${classes[verdict]}" style="flex-grow:${amount}"></span>`
-  })
+  const amounts = tallyOf(findings)
+  const parts = verdicts.map((verdict) => [classes[verdict], amounts[verdict]] as const)
+  return [...parts, ['idle', amounts['does not count']] as const].map(([style, amount]) =>
+    amount === 0 ? nothing : markup`<span class="${style}" style="flex-grow:${amount}"></span>`,
+  )
 }
 
 function article(finding: Finding): Markup {
   const { id, title, wanted, seen, remedy, source, evidence, warnings, exception } = finding
   return markup`<article id="${id}" class="${classes[finding.verdict]}">
   <h3><span>${title}</span> ${badge(finding)}</h3>
-  <p class="id"><code>${id}</code> · from <a href="${source.url}">${source.text}</a></p>
+  <p class="id"><code>${id}</code> · <a href="${pageOf(id)}">what it is</a> · from <a href="${source.url}">${source.text}</a></p>
   <dl>
     ${entry('Wanted', wanted)}
     ${entry('Seen', seen)}
@@ -135,17 +137,15 @@ function article(finding: Finding): Markup {
     ${exception === undefined ? nothing : entry('Answers for it', `${exception.by}, until ${exception.until}`)}
     ${warnings.map((warning) => entry('Needs a look', warning, 'warning'))}
   </dl>
-  ${evidence.length === 0 ? nothing : evidenceTable(evidence)}
+  ${evidence.length === 0 ? nothing : looks(evidence)}
 </article>`
 }
 
-function evidenceTable(evidence: readonly Evidence[]): Markup {
-  const rows = evidence.map(
+/** What was asked, above what came back: both need the whole width. */
+function looks(evidence: readonly Evidence[]): Markup {
+  const items = evidence.map(
     ({ query, answer, at }) =>
-      markup`<tr><td><code>${query}</code></td><td>${answer}</td><td class="time">${utc(at)}</td></tr>`,
+      markup`<li><code>${query}</code><p>${answer} <span class="time">${utc(at)}</span></p></li>`,
   )
-  return markup`<table class="evidence">
-    <thead><tr><th>Asked</th><th>Answered</th><th>At</th></tr></thead>
-    <tbody>${rows}</tbody>
-  </table>`
+  return markup`<ul class="evidence" aria-label="Evidence">${items}</ul>`
 }

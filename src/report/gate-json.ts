@@ -1,4 +1,4 @@
-import type { GateReport } from '../go-live/finding.ts'
+import { tallyOf, type GateReport } from '../go-live/finding.ts'
 import { version } from '../lib/version.ts'
 import type { Outcome } from '../run/outcome.ts'
 
@@ -37,6 +37,7 @@ export function gateJson(report: GateReport, subject: Subject): string {
     at,
     file: { path: file, read: fileRead },
     subject,
+    tally: tallyOf(findings),
     requirements: findings,
     backups: picture.backups,
   }

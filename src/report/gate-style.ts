@@ -33,7 +33,8 @@ h1 { margin: 4px 0 2px; font-size: 28px; line-height: 1.25; color: var(--tone); 
 h2 { margin: 30px 0 10px; font-size: 19px; }
 a { color: var(--link); }
 code { font: 12.5px/1.45 ui-monospace, "SF Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-.chart { display: block; width: 100%; height: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+.scroll { overflow-x: auto; border-radius: 10px; }
+.chart { display: block; width: 100%; min-width: 760px; height: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 .chart text { fill: var(--soft); font-size: 12.5px; }
 .chart .lane { text-anchor: end; fill: var(--ink); }
 .chart .day { font-size: 12px; }
@@ -62,11 +63,12 @@ code { font: 12.5px/1.45 ui-monospace, "SF Mono", "DejaVu Sans Mono", Menlo, Con
 .key.now { width: 0; height: 14px; border-left: 2px dashed var(--bad); }
 table { width: 100%; border-collapse: collapse; }
 th { text-align: left; font-size: 12.5px; font-weight: 600; color: var(--soft); }
-th, td { padding: 7px 12px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+th, td { padding: 7px 12px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: break-word; }
 .glance { background: var(--card); border: 1px solid var(--line); border-radius: 10px; border-collapse: separate; border-spacing: 0; }
 .glance th, .glance td { padding: 8px 14px; }
 .glance tr:last-child td { border-bottom: 0; }
-.glance td:first-child { width: 200px; white-space: nowrap; }
+.glance td:first-child { width: 250px; }
+.glance td:first-child small { display: block; }
 .glance td:nth-child(2) { width: 150px; }
 .badge { display: inline-block; padding: 1px 9px; border-radius: 999px; background: var(--tone-back); color: var(--tone); font-size: 13px; font-weight: 600; white-space: nowrap; }
 small { color: var(--soft); }
@@ -78,17 +80,19 @@ article dl div { display: grid; grid-template-columns: 120px 1fr; gap: 12px; }
 article dt { padding-top: 2px; }
 article dd { margin: 0; overflow-wrap: anywhere; }
 .warning dt, .warning dd { color: var(--doubt); }
-.evidence { font-size: 13px; table-layout: fixed; }
-.evidence th:nth-child(1) { width: 42%; }
-.evidence th:nth-child(3) { width: 112px; }
-.evidence tr:last-child td { border-bottom: 0; }
-.time { color: var(--soft); }
+.evidence { margin: 10px 0 4px; padding: 8px 0 0; border-top: 1px solid var(--line); list-style: none; font-size: 13px; }
+.evidence li + li { margin-top: 8px; }
+.evidence code { display: block; color: var(--soft); overflow-wrap: break-word; white-space: pre-wrap; }
+.evidence p { margin: 1px 0 0; overflow-wrap: break-word; }
+.time { color: var(--soft); white-space: nowrap; }
 footer { margin-top: 28px; color: var(--soft); font-size: 13px; }
 @media (max-width: 640px) {
   main { padding: 16px 12px 32px; }
   article dl div { grid-template-columns: 1fr; gap: 0; }
-  .glance td:first-child { width: auto; white-space: normal; }
-  .evidence th:nth-child(3), .evidence td:nth-child(3) { display: none; }
+  .glance thead { display: none; }
+  .glance tr { display: block; padding: 10px 14px; border-bottom: 1px solid var(--line); }
+  .glance tr:last-child { border-bottom: 0; }
+  .glance td, .glance td:first-child, .glance td:nth-child(2) { display: block; width: auto; padding: 2px 0; border: 0; }
 }
 @media print {
   :root {
@@ -100,6 +104,8 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13px; }
   main { max-width: none; padding: 0; }
   .badge { border: 1px solid var(--tone); }
   article, header, .chart, tr { break-inside: avoid; }
+  .scroll { overflow: visible; }
+  .chart { min-width: 0; }
   h2, h3 { break-after: avoid; }
 }
 `

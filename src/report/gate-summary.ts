@@ -1,4 +1,4 @@
-import { holdingBack, tally, type Finding, type GateReport } from '../go-live/finding.ts'
+import { holdingBack, pageOf, tally, tallyOfOpen, type Finding, type GateReport } from '../go-live/finding.ts'
 import { count, sentence, utc } from '../lib/text.ts'
 import { dayMs } from '../lib/units.ts'
 import { standing, type Outcome } from '../run/outcome.ts'
@@ -10,7 +10,7 @@ const suggestedDays = 90
 /** Returns the verdict as a title. */
 export function gateTitle({ verdict, enforced, findings }: GateReport): string {
   if (verdict === 'met') return `Ready to go live: ${tally(findings)}`
-  return `${enforced ? 'Release held back' : 'Would be held back'}: ${tally(holdingBack(findings))}`
+  return `${enforced ? 'Release held back' : 'Would be held back'}: ${tallyOfOpen(findings)}`
 }
 
 /** Returns what the gate saw and what to do about it, the most important first. */
@@ -55,13 +55,18 @@ function openRow({ id, verdict, counts, seen, remedy, exception }: Finding): rea
     : exception !== undefined
       ? `${verdict}, until ${exception.until}`
       : `${verdict}, does not count`
-  return [code(id), weight, escape(seen), escape(remedy)]
+  return [named(id), weight, escape(seen), escape(remedy)]
+}
+
+/** A requirement with the way to what it is. */
+function named(id: Finding['id']): string {
+  return `[${code(id)}](${pageOf(id)})`
 }
 
 function seenTable(findings: readonly Finding[]): string {
   return table(
     ['requirement', 'wanted', 'seen'],
-    findings.map(({ id, wanted, seen }) => [code(id), escape(wanted), escape(seen)]),
+    findings.map(({ id, wanted, seen }) => [named(id), escape(wanted), escape(seen)]),
   )
 }
 
@@ -81,7 +86,7 @@ export interface ToPaste {
 /** Returns what to paste into the go-live file, nothing where nothing is unknown. */
 export function toPaste({ findings, at }: GateReport): ToPaste | undefined {
   const unknown = findings.filter(({ verdict }) => verdict === 'unknown')
-  const attested = unknown.filter(({ attestable }) => attestable)
+  const attested = unknown.filter(({ attestable, counts }) => attestable && counts)
   const waived = unknown.filter(({ attestable, counts }) => !attestable && counts)
   if (attested.length + waived.length === 0) return undefined
   const until = new Date(at.getTime() + suggestedDays * dayMs).toISOString().slice(0, 10)

@@ -6,10 +6,19 @@ import type { Outcome } from '../run/outcome.ts'
 import { gateHtml } from './gate-html.ts'
 import { gateJson, subjectOf } from './gate-json.ts'
 import { gateJunit } from './gate-junit.ts'
+import { toPaste } from './gate-summary.ts'
 import { mapTexts } from './leaves.ts'
 
 /** What the files of the report are called. */
-export const reportFiles = { json: 'go-live.json', junit: 'go-live.xml', html: 'go-live.html' } as const
+export const reportFiles = {
+  json: 'go-live.json',
+  junit: 'go-live.xml',
+  html: 'go-live.html',
+  /** What to paste into the go-live file; absent where nothing is unknown that counts. */
+  attest: 'attest.yaml',
+  /** The Roles that would make more known; absent where nothing is missing. */
+  rights: 'rights.yaml',
+} as const
 
 /**
  * Writes the reports into a fresh folder of their own, and gives its path.
@@ -51,11 +60,23 @@ export async function writeReportsInto(
     [reportFiles.json]: gateJson(clean, subject),
     [reportFiles.junit]: redact(gateJunit(clean, subject)),
     [reportFiles.html]: redact(gateHtml(clean, subject)),
+    [reportFiles.attest]: redact(attestations(clean)),
+    [reportFiles.rights]: redact(clean.manifest),
   }
   for (const [name, content] of Object.entries(contents)) {
     const path = join(folder, name)
+    const found = await lstat(path).catch(() => undefined)
     // A link under the name of a report is no file of anybody's: it gives way, and what it leads to stays as it is.
-    if ((await lstat(path).catch(() => undefined))?.isSymbolicLink()) await rm(path)
-    await writeNewFile(path, content, mode)
+    if (found?.isSymbolicLink()) await rm(path)
+    if (content !== '') await writeNewFile(path, content, mode)
+    // What an earlier run left to paste is not what this one found.
+    else if (found?.isFile()) await rm(path)
   }
+}
+
+/** What to paste into the go-live file; empty where nothing is unknown that counts. */
+function attestations(report: GateReport): string {
+  const paste = toPaste(report)
+  if (paste === undefined) return ''
+  return `# To ${paste.verbs}: fill in the blanks, and commit it as a part of ${report.file}.\n${paste.yaml}\n`
 }

@@ -1,4 +1,4 @@
-import { holdingBack, tally, type GateReport } from '../go-live/finding.ts'
+import { tally, tallyOfOpen, type GateReport } from '../go-live/finding.ts'
 import { outputs, type OutputName } from '../input/parameters.ts'
 import type { Failure } from '../lib/failure.ts'
 import { capitalized, formatSeconds, sentence } from '../lib/text.ts'
@@ -146,7 +146,7 @@ function provisionSentence({ changes, application, dryRun, loginUnchecked }: Out
 function gateSentence({ findings, profile, verdict }: GateReport): string {
   return verdict === 'met'
     ? `Ready to go live on the ${profile} plan: ${tally(findings)}.`
-    : `Would be held back: ${tally(holdingBack(findings))}.`
+    : `Would be held back: ${tallyOfOpen(findings)}.`
 }
 
 interface Words {

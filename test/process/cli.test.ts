@@ -332,9 +332,15 @@ describe('go-live', () => {
     const directory = join(folder, 'report')
     for (const mode of ['warn', 'enforce']) {
       const { stdout } = await goLive('gated', [`--go-live=${mode}`, `--report-directory=${directory}`])
-      expect(stdout).toContain(`The report, with all evidence: ${join(directory, 'go-live.html')}`)
+      expect(stdout).toContain(`report          ${join(directory, 'go-live.html')}, with all evidence`)
     }
-    expect((await readdir(directory)).sort()).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
+    expect((await readdir(directory)).sort()).toEqual([
+      'attest.yaml',
+      'go-live.html',
+      'go-live.json',
+      'go-live.xml',
+      'rights.yaml',
+    ])
   })
 
   test('is not off', async () => {

@@ -32,9 +32,21 @@ test('a release is held back: provisioned, reported, and failed', async () => {
     /! app-replicas +unknown: deployments and statefulsets may not be read\n +the same: app-spread and app-resources\n/,
   )
   expect(run.log.match(/only people can do this/g)?.length).toBe(7)
-  expect(run.log).toContain('A Role for the administrator that makes more of it known is in the job summary')
+  expect(run.log).toContain('With the Role in rights.yaml the run sees more')
   expect(run.summary).toMatch(/^### ⛔ Release held back: /)
-  expect(Object.keys(run.reports).sort()).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
+  expect(Object.keys(run.reports).sort()).toEqual([
+    'attest.yaml',
+    'go-live.html',
+    'go-live.json',
+    'go-live.xml',
+    'rights.yaml',
+  ])
+  // The verdict is last, and no block stands between the findings and it.
+  expect(run.log).not.toMatch(/kind: Role|attestations:/)
+  expect(run.log).toMatch(
+    /\n! beside it +attest\.yaml to attest[^\n]*\n +rights\.yaml [^\n]*\n✗ Release held back: \d+ not met, \d+ unknown\. +\[go-live-held-back\]\n/,
+  )
+  expect(run.summary).toMatch(/kind: Role/)
   const annotations = run.commands.filter(({ name }) => name === 'error' || name === 'warning')
   expect(annotations.length).toBeLessThanOrEqual(10)
   expect(annotations[0]?.data).toMatch(/^Release held back: /)

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { create } from 'xmlbuilder2'
 import { parse } from 'yaml'
 import { parseGoLiveFile } from '../../../src/go-live/file.ts'
-import type { GateReport } from '../../../src/go-live/finding.ts'
+import { tally, type GateReport } from '../../../src/go-live/finding.ts'
+import { heldBack as heldBackFailure } from '../../../src/go-live/gate.ts'
 import type { Observations } from '../../../src/go-live/observations.ts'
 import type { OptionalRight } from '../../../src/kubernetes/ask.ts'
 import { Failure } from '../../../src/lib/failure.ts'
@@ -13,9 +14,11 @@ import { annotationsOf } from '../../../src/report/annotations.ts'
 import { gateHtml } from '../../../src/report/gate-html.ts'
 import { gateJson, subjectOf } from '../../../src/report/gate-json.ts'
 import { gateJunit } from '../../../src/report/gate-junit.ts'
+import { gateTitle, toPaste } from '../../../src/report/gate-summary.ts'
 import { Redactor } from '../../../src/report/redactor.ts'
-import { writeReports } from '../../../src/report/report-files.ts'
+import { writeReports, writeReportsInto } from '../../../src/report/report-files.ts'
 import { formatSummary } from '../../../src/report/summary.ts'
+import { whereItIs } from '../../../src/report/where.ts'
 import { lastLine, standing, type Outcome } from '../../../src/run/outcome.ts'
 import { browse, chromium } from '../../support/browser.ts'
 import { inPlace, provisioned } from '../../support/outcomes.ts'
@@ -83,15 +86,15 @@ describe('the summary', () => {
 
   test('has a row for everything that is not simply met', () => {
     expect(summary).toContain(
-      '| `instances` | **not met** | 2 ready: postgresql1-0 (primary), postgresql1-1 (standby); SQL agrees | 3 are in the premium plan: ask the administrator |',
+      '| [`instances`](https://github.com/elastisys/pg-app-user/blob/v1/docs/go-live.md#instances) | **not met** | 2 ready: postgresql1-0 (primary), postgresql1-1 (standby); SQL agrees | 3 are in the premium plan: ask the administrator |',
     )
     expect(summary).toContain(
-      '| `recovery-test` | **unknown** | the attestation of Kim Berg ended on 2026-10-31 |',
+      'go-live.md#recovery-test) | **unknown** | the attestation of Kim Berg ended on 2026-10-31 |',
     )
     expect(summary).toContain(
-      '| `load-test` | attested, until 2026-12-01 | by Kim Berg, ends in 9 days: ticket 4711 |',
+      'go-live.md#load-test) | attested, until 2026-12-01 | by Kim Berg, ends in 9 days: ticket 4711 |',
     )
-    expect(summary).not.toContain('| `tls` | met')
+    expect(summary).not.toContain('#tls) | met')
   })
 
   test('offers a block to paste that the file takes once it is filled in', () => {
@@ -117,6 +120,16 @@ describe('the summary', () => {
     const { waivers } = parseGoLiveFile(block.replaceAll('""', '"x"'), 'f')
     expect(waivers.map(({ requirement }) => requirement)).toEqual(['archiving', 'rpo'])
     expect(text).not.toContain('because they can be seen')
+  })
+
+  test('asks nobody to attest what does not count', () => {
+    const report = reportOf(seen, rulesOf('standard'))
+    expect(report.findings.find(({ id }) => id === 'load-test')).toMatchObject({
+      verdict: 'unknown',
+      counts: false,
+    })
+    expect(toPaste(report)?.yaml).toContain('last-backup')
+    expect(toPaste(report)?.yaml).not.toMatch(/-test$/m)
   })
 
   test('folds the evidence away, with the source of each requirement', () => {
@@ -190,6 +203,70 @@ describe('annotations', () => {
   test('are none where all is well', () => {
     expect(annotationsOf(outcomeOf(met))).toEqual([])
   })
+
+  test('say what will soon not be attested any more, and nothing of what lasts', () => {
+    const titled = annotationsOf(outcomeOf(held)).filter(({ title }) => title.includes('is attested'))
+    expect(titled).toEqual([
+      {
+        level: 'warning',
+        title: 'go-live: load-test is attested until 2026-12-01',
+        message: 'It ends in 9 days. By Kim Berg: ticket 4711',
+      },
+    ])
+  })
+})
+
+describe('what is counted', () => {
+  const standard = reportOf({ ...seen, sql: { ...sql, archiveMode: 'off' } }, rulesOf('standard'))
+
+  test('is counted in one way everywhere: what does not count is apart', () => {
+    const open = '3 not met, 2 unknown · 6 do not count'
+    const failure = heldBackFailure(standard)
+    expect(failure.message).toBe(`Release held back: ${open}.`)
+    expect(gateTitle(standard)).toBe(`Release held back: ${open}`)
+    expect(lastLine(outcomeOf({ ...standard, enforced: false }))).toContain(`Would be held back: ${open}.`)
+    const document = JSON.parse(gateJson(standard, subjectOf(outcomeOf(standard)))) as {
+      tally: Record<string, number>
+    }
+    expect(document.tally).toMatchObject({ 'not met': 3, unknown: 2, 'does not count': 6 })
+    const all = Object.values(document.tally).reduce((sum, amount) => sum + amount, 0)
+    expect(all).toBe(standard.findings.length)
+    const page = gateHtml(standard, subjectOf(outcomeOf(standard)))
+    expect(page).toContain(`<p class="tally">${tally(standard.findings)} of `)
+    expect(page).toContain('<span class="idle" style="flex-grow:6"></span>')
+  })
+
+  test('is said of one', () => {
+    const [one] = standard.findings.filter(({ id }) => id === 'load-test')
+    expect(tally(one === undefined ? [] : [one])).toBe('1 does not count')
+  })
+})
+
+describe('where the log says that the rest is', () => {
+  test('in the folder, with what is there to commit and to hand on', () => {
+    const report = { ...held, manifest: 'kind: Role\n' }
+    expect(whereItIs(report, '/reports')).toEqual([
+      { sign: 'right', subject: 'report', text: `${join('/reports', 'go-live.html')}, with all evidence` },
+      {
+        sign: 'attention',
+        subject: 'beside it',
+        text:
+          'attest.yaml to attest: commit it as a part of .pg-app-user/go-live.yaml\n' +
+          'rights.yaml for the administrator: with it the run sees more',
+      },
+    ])
+  })
+
+  test('in the folder alone where nothing is open', () => {
+    expect(whereItIs(met, '/reports').map(({ subject }) => subject)).toEqual(['report'])
+  })
+
+  test('nowhere, where no folder was asked for', () => {
+    const [only, ...others] = whereItIs(held, undefined)
+    expect(others).toEqual([])
+    expect(only).toMatchObject({ sign: 'attention' })
+    expect(only?.text).toMatch(/^no go-live\.html or attest\.yaml: /)
+  })
 })
 
 describe('the files', () => {
@@ -214,8 +291,8 @@ describe('the files', () => {
     await rm(parent, { recursive: true })
   })
 
-  test('are three, for nobody else to read', async () => {
-    expect(await readdir(folder)).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
+  test('are for nobody else to read', async () => {
+    expect(await readdir(folder)).toEqual(['attest.yaml', 'go-live.html', 'go-live.json', 'go-live.xml'])
     expect((await stat(folder)).mode & 0o777).toBe(0o700)
     for (const name of await readdir(folder))
       expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600)
@@ -226,8 +303,23 @@ describe('the files', () => {
       const content = await readFile(join(folder, name), 'utf8')
       expect(content).not.toContain(secret)
       expect(content).not.toContain('Tr0ub4dor')
-      expect(content).toContain('it is ***')
+      if (name !== 'attest.yaml') expect(content).toContain('it is ***')
     }
+  })
+
+  test('attest.yaml is a go-live file once its blanks are filled in', async () => {
+    const content = await readFile(join(folder, 'attest.yaml'), 'utf8')
+    expect(content).toMatch(/^# To attest: fill in the blanks, and commit it/)
+    expect(parseGoLiveFile(content.replaceAll('""', '"x"'), 'f').attestations).toHaveLength(2)
+  })
+
+  test('rights.yaml is there where rights are missing, and goes with the run that found them', async () => {
+    const same = join(parent, 'same')
+    const write = (report: GateReport): Promise<void> => writeReportsInto(same, report, outcome, String)
+    await write({ ...held, manifest: 'kind: Role\n' })
+    expect(await readFile(join(same, 'rights.yaml'), 'utf8')).toBe('kind: Role\n')
+    await write(met)
+    expect(await readdir(same)).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
   })
 
   test('go-live.json says it all', () => {
@@ -312,6 +404,7 @@ inChromium('go-live.html in Chromium (skipped where there is none)', () => {
     expect(dom).toContain('<h1>Release held back: 3 not met, 2 unknown</h1>')
     expect(dom.match(/<article /g)).toHaveLength(26)
     expect(dom).toMatch(/<svg class="chart"[^]*logical-backup-2: did not succeed, 2026-11-22 01:00:04 UTC/)
+    expect(dom).toContain('>backup window</text>')
     expect(dom).toContain(`last archived ${minutesAgo(3).toISOString().slice(0, 10)} 14:00:11 UTC`)
   })
 
