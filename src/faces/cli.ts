@@ -222,6 +222,7 @@ async function printRights(invocation: Invocation): Promise<void> {
       appSecret: values['app-secret'],
       dryRun: values['dry-run'],
       provision: !gateOnly,
+      via: values.via,
     },
     { account, service, goLive },
   )

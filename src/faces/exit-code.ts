@@ -43,6 +43,8 @@ const kinds: Record<FailureCode, ExitKind> = {
   'pod-not-ready': 'cluster',
   'port-forward-denied': 'cluster',
   'upgrade-refused': 'cluster',
+  'host-unknown': 'cluster',
+  'database-unreachable': 'cluster',
   'port-closed': 'cluster',
   'tunnel-lost': 'cluster',
   'node-unreachable': 'cluster',

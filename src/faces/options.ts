@@ -76,7 +76,7 @@ const tables: Record<
   },
   rights: {
     has: (name) =>
-      ['access-secret', 'access-namespace', 'app-secret', 'app-namespace', 'dry-run'].includes(name),
+      ['access-secret', 'access-namespace', 'via', 'app-secret', 'app-namespace', 'dry-run'].includes(name),
     // There is no context here whose namespace could stand in.
     fixes: { 'app-namespace': { required: true, description: 'Namespace of the application Secret.' } },
   },

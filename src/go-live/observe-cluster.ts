@@ -42,12 +42,12 @@ type Topic = 'pods' | 'zones' | ProviderTopic
 export async function observeCluster(
   api: Api,
   scope: AccessScope,
-  podName: string,
+  podName: string | undefined,
   selector: Labels | undefined,
 ): Promise<ClusterSight> {
   const look = new ClusterLook(api, scope.accessNamespace)
-  const pod = await look.pod(podName)
-  const family = familyOf(pod.body?.metadata?.labels ?? {}, selector)
+  const pod = podName === undefined ? undefined : await look.pod(podName)
+  const family = familyOf(pod?.body?.metadata?.labels ?? {}, selector)
   const { keeper } = family ?? {}
   if (keeper) look.rights = databaseGateRights(scope, keeper)
   const instances = family && (await lookAtInstances(look, family))

@@ -1,3 +1,4 @@
+import { ways } from '../lib/via.ts'
 import { sslModes } from '../postgres/sslmode.ts'
 import { formatNames } from '../secrets/formats.ts'
 import { profiles } from './profile.ts'
@@ -81,6 +82,14 @@ export const parameters = [
     kind: 'name',
     required: true,
     description: 'Namespace of the access Secret, from the administrator.',
+  },
+  {
+    name: 'via',
+    kind: 'choice',
+    options: ways,
+    default: 'port-forward',
+    description:
+      'How the run reaches PostgreSQL: `port-forward` goes through the API server, from anywhere; `direct` connects to `PGHOST` itself, from where that is reached as applications reach it (in the cluster), and needs no right on Services and Pods.',
   },
   {
     name: 'app-database',

@@ -6,6 +6,7 @@ import { placeholderIn } from '../lib/placeholder.ts'
 import { readRegularFile, UnfitFile } from '../lib/regular-file.ts'
 import { input, spoken } from '../lib/spelling.ts'
 import { capitalized, oneLine, plainFingerprint, sentence } from '../lib/text.ts'
+import type { Via } from '../lib/via.ts'
 import type { SslMode } from '../postgres/sslmode.ts'
 import type { FormatName } from '../secrets/formats.ts'
 import { defaultFile, parameters, type Parameter, type ParameterName } from './parameters.ts'
@@ -46,6 +47,7 @@ export function parseRequest(
     expectCa: values['expect-ca'],
     accessSecret: values['access-secret'],
     accessNamespace: values['access-namespace'],
+    via: values.via,
     appDatabase: values['app-database'],
     appUsername: values['app-username'] ?? values['app-database'],
     appSecret: values['app-secret'],
@@ -143,6 +145,7 @@ interface Values {
   readonly 'expect-ca'?: readonly string[]
   readonly 'access-secret': string
   readonly 'access-namespace': string
+  readonly via: Via
   readonly 'app-database': string
   readonly 'app-username'?: string
   readonly 'app-secret': string

@@ -1,3 +1,4 @@
+import type { Via } from '../lib/via.ts'
 import type { SslMode } from '../postgres/sslmode.ts'
 import type { FormatName } from '../secrets/formats.ts'
 import type { Profile } from './profile.ts'
@@ -41,6 +42,8 @@ export interface GoLiveRequest {
 export interface ProvisionRequest extends ClusterRequest {
   readonly accessSecret: string
   readonly accessNamespace: string
+  /** Default: port-forward. */
+  readonly via?: Via | undefined
   readonly appDatabase: string
   readonly appUsername: string
   readonly appSecret: string

@@ -23,6 +23,8 @@ export const failureCodes = [
   'pod-not-ready',
   'port-forward-denied',
   'upgrade-refused',
+  'host-unknown',
+  'database-unreachable',
   'port-closed',
   'tunnel-lost',
   'node-unreachable',

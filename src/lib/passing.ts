@@ -16,6 +16,7 @@ export interface Passing extends Obstacle {
 const switches: readonly FailureCode[] = [
   'pod-not-ready',
   'port-closed',
+  'database-unreachable',
   'tunnel-lost',
   'node-unreachable',
   'target-is-standby',

@@ -11,12 +11,15 @@ import { encryptions, type Encryption, type SslMode } from './sslmode.ts'
 
 /** How connections reach the server, and how sessions show there. */
 export interface Server {
-  /** Opens a new tunnel. */
-  dial(): Promise<Duplex>
+  /** Opens a new tunnel, or what takes its place. */
+  dial(): Promise<Carrier>
   readonly deadline: Deadline
   /** Printable ASCII; the server cuts it at 63 bytes. */
   readonly applicationName: string
 }
+
+/** What carries a connection; the name of the host, where it is that host alone which it leads to. */
+export type Carrier = Duplex & { readonly host?: string }
 
 /** What a connection has to be like, whoever logs in on it. */
 export interface Peer {
@@ -45,9 +48,9 @@ const sslRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
 /** The error for a server that accepts a connection and then says nothing. */
 export const silence = new Failure(
   'tunnel-lost',
-  `PostgreSQL did not answer through the tunnel within ${connectTimeoutMs / 1000} s.`,
+  `PostgreSQL did not answer within ${connectTimeoutMs / 1000} s.`,
   [
-    'The Pod accepted the connection and then said nothing. A frequent cause is a server that hangs or is overloaded.',
+    'It accepted the connection and then said nothing. A frequent cause is a server that hangs or is overloaded.',
   ],
 )
 
@@ -156,7 +159,7 @@ export async function inTime<Result>(
 }
 
 /** Asks for TLS as PostgreSQL wants it to be asked for, and gives the encrypted stream. */
-async function encrypt(tunnel: Duplex, peer: Peer, encryption: tls.ConnectionOptions): Promise<Duplex> {
+async function encrypt(tunnel: Carrier, peer: Peer, encryption: tls.ConnectionOptions): Promise<Duplex> {
   const gone = new AbortController()
   tunnel.once('close', () => {
     gone.abort()
@@ -166,7 +169,8 @@ async function encrypt(tunnel: Duplex, peer: Peer, encryption: tls.ConnectionOpt
   tunnel.write(sslRequest)
   // While the answer is on its way. A name that is an address must not be sent (RFC 6066, section 3), and is checked all the
   // same.
-  const servername = isIP(peer.host) === 0 ? { servername: peer.host } : {}
+  const host = tunnel.host ?? peer.host
+  const servername = isIP(host) === 0 ? { servername: host } : {}
   const secureContext = tls.createSecureContext(encryption)
   const [answer] = (await once(tunnel, 'data', { signal: gone.signal })) as [Buffer]
   if (answer.toString('latin1') === 'N') {
@@ -179,7 +183,7 @@ async function encrypt(tunnel: Duplex, peer: Peer, encryption: tls.ConnectionOpt
       'A frequent cause is a server that has no process left for this connection, or another service on this port.',
     ])
   }
-  const stream = tls.connect({ socket: tunnel, host: peer.host, ...servername, ...encryption, secureContext })
+  const stream = tls.connect({ socket: tunnel, host, ...servername, ...encryption, secureContext })
   // Whoever uses it listens from then on; until then, one that breaks is found by being destroyed.
   stream.on('error', () => undefined)
   await once(stream, 'secureConnect', { signal: gone.signal })

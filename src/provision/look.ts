@@ -245,17 +245,17 @@ export class Looker {
   /** Makes sure that this is a primary that we understand, with nobody in between. */
   private check(session: Session, server: ServerState, seconds: number): void {
     const { journal } = this
-    const service = `svc/${this.cluster.access.service}`
+    const { entry } = this.cluster
     if (session.announcedPid !== server.backendPid) {
-      throw poolerFailure(`A connection pooler answers behind ${service}, not PostgreSQL itself.`)
+      throw poolerFailure(`A connection pooler answers behind ${entry}, not PostgreSQL itself.`)
     }
     if (server.versionNumber < oldestVersion) {
       throw tooOld(server)
     }
     if (server.standby) {
-      throw new Failure('target-is-standby', `${service} leads to a standby, which takes no changes.`, [
+      throw new Failure('target-is-standby', `${entry} leads to a standby, which takes no changes.`, [
         'A frequent cause is a switch of the primary at this very moment: run again in a minute.',
-        'If it stays, ask the administrator to let the Service select the primary (with Spilo: spilo-role=master).',
+        'If it stays, ask the administrator for what leads to the primary: a Service that selects it (with Spilo: spilo-role=master).',
       ])
     }
     const doubt = doubtAbout(session, server.admin.name)

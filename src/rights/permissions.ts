@@ -11,6 +11,7 @@ import {
 import { Failure } from '../lib/failure.ts'
 import { inputs, spoken } from '../lib/spelling.ts'
 import { count, oneLine, sentence } from '../lib/text.ts'
+import type { Via } from '../lib/via.ts'
 import { roleManifests } from './manifest.ts'
 import { roleName } from './role-name.ts'
 
@@ -21,6 +22,8 @@ export interface PermissionScope {
   readonly appNamespace: string
   readonly appSecret: string
   readonly dryRun: boolean
+  /** Default: port-forward. */
+  readonly via?: Via | undefined
   /** Default: true. False is the go-live gate alone, which writes nothing. */
   readonly provision?: boolean | undefined
 }
@@ -45,7 +48,8 @@ const anyService = 'Every Service, because the one under USER_ACCESS of the acce
  */
 export function runRights(scope: PermissionScope, service?: string): readonly Right[] {
   const { accessNamespace, accessSecret, appNamespace, appSecret, dryRun, provision = true } = scope
-  const role = roleName(accessSecret, service === undefined ? 'any' : 'access')
+  const direct = scope.via === 'direct'
+  const role = roleName(accessSecret, direct ? 'direct' : service === undefined ? 'any' : 'access')
   const database = { namespace: accessNamespace, role, group: '', asked: true }
   const pods = { ...database, resource: 'pods', purpose: 'finding the Pod behind the Service' }
   const forward = {
@@ -72,12 +76,16 @@ export function runRights(scope: PermissionScope, service?: string): readonly Ri
       input: 'access-secret',
       purpose: 'reading the access Secret',
     },
-    serviceRight(scope, service),
-    { ...pods, verb: 'get' },
-    { ...pods, verb: 'list' },
-    // The upgrade is a GET; from Kubernetes 1.35 on it needs create as well.
-    { ...forward, verb: 'get' },
-    { ...forward, verb: 'create' },
+    ...(direct
+      ? []
+      : [
+          serviceRight(scope, service),
+          { ...pods, verb: 'get' },
+          { ...pods, verb: 'list' },
+          // The upgrade is a GET; from Kubernetes 1.35 on it needs create as well.
+          { ...forward, verb: 'get' },
+          { ...forward, verb: 'create' },
+        ]),
     { ...secret, verb: 'get', asked: true, role: roleName(appSecret, writes ? 'write' : 'read') },
     ...(provision
       ? [

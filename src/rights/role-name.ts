@@ -2,11 +2,19 @@ import { createHash } from 'node:crypto'
 
 /**
  * What a Role gives. For an access Secret: the way to the database, also where its Service is not known (`any`) or has
- * no selector (`endpoints`); what the go-live gate would like to read, also where the operator is not known. For an
+ * no selector (`endpoints`), or the Secret alone where the run goes there itself (`direct`); what the go-live gate would like to read, also where the operator is not known. For an
  * application Secret: to write it, to read it, and what the gate would like to read of the application.
  */
 export type RoleKind =
-  'access' | 'any' | 'endpoints' | 'go-live' | 'any-go-live' | 'write' | 'read' | 'workloads-go-live'
+  | 'access'
+  | 'any'
+  | 'endpoints'
+  | 'direct'
+  | 'go-live'
+  | 'any-go-live'
+  | 'write'
+  | 'read'
+  | 'workloads-go-live'
 
 /** Whom a RoleBinding gives a Role to. */
 export type Subject = { readonly namespace: string; readonly account: string } | { readonly user: string }
@@ -18,7 +26,7 @@ const longest = 253
 const longestSecret = 200
 
 /** What a plain name may not end in, because another name could come out the same. */
-const ambiguous = /-(any|endpoints|go-live|write|read|workloads|[0-9a-f]{8})$/
+const ambiguous = /-(any|endpoints|direct|go-live|write|read|workloads|[0-9a-f]{8})$/
 
 /**
  * Returns the name of the Role of this kind for a Secret: `pg-app-user-shop-db`, `pg-app-user-shop-db-go-live`. Two

@@ -150,6 +150,7 @@ export class Journal {
 const silences: readonly FailureCode[] = [
   'tunnel-lost',
   'port-closed',
+  'database-unreachable',
   'api-server-unreachable',
   'api-server-error',
   'timeout',

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { waitsUntil, type Deadline, type Obstacle } from '../lib/deadline.ts'
-import { Failure } from '../lib/failure.ts'
+import { Failure, type FailureCode } from '../lib/failure.ts'
 import type { Passing } from '../lib/passing.ts'
 import { input } from '../lib/spelling.ts'
 import type { Journal } from './journal.ts'
@@ -17,7 +17,7 @@ const pauseMs = 250
 const longestPauseMs = { race: pauseMs, blocked: pauseMs, shortage: 4_000, switch: 2_000 } as const
 /** What another look needs at least. */
 const lookMs = 1_000
-/** How long a port may stay closed that was never seen open: a wrong port does not get right by waiting. */
+/** How long a port may stay closed, or an address silent, that was never seen open: a wrong one does not get right by waiting. */
 const closedMs = 15_000
 
 /** Lets a run look again, as long as there is time, after what passes by waiting; and keeps the reason. */
@@ -28,7 +28,7 @@ export class Patience {
   private readonly told = new Set<string>()
   /** Who was seen in the way of a statement last. */
   private met: Obstacle | undefined
-  /** Whether anything but a closed port says that the primary is switching. */
+  /** Whether anything but a closed port, or an address where nobody is, says that the primary is switching. */
   private switching = false
   private closed: { readonly what: string; readonly since: number } | undefined
 
@@ -90,7 +90,8 @@ export class Patience {
     if (kind !== 'switch') return false
     // A session has been there, or the Service leads elsewhere now.
     const elsewhere = this.closed !== undefined && this.closed.what !== what
-    if (code !== 'port-closed' || this.journal.serverVersion !== undefined || elsewhere) this.switching = true
+    if (!nobodyThere.includes(code) || this.journal.serverVersion !== undefined || elsewhere)
+      this.switching = true
     if (this.switching) return false
     this.closed ??= { what, since: performance.now() }
     return performance.now() - this.closed.since > closedMs
@@ -103,6 +104,7 @@ export class Patience {
   }
 }
 
+const nobodyThere: readonly FailureCode[] = ['port-closed', 'database-unreachable']
 const triesFor = `this run tries for ${closedMs / 1000} s`
 const triedFor = `The run tried for ${closedMs / 1000} s, and saw no sign of a switch of the primary.`
 

@@ -20,6 +20,8 @@ import {
   type PermissionScope,
 } from '../rights/permissions.ts'
 import { Route } from '../route/route.ts'
+import type { Service } from '../route/service.ts'
+import { directly, throughTunnels, type Whereabouts } from '../route/way.ts'
 import { readAccessSecret, type AccessSecret } from '../secrets/access-secret.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../secrets/application-secret.ts'
 import type { Journal } from './journal.ts'
@@ -37,11 +39,10 @@ export interface Cluster {
   readonly server: Server
   /** For looks at what is behind the Service: each finds afresh where that leads. */
   readonly patience: Patience
-  /** Returns what is forwarded to now, and the selector of the Service that leads there, if it has one. */
-  readonly whereTo: () => Promise<{
-    readonly pod: string
-    readonly selector: Readonly<Record<string, string>> | undefined
-  }>
+  /** What leads to the database, for messages: `svc/postgresql1-user-access`, `PGHOST postgresql1.example.com`. */
+  readonly entry: string
+  /** Returns where the database is now, as far as the run may know. */
+  readonly whereTo: () => Promise<Whereabouts>
 }
 
 /**
@@ -95,12 +96,15 @@ export async function connect(
   })
   const reading = stopwatch()
   // First, because these are what the next requests wait for.
-  const access = underWay(readAccessSecret(api, accessNamespace, accessSecret, journal.mask))
+  const { via = 'port-forward' } = request
+  const access = underWay(readAccessSecret(api, accessNamespace, accessSecret, journal.mask, via))
   const read = underWay(access.then(reading))
-  const route = new Route(api, accessNamespace, access, deadline.signal)
+  const route =
+    via === 'direct' ? undefined : new Route(api, accessNamespace, access.then(forwarded), deadline.signal)
+  const way = route ? throughTunnels(route) : directly(api, accessNamespace, access, deadline.signal)
   const identity = underWay(api.identity())
   const scope = { ...request, appNamespace: namespace }
-  const review = underWay(reviewRights(api, scope, identity, access, route))
+  const review = underWay(reviewRights(api, scope, identity, access, route?.service))
   const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
   const as = `as ${(await identity).name} · kubeconfig from ${oneLine(found.source)}`
   const where = [
@@ -128,31 +132,40 @@ export async function connect(
   const { ref, keyCount } = await access
   journal.step('right', 'access Secret', `${ref} · ${count(keyCount, 'key')}, well formed`, await read)
 
-  deadline.enter('the tunnel')
+  deadline.enter(`the ${way.subject}`)
   let looked = stopwatch()
   const patience = new Patience(deadline, journal, () => {
-    route.renew()
+    way.renew()
     looked = stopwatch()
   })
-  await patience.insist(() => route.target, { passing: unready })
+  await patience.insist(() => way.find(), { passing: unready })
   let told: string | undefined
   const server: Server = {
     deadline,
     applicationName: request.runName,
     dial: async () => {
-      const tunnel = await route.dial()
-      const { service, pod, port } = await route.target
-      const text = `svc/${service} → Pod ${pod} port ${port}`
-      if (told !== text) journal.step('right', 'tunnel', text, looked())
-      told = text
-      return tunnel
+      const { stream, words } = await way.dial()
+      if (told !== words) {
+        journal.step('right', way.subject, via === 'direct' ? `${words};\n${proven}` : words, looked())
+        if (via === 'direct') journal.row({ subject: 'Connection', now: `${words}: ${proven}` })
+      }
+      told = words
+      return stream
     },
   }
-  const whereTo = async () => ({
-    pod: (await route.target).pod,
-    selector: (await route.service).selector,
-  })
-  return { api, namespace, access: await access, secret: await secret, server, patience, whereTo }
+  const { host, service } = await access
+  const entry = via === 'direct' ? `PGHOST ${host}` : `svc/${service ?? ''}`
+  const whereTo = (): Promise<Whereabouts> => way.whereabouts()
+  return { api, namespace, access: await access, secret: await secret, server, patience, entry, whereTo }
+}
+
+const proven =
+  "the proof includes this way and the server's name; policies may treat the application's own Pods in another way"
+
+/** An access Secret that is read for a tunnel names a Service. */
+function forwarded({ service, port }: AccessSecret): { readonly service: string; readonly port: number } {
+  if (service === undefined) throw new Error('an access Secret without USER_ACCESS leads to no tunnel')
+  return { service, port }
 }
 
 /** What may be a switch of the primary; a Service that selects standbys is none, and stays one. */
@@ -162,8 +175,9 @@ function unready(error: unknown): Passing | undefined {
 
 /**
  * Asks about the rights in two rounds, with the access Secret in between: only it can name the Service, and the
- * administrator should get one complete list.
+ * administrator should get one complete list. Without a tunnel the first is all there is.
  *
+ * @param leads the Service that the run is to be forwarded to
  * @throws Failure of `readAccessSecret`, but where the right to read the access Secret is what is missing
  */
 async function reviewRights(
@@ -171,9 +185,15 @@ async function reviewRights(
   scope: PermissionScope,
   identity: Promise<Identity>,
   access: Promise<AccessSecret>,
-  route: Route,
+  leads: Promise<Service> | undefined,
 ): Promise<PermissionReport> {
-  const second = underWay(access.then(({ service }) => missingOf(api, [serviceRight(scope, service)])))
+  if (leads === undefined) {
+    const rights = runRights(scope)
+    return permissionReport(await identity, rights, await missingOf(api, rights))
+  }
+  const second = underWay(
+    access.then((read) => missingOf(api, [serviceRight(scope, forwarded(read).service)])),
+  )
   const named = await missingOf(api, runRights(scope))
   const { accessNamespace, accessSecret } = scope
   const unreadable = named.some(
@@ -181,10 +201,10 @@ async function reviewRights(
       namespace === accessNamespace && resource === 'secrets' && name === accessSecret,
   )
   if (unreadable) return permissionReport(await identity, runRights(scope), named)
-  const { service } = await access
+  const { service } = forwarded(await access)
   const rights = runRights(scope, service)
   const missing = [...named, ...(await second)]
-  if (missing.length > 0 || (await route.service).selector !== undefined) {
+  if (missing.length > 0 || (await leads).selector !== undefined) {
     return permissionReport(await identity, rights, missing)
   }
   const endpoints = endpointRights(scope, service)

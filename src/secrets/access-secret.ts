@@ -4,6 +4,7 @@ import type { SecretObject } from '../kubernetes/objects.ts'
 import { Failure } from '../lib/failure.ts'
 import { inputs } from '../lib/spelling.ts'
 import { count, oneLine, sentence } from '../lib/text.ts'
+import type { Via } from '../lib/via.ts'
 import { isSslMode, type SslMode } from '../postgres/sslmode.ts'
 import { judgeAdmin, looksMadeAtRandom, type AdminLogin } from './admin-login.ts'
 import { certificatesOf } from './pem.ts'
@@ -22,8 +23,8 @@ export interface AccessSecret extends Pick<AdminLogin, 'named' | 'doubts'> {
   readonly user: string
   readonly password: string
   readonly sslMode: SslMode
-  /** USER_ACCESS: the Service to forward to, without `svc/`. */
-  readonly service: string
+  /** USER_ACCESS: the Service to forward to, without `svc/`. Always there where the run is to be forwarded. */
+  readonly service?: string
   /** PGHOST_REPLICA. */
   readonly replicaHost?: string
   /** The certificates of `ca.crt`, PEM. */
@@ -48,6 +49,7 @@ export async function readAccessSecret(
   namespace: string,
   name: string,
   mask: Mask,
+  via: Via = 'port-forward',
 ): Promise<AccessSecret> {
   const ref = `${namespace}/${name}`
   const secret = (await api.get(corePath(namespace, 'secrets', name))) as SecretObject | undefined
@@ -57,11 +59,20 @@ export async function readAccessSecret(
       `Check ${inputs('access-secret', 'access-namespace')} against what the administrator sent.`,
     ])
   }
-  return parseAccessSecret(ref, secret, mask)
+  return parseAccessSecret(ref, secret, mask, via)
 }
 
-/** Parses what `readAccessSecret` has read; `ref` is `namespace/name`. */
-export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask): AccessSecret {
+/**
+ * Parses what `readAccessSecret` has read; `ref` is `namespace/name`. A run that goes to PGHOST itself has no use for
+ * USER_ACCESS, and does without.
+ */
+export function parseAccessSecret(
+  ref: string,
+  secret: SecretObject,
+  mask: Mask,
+  via: Via = 'port-forward',
+): AccessSecret {
+  const needed = required.filter((key) => via === 'port-forward' || key !== 'USER_ACCESS')
   const { values, problems: undecodable } = decodeData(
     secret.data,
     [...required, ...optional],
@@ -92,7 +103,7 @@ export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask)
   const password = withoutLineEnds(values.get('PGPASSWORD') ?? '')
   const sslMode = line('PGSSLMODE', (value) => unfitValue('PGSSLMODE', value))
   const port = line('PGPORT', (value) => unfitValue('PGPORT', value))
-  const access = line('USER_ACCESS', unfitService)
+  const access = line('USER_ACCESS', (value) => (via === 'direct' ? undefined : unfitService(value)))
   const service = serviceOf(access)
   const replicaHost = line('PGHOST_REPLICA', (value) => unfitValue('PGHOST_REPLICA', value))
   const authority = values.get('ca.crt') ?? ''
@@ -108,16 +119,16 @@ export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask)
     PGSSLMODE: sslMode,
     USER_ACCESS: access,
   }
-  const missing = required.filter((key) => found[key] === '' && !broken(key))
+  const missing = needed.filter((key) => found[key] === '' && !broken(key))
   if (missing.length > 0)
     problems.unshift(`${sentence(missing)} ${missing.length === 1 ? 'is' : 'are'} missing`)
-  if (problems.length > 0 || service === undefined || !isSslMode(sslMode)) {
+  if (problems.length > 0 || (service === undefined && via === 'port-forward') || !isSslMode(sslMode)) {
     throw new Failure(
       'access-secret-invalid',
       `The access Secret ${ref} cannot be used: ${problems.join('; ')}.`,
       [
         ...hints,
-        ...(missing.length === 0 ? [] : [whatItNeeds(secret)]),
+        ...(missing.length === 0 ? [] : [whatItNeeds(secret, needed)]),
         `Check that ${inputs('access-secret', 'access-namespace')} name the access Secret, and ask the administrator to put it right.`,
       ],
     )
@@ -129,7 +140,7 @@ export function parseAccessSecret(ref: string, secret: SecretObject, mask: Mask)
     user,
     password,
     sslMode,
-    service,
+    ...(service !== undefined && { service }),
     ...(replicaHost !== '' && { replicaHost }),
     ...(ca !== undefined && { ca }),
     ...admin,
@@ -158,11 +169,11 @@ function unfitService(value: string): Unfit | undefined {
 }
 
 /** Another Secret than the one that is meant shows by the names of its keys. */
-function whatItNeeds({ data = {} }: SecretObject): string {
+function whatItNeeds({ data = {} }: SecretObject, needed: readonly string[]): string {
   const keys = Object.keys(data).sort()
   const held =
     keys.length === 0 ? 'nothing' : oneLine(sentence(keys.slice(0, 12).map((key) => `"${key}"`)), 200)
-  return `It needs ${count(required.length, 'key')}: ${sentence(required)}. It holds ${held}.`
+  return `It needs ${count(needed.length, 'key')}: ${sentence(needed)}. It holds ${held}.`
 }
 
 /** The names that a run shows; a text of another form may be anything, a credential that got into the wrong key as well. */

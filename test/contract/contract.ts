@@ -562,7 +562,10 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
           const access = await readAccessSecret(resolver, namespace, name, (word) => masked.push(word))
           expect(access).toMatchObject({ service: 'user-access', host: 'h', port: 5432, keyCount: 5 })
           expect(masked).toContain(`p-${name}`)
-          expect(await resolve(access.service, access.port)).toEqual({ pod: 'postgresql1-1', port: 5432 })
+          expect(await resolve(access.service ?? '', access.port)).toEqual({
+            pod: 'postgresql1-1',
+            port: 5432,
+          })
           const stored = (await admin.get('Secret', namespace, name)) as SecretObject
           expect(parseAccessSecret(`${namespace}/${name}`, stored, () => undefined)).toEqual(access)
         }

@@ -117,7 +117,7 @@ describe('what goes along with a login', () => {
       const { outcome } = await bench
         .application()
         .refused('timeout', { accessSecret, timeoutMs: 15_000 }, { onStep })
-      expect(outcome.failure?.message).toContain('did not answer through the tunnel within 10 s')
+      expect(outcome.failure?.message).toContain('did not answer within 10 s')
       // The admin and the application, once each.
       expect(refused).toBe(2)
     } finally {

@@ -87,7 +87,7 @@ test('an API server that accepts the connection and never answers', () => {
 })
 
 test('a PostgreSQL that accepts the connection and never answers', () => {
-  const said = 'PostgreSQL did not answer through the tunnel within 10 s'
+  const said = 'PostgreSQL did not answer within 10 s'
   expect(postgres.code).toBe(1)
   expect(postgres.log).toMatch(new RegExp(`^! waiting +${said};\\n +this run waits until `, 'm'))
   expect(postgres.log).toMatch(

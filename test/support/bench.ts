@@ -41,7 +41,10 @@ export interface Access {
   /** PEM. */
   readonly ca?: string
   readonly host?: string
+  readonly port?: number
   readonly replica?: string
+  /** Whether it names a Service. Default: true. */
+  readonly named?: boolean
   /** Where its Service leads, when that is not the sandbox's server. */
   readonly target?: Target
 }
@@ -153,8 +156,10 @@ export class Bench {
         ...(access.sslMode && { PGSSLMODE: access.sslMode }),
         ...(access.ca && { 'ca.crt': access.ca }),
         ...(access.host && { PGHOST: access.host }),
+        ...(access.port && { PGPORT: String(access.port) }),
         ...(access.replica && { PGHOST_REPLICA: access.replica }),
         ...(access.target && { USER_ACCESS: name }),
+        ...(access.named === false && { USER_ACCESS: '' }),
       },
     })
     return name

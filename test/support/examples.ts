@@ -25,6 +25,7 @@ import type { Observed } from '../../src/provision/observed.ts'
 import { plan } from '../../src/provision/plan.ts'
 import type { Wanted } from '../../src/provision/wanted.ts'
 import { permissionFailure } from '../../src/rights/permissions.ts'
+import { dialFailure } from '../../src/route/direct.ts'
 import { choosePod, choosePort, readService, type Service } from '../../src/route/service.ts'
 import { Journal } from '../../src/run/journal.ts'
 import { connect } from '../../src/run/target.ts'
@@ -406,6 +407,8 @@ export const examples: Readonly<Record<FailureCode, Example>> = {
       }),
     ),
   'upgrade-refused': () => refusedUpgrade('200 OK', '<html>'),
+  'host-unknown': () => dialFailure('ENOTFOUND', { host: admin.host, port: 5432 }),
+  'database-unreachable': () => dialFailure('ETIMEDOUT', { host: admin.host, port: 5432 }),
   'port-closed': () => brokenTunnel('error forwarding port 5432: connect: connection refused'),
   'tunnel-lost': () => brokenTunnel('lost connection to pod'),
   'tls-failed': () => tlsFailure(admin, new Error('self-signed certificate in certificate chain')),

@@ -43,6 +43,7 @@ describe('what is not given', () => {
       expectServer: undefined,
       accessSecret: 'postgresql1-access',
       accessNamespace: 'postgres-system',
+      via: 'port-forward',
       appDatabase: 'shop',
       appUsername: 'shop',
       appSecret: 'app-postgresql-secret',

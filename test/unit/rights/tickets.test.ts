@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { parseAllDocuments } from 'yaml'
 import { formatRights } from '../../../src/faces/rights.ts'
 import { applicationGateRights, databaseGateRights } from '../../../src/go-live/gate-rights.ts'
+import { ways } from '../../../src/lib/via.ts'
 import { cloudnativepg } from '../../../src/providers/cloudnativepg.ts'
 import { zalando } from '../../../src/providers/zalando.ts'
 import { roleManifests } from '../../../src/rights/manifest.ts'
@@ -58,6 +59,7 @@ const secrets = [
   'any',
   'go-live',
   'pg-endpoints',
+  'pg-direct',
   'pg-write',
   'pg-workloads',
 ]
@@ -87,6 +89,7 @@ const ticket = fc
       appSecret: secret,
       dryRun: fc.boolean(),
       provision: fc.boolean(),
+      via: fc.constantFrom(...ways),
     }),
     name: user,
     known: fc.boolean(),
@@ -98,7 +101,7 @@ const ticket = fc
     const keeper = known ? { provider: zalando, cluster: scope.accessSecret } : undefined
     const manifest = roleManifests({ name, certain: true }, [
       ...runRights(scope, service),
-      ...(selector ? [] : endpointRights(scope, service ?? '')),
+      ...(selector || scope.via === 'direct' ? [] : endpointRights(scope, service ?? '')),
       ...(goLive ? [...databaseGateRights(scope, keeper), ...applicationGateRights(scope)] : []),
     ])
     return objectsOf(manifest)
@@ -132,6 +135,17 @@ describe('tickets', () => {
         if (resource !== 'pods/portforward') expect(verb).toMatch(/^(get|list|get, list)$/)
       }
     }
+  })
+
+  test('ask for Secrets alone where the run goes to PGHOST itself', () => {
+    const scope = { accessNamespace: 'db', accessSecret: 'pg', appNamespace: 'shop', appSecret: 'app' }
+    const manifest = formatRights({ ...scope, dryRun: false, via: 'direct' }, {})
+    expect(manifest).toContain('name: pg-app-user-pg-direct\n')
+    expect([...manifest.matchAll(/resources: \[(.*)\]/g)].map(([, what]) => what)).toEqual([
+      'secrets',
+      'secrets',
+      'secrets',
+    ])
   })
 
   test('ask for the rights of every operator before one is known, and for those of one after', () => {
