@@ -1,7 +1,7 @@
 /** What `npm run lint` holds imports to, those of types included: no circles, and layers that point one way. */
 const servers = ['kubernetes', 'postgres', 'providers', 'input']
 const parts = [...servers, 'kubeconfig', 'rights', 'secrets', 'route']
-const core = ['run', 'provision', 'go-live']
+const core = ['run', 'provision', 'go-live', 'exec']
 
 /** The folders of `src/`, each with those it may import from, besides itself and `lib`. */
 const layers = {
@@ -17,6 +17,7 @@ const layers = {
   run: [...parts, ...core],
   provision: [...parts, ...core],
   'go-live': [...parts, ...core],
+  exec: [...parts, ...core],
   report: [...parts, ...core],
   faces: [...parts, ...core, 'report'],
 }

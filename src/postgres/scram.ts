@@ -83,6 +83,75 @@ export class ScramClient {
   }
 }
 
+/** What a server has to know to check a password, without the password. */
+export interface ScramKeys {
+  readonly salt: Buffer
+  readonly storedKey: Buffer
+  readonly serverKey: Buffer
+}
+
+/** Returns what a server keeps of a password: with a salt of its own, and the rounds that every client accepts. */
+export async function scramKeys(password: string): Promise<ScramKeys> {
+  const salt = randomBytes(16)
+  const { clientKey, serverKey } = await keysOf(password, salt, iterations)
+  return { salt, storedKey: sha256(clientKey), serverKey }
+}
+
+/** Thrown at a message that is none of the exchange. */
+export class ScramDisorder extends Error {}
+
+/** The server's end of one SCRAM-SHA-256 exchange, without channel binding. Sources: RFC 5802, sections 3, 5 and 7. */
+export class ScramServer {
+  readonly #keys: ScramKeys
+  readonly #nonce = randomBytes(18).toString('base64')
+  #header = ''
+  #bare = ''
+  #challenge = ''
+
+  constructor(keys: ScramKeys) {
+    this.#keys = keys
+  }
+
+  /**
+   * Returns the answer to the first message of the client.
+   *
+   * @throws ScramDisorder also where the client wants channel binding or to act as somebody else
+   */
+  challenge(clientFirst: string): string {
+    const [, header, bare, nonce] = /^([ny],,)(n=[^,]*,r=([!-+\--~]+))$/.exec(clientFirst) ?? []
+    if (header === undefined || bare === undefined || nonce === undefined) {
+      throw new ScramDisorder('malformed first message of SCRAM')
+    }
+    this.#header = header
+    this.#bare = bare
+    this.#challenge = `r=${nonce}${this.#nonce},s=${this.#keys.salt.toString('base64')},i=${iterations}`
+    return this.#challenge
+  }
+
+  /**
+   * Returns the proof that this side knows the password too; nothing where the client does not.
+   *
+   * @throws ScramDisorder
+   */
+  verify(clientFinal: string): string | undefined {
+    const [, withoutProof, channel, nonce, proof] =
+      /^(c=([\w+/=]+),r=([!-+\--~]+)),p=([\w+/]{43}=)$/.exec(clientFinal) ?? []
+    const ours =
+      this.#challenge !== '' &&
+      channel === Buffer.from(this.#header).toString('base64') &&
+      this.#challenge.startsWith(`r=${nonce ?? ''},s=`)
+    if (!ours || withoutProof === undefined || proof === undefined) {
+      throw new ScramDisorder('malformed last message of SCRAM')
+    }
+    const { storedKey, serverKey } = this.#keys
+    const exchange = [this.#bare, this.#challenge, withoutProof].join(',')
+    const signature = hmac(storedKey, exchange)
+    const clientKey = Buffer.from(proof, 'base64').map((byte, index) => byte ^ (signature[index] ?? 0))
+    if (!timingSafeEqual(sha256(clientKey), storedKey)) return undefined
+    return `v=${hmac(serverKey, exchange).toString('base64')}`
+  }
+}
+
 interface Keys {
   readonly clientKey: Buffer
   readonly serverKey: Buffer
@@ -97,7 +166,7 @@ function hmac(key: Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest()
 }
 
-function sha256(bytes: Buffer): Buffer {
+function sha256(bytes: Uint8Array): Buffer {
   return createHash('sha256').update(bytes).digest()
 }
 

@@ -193,7 +193,7 @@ function tooMuch(): Failure {
  * Returns what the channel binding `tls-server-end-point` binds to: the hash of the server's certificate, by the algorithm of
  * its signature, and by SHA-256 where that is MD5 or SHA-1. Source: RFC 5929, section 4.1.
  */
-function endPointHash(stream: TLSSocket): Buffer {
+export function endPointHash(stream: TLSSocket): Buffer {
   const { raw } = stream.getPeerCertificate()
   const name = signatureAlgorithmHashFromCertificate(raw)
   const algorithm = name === 'MD5' || name === 'SHA-1' ? 'sha256' : name.replace(/^SHA-/, 'sha')
