@@ -301,6 +301,7 @@ async function initialise(home: Home, account: Account | undefined): Promise<Tem
       '--auth=scram-sha-256',
       '--encoding=UTF8',
       '--locale=C',
+      '--data-checksums',
       '--no-sync',
     ],
     { cwd: '/', ...account },

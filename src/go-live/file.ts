@@ -1,9 +1,10 @@
 import { closest, distance } from 'fastest-levenshtein'
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from 'yaml'
+import { isMap, isScalar, LineCounter, parseDocument, type YAMLMap } from 'yaml'
 import { Failure } from '../lib/failure.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
 import { input } from '../lib/spelling.ts'
 import { count, oneLine } from '../lib/text.ts'
+import { Values, type Problem } from './file-values.ts'
 import { requirements, type Requirement, type RequirementId, type Thresholds } from './requirement.ts'
 import { parseWindow } from './window.ts'
 
@@ -77,8 +78,6 @@ export function readGoLiveFile(path: string, named: boolean): GoLiveFile | undef
   return parseGoLiveFile(text, path)
 }
 
-type Problem = readonly [line: number, text: string]
-
 /**
  * Parses the go-live file.
  *
@@ -106,17 +105,7 @@ export function parseGoLiveFile(text: string, path: string): GoLiveFile {
 const wholeNumber = { minimum: 0, maximum: 1000 }
 
 /** Walks the file and notes what is wrong with it, so that all of it can be said at once. */
-class Parser {
-  private readonly lines: LineCounter
-  private readonly problems: Problem[]
-  /** The key whose value is being read, for messages. */
-  private key = ''
-
-  constructor(lines: LineCounter, problems: Problem[]) {
-    this.lines = lines
-    this.problems = problems
-  }
-
+class Parser extends Values {
   file(contents: unknown): GoLiveFile {
     // An empty file, or one of comments only, asks for nothing.
     if (contents === null || (isScalar(contents) && contents.value === null)) return emptyFile
@@ -163,6 +152,21 @@ class Parser {
       },
       'point-in-time-recovery': (node) => {
         set('recoveryDays', this.days(node))
+      },
+      'max-connections-used': (node) => {
+        set('maxConnectionsUsed', this.percent(node))
+      },
+      'max-xid-age': (node) => {
+        set('maxXidAge', this.number(node, { minimum: 1, maximum: 2_000_000_000 }))
+      },
+      'max-sequence-used': (node) => {
+        set('maxSequenceUsed', this.percent(node))
+      },
+      'min-certificate-left': (node) => {
+        set('minCertificateDays', this.days(node))
+      },
+      'minor-release-within': (node) => {
+        set('minorReleaseDays', this.days(node))
       },
       'rpo-probe': (node) => {
         rest.rpoProbe = this.flag(node)
@@ -270,62 +274,6 @@ class Parser {
         read(value ?? key)
       }
     }
-  }
-
-  private list<Item>(node: unknown, read: (item: unknown) => Item | undefined): readonly Item[] {
-    if (isScalar(node) && node.value === null) return []
-    if (isSeq(node)) return node.items.map(read).filter((item) => item !== undefined)
-    this.problem(node, `${this.key} has to be a list, each item starting with "- requirement:"`)
-    return []
-  }
-
-  private text(node: unknown, key: string): string | undefined {
-    const value = isScalar(node) ? node.value : undefined
-    if (typeof value === 'string' && value.trim() !== '') return value
-    this.problem(
-      node,
-      value === '' || value === null ? `${key} is empty: fill it in` : `${key} has to be text`,
-    )
-    return undefined
-  }
-
-  private number(
-    node: unknown,
-    { minimum, maximum }: { minimum: number; maximum: number },
-  ): number | undefined {
-    const value = isScalar(node) ? node.value : undefined
-    if (Number.isInteger(value) && Number(value) >= minimum && Number(value) <= maximum) return Number(value)
-    this.problem(node, `${this.key} has to be a whole number from ${minimum} to ${maximum}`)
-    return undefined
-  }
-
-  /** `90s`, `5m`, `24h`; milliseconds. */
-  private duration(node: unknown): number | undefined {
-    const value = isScalar(node) ? String(node.value) : ''
-    const [, amount, unit = ''] = /^(\d{1,6})([smh])$/.exec(value) ?? []
-    const milliseconds = Number(amount) * ({ s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? Number.NaN)
-    if (milliseconds > 0) return milliseconds
-    this.problem(node, `${this.key}: "${oneLine(value, 40)}" is no duration: write 90s, 5m or 24h`)
-    return undefined
-  }
-
-  private days(node: unknown): number | undefined {
-    const value = isScalar(node) ? String(node.value) : ''
-    const days = Number(/^(\d{1,5})d$/.exec(value)?.[1])
-    if (days > 0) return days
-    this.problem(node, `${this.key}: "${oneLine(value, 40)}" is no number of days: write 30d`)
-    return undefined
-  }
-
-  private flag(node: unknown): boolean {
-    const value = isScalar(node) ? node.value : undefined
-    if (typeof value !== 'boolean') this.problem(node, `${this.key} has to be true or false`)
-    return value === true
-  }
-
-  private problem(node: unknown, text: string): void {
-    const offset = (node as Partial<Node> | null)?.range?.[0] ?? 0
-    this.problems.push([this.lines.linePos(offset).line, text])
   }
 }
 

@@ -32,6 +32,8 @@ import { durationWords } from './judges/words.ts'
 import type { Observations, Rules } from './observations.ts'
 import { observeApplication } from './observe-application.ts'
 import { observeCluster } from './observe-cluster.ts'
+import { observeHealth } from './observe-health.ts'
+import { observeInside } from './observe-inside.ts'
 import { observeSql, probeRpo, type SqlSight } from './observe-sql.ts'
 import { thresholdsOf } from './requirement.ts'
 
@@ -104,10 +106,11 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
   const { api, namespace } = cluster
   const admin = earlier ?? (await sessions.asAdmin('postgres'))
   const { pod, selector } = await cluster.whereTo()
-  const [secret, server, sql, database, application] = await Promise.all([
+  const [secret, server, sql, health, database, application] = await Promise.all([
     readApplicationSecret(api, namespace, request.appSecret, journal.mask),
     admin.ask(aboutServer(wanted)),
     observeSql(admin, wanted.username),
+    observeHealth(admin, wanted.username, wanted.database),
     observeCluster(api, request, pod, selector),
     observeApplication(api, namespace, request.appSecret),
   ])
@@ -117,13 +120,21 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
   journal.secretVersion ??= secret?.resourceVersion
   const at = new Date()
   const login = secret && loginOf(run, secret)
-  const attempt = login && (await attemptAs(run, login))
+  const [attempt, certificate] = await Promise.all([
+    login && attemptAs(run, login),
+    sql.tls ? certificateOf(run, secret) : undefined,
+  ])
+  const inside =
+    attempt?.session && (await observeInside(attempt.session, sql.versionNumber, run.deadline.remainingMs()))
   const probe = rules.file.rpoProbe ? await probeLive(run, rules, sql, attempt?.session, admin) : undefined
   await sessions.end(attempt?.session)
   return {
     at,
     sql,
     server,
+    health,
+    inside,
+    certificate,
     cluster: database,
     application,
     secret,
@@ -150,6 +161,24 @@ function loginOf({ request, cluster }: Run, { values }: ApplicationSecret): Logi
     host: cluster.access.host,
     sslMode: PGSSLMODE,
     ca: request.sslRootCert ?? values['ca.crt'],
+    asConfigured: true,
+  }
+}
+
+/** Looks at the certificate as the application would with `verify-full`, under the name that its Secret holds. */
+async function certificateOf(
+  { request, cluster, sessions, deadline }: Run,
+  secret: ApplicationSecret | undefined,
+): Promise<Observations['certificate']> {
+  const { access } = cluster
+  const host = secret?.values.PGHOST ?? access.host
+  try {
+    const ca = request.sslRootCert ?? secret?.values['ca.crt'] ?? access.ca
+    return { value: await sessions.certificate(host, ca) }
+  } catch (error) {
+    deadline.signal.throwIfAborted()
+    if (!(error instanceof Failure)) throw error
+    return { hidden: error.message }
   }
 }
 

@@ -17,10 +17,19 @@ import {
   judgeWindowNow,
   startOf,
 } from './judges/backup.ts'
+import {
+  judgeAutovacuum,
+  judgeChecksums,
+  judgeConnections,
+  judgeSlots,
+  judgeXidAge,
+} from './judges/health.ts'
 import { judgeInstances, judgeSpread, judgeStreaming } from './judges/instances.ts'
 import { judgePeople } from './judges/people.ts'
 import { judgeApplicationUser, judgePublicConnect, judgeRoleAttributes, judgeTls } from './judges/role.ts'
-import { judgePrimary, judgeSupportedVersion } from './judges/server.ts'
+import { judgeCollation, judgeIndexes, judgePrimaryKeys, judgeSequences } from './judges/schema.ts'
+import { judgeMinorVersion, judgePrimary, judgeSupportedVersion } from './judges/server.ts'
+import { judgeCertificate, judgeSessionsEncrypted, judgeTimeouts } from './judges/session.ts'
 import type { Observations, Rules } from './observations.ts'
 import { requirements, type RequirementId } from './requirement.ts'
 import { settle } from './settle.ts'
@@ -44,6 +53,19 @@ const judges: Readonly<Record<RequirementId, (observed: Observations, rules: Rul
   'public-connect': judgePublicConnect,
   tls: judgeTls,
   'supported-version': judgeSupportedVersion,
+  'minor-version': judgeMinorVersion,
+  'xid-age': judgeXidAge,
+  autovacuum: judgeAutovacuum,
+  slots: judgeSlots,
+  sequences: judgeSequences,
+  indexes: judgeIndexes,
+  collation: judgeCollation,
+  'sessions-encrypted': judgeSessionsEncrypted,
+  certificate: judgeCertificate,
+  checksums: judgeChecksums,
+  timeouts: judgeTimeouts,
+  'primary-keys': judgePrimaryKeys,
+  connections: judgeConnections,
   'app-replicas': judgeReplicas,
   'app-spread': judgeApplicationSpread,
   'app-resources': judgeResources,

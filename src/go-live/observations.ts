@@ -1,12 +1,16 @@
 import type { Profile } from '../input/profile.ts'
+import type { ServerCertificate } from '../postgres/certificate.ts'
 import type { ServerState } from '../postgres/state.ts'
 import type { ApplicationSecret } from '../secrets/application-secret.ts'
 import type { GoLiveFile } from './file.ts'
 import type { Evidence } from './finding.ts'
 import type { ApplicationSight } from './observe-application.ts'
 import type { ClusterSight } from './observe-cluster.ts'
+import type { Health } from './observe-health.ts'
+import type { Inside } from './observe-inside.ts'
 import type { RpoProbe, SqlSight } from './observe-sql.ts'
 import type { Thresholds } from './requirement.ts'
+import type { Seen } from './seen.ts'
 
 /** Everything that was seen, for the judge to weigh. */
 export interface Observations {
@@ -14,6 +18,11 @@ export interface Observations {
   readonly at: Date
   readonly sql: SqlSight
   readonly server: ServerState
+  readonly health: Health
+  /** What the application's own login sees; absent where it does not log in. */
+  readonly inside: Inside | undefined
+  /** Absent where the server offers no TLS. */
+  readonly certificate: Seen<ServerCertificate> | undefined
   readonly cluster: ClusterSight
   readonly application: ApplicationSight
   readonly secret: ApplicationSecret | undefined

@@ -18,8 +18,10 @@ export interface Requirement {
    * exception from it can be waived.
    */
   readonly attestable: boolean
-  /** One of the checklist's items that only people can do. They count in `premium` and warn in `standard`. */
+  /** One of the checklist's items that only people can do. */
   readonly checklist?: true
+  /** Where it can hold a release back, if not in both profiles; elsewhere it warns. */
+  readonly counts?: Profile | 'nowhere'
   /** Judged only where the go-live file asks for it. */
   readonly optional?: true
 }
@@ -39,6 +41,10 @@ const checklist: Source = {
 const versions: Source = {
   text: 'PostgreSQL versioning policy',
   url: 'https://www.postgresql.org/support/versioning/',
+}
+/** A chapter of PostgreSQL's manual. */
+function chapter(title: string, page: string): Source {
+  return { text: `PostgreSQL manual: ${title}`, url: `https://www.postgresql.org/docs/current/${page}.html` }
 }
 
 /** The one table of requirements, in the order of importance. */
@@ -90,6 +96,89 @@ export const requirements = [
     attestable: false,
   },
   {
+    id: 'minor-version',
+    title: 'The fixes of the major version are installed',
+    source: versions,
+    attestable: false,
+  },
+  {
+    id: 'xid-age',
+    title: 'No database is near the end of its transaction ids',
+    source: chapter('preventing transaction ID wraparound', 'routine-vacuuming'),
+    attestable: false,
+  },
+  {
+    id: 'autovacuum',
+    title: 'Autovacuum is on, for every table',
+    source: chapter('the autovacuum daemon', 'routine-vacuuming'),
+    attestable: false,
+  },
+  {
+    id: 'slots',
+    title: 'No abandoned replication slot fills the disk',
+    source: chapter('pg_replication_slots', 'view-pg-replication-slots'),
+    attestable: false,
+  },
+  {
+    id: 'sequences',
+    title: 'No sequence is about to end',
+    source: chapter('numeric types', 'datatype-numeric'),
+    attestable: false,
+  },
+  {
+    id: 'indexes',
+    title: 'Every index is valid',
+    source: chapter('building indexes concurrently', 'sql-createindex'),
+    attestable: false,
+  },
+  {
+    id: 'collation',
+    title: 'Text is sorted as it was when the indexes were built',
+    source: chapter('collation versions', 'sql-altercollation'),
+    attestable: false,
+  },
+  {
+    id: 'sessions-encrypted',
+    title: 'Every open session of the application is encrypted',
+    source: chapter('pg_stat_ssl', 'monitoring-stats'),
+    attestable: false,
+  },
+  {
+    id: 'certificate',
+    title: "The server's certificate lasts, and stands up to verify-full",
+    source: chapter('verification of the server', 'libpq-ssl'),
+    attestable: true,
+    counts: 'premium',
+  },
+  {
+    id: 'checksums',
+    title: 'Pages carry checksums, and all of them matched',
+    source: chapter('data checksums', 'checksums'),
+    attestable: false,
+    counts: 'premium',
+  },
+  {
+    id: 'timeouts',
+    title: 'The application gives up waiting for locks, and ends idle transactions',
+    source: chapter('client connection defaults', 'runtime-config-client'),
+    attestable: false,
+    counts: 'premium',
+  },
+  {
+    id: 'primary-keys',
+    title: 'Every table has a primary key',
+    source: chapter('logical replication', 'logical-replication-publication'),
+    attestable: false,
+    counts: 'premium',
+  },
+  {
+    id: 'connections',
+    title: 'There is room for more sessions',
+    source: chapter('connections', 'runtime-config-connection'),
+    attestable: false,
+    counts: 'nowhere',
+  },
+  {
     id: 'app-replicas',
     title: 'The application has enough replicas that are ready',
     source: checklist,
@@ -120,13 +209,21 @@ export const requirements = [
     attestable: false,
     optional: true,
   },
-  { id: 'load-test', title: 'A load test was done', source: checklist, attestable: true, checklist: true },
+  {
+    id: 'load-test',
+    title: 'A load test was done',
+    source: checklist,
+    attestable: true,
+    checklist: true,
+    counts: 'premium',
+  },
   {
     id: 'load-test-update',
     title: 'A load test was done during an update',
     source: checklist,
     attestable: true,
     checklist: true,
+    counts: 'premium',
   },
   {
     id: 'load-test-reboot',
@@ -134,6 +231,7 @@ export const requirements = [
     source: checklist,
     attestable: true,
     checklist: true,
+    counts: 'premium',
   },
   {
     id: 'load-test-zone',
@@ -141,6 +239,7 @@ export const requirements = [
     source: checklist,
     attestable: true,
     checklist: true,
+    counts: 'premium',
   },
   {
     id: 'recovery-test',
@@ -148,6 +247,7 @@ export const requirements = [
     source: checklist,
     attestable: true,
     checklist: true,
+    counts: 'premium',
   },
   {
     id: 'redeployment-test',
@@ -155,6 +255,7 @@ export const requirements = [
     source: checklist,
     attestable: true,
     checklist: true,
+    counts: 'premium',
   },
 ] as const satisfies readonly Requirement[]
 
@@ -178,6 +279,16 @@ export interface Thresholds {
   readonly retentionDays: number
   readonly recoveryDays: number
   readonly minAppReplicas: number
+  /** Sessions in use, in percent of those there may be. */
+  readonly maxConnectionsUsed: number
+  /** How many transactions ago the oldest row may have been frozen. */
+  readonly maxXidAge: number
+  /** How far sequences may have come, in percent. */
+  readonly maxSequenceUsed: number
+  /** How long the server's certificate has to last. */
+  readonly minCertificateDays: number
+  /** How long ago a minor release may have come out that is not installed. */
+  readonly minorReleaseDays: number
 }
 
 /** Returns what a profile demands, with the values of the go-live file in place of its own. */
@@ -196,6 +307,11 @@ export function thresholdsOf(profile: Profile, given: Partial<Thresholds> = {}):
     retentionDays: 30,
     recoveryDays: 7,
     minAppReplicas: 2,
+    maxConnectionsUsed: 80,
+    maxXidAge: 1_000_000_000,
+    maxSequenceUsed: 80,
+    minCertificateDays: 5,
+    minorReleaseDays: 90,
     ...given,
   }
 }

@@ -31,7 +31,7 @@ export function settle(
     id,
     title,
     source,
-    counts: requirement.checklist !== true || profile === 'premium',
+    counts: requirement.counts === undefined || requirement.counts === profile,
     wanted: judgement.wanted,
     remedy: judgement.remedy ?? '',
     evidence: judgement.evidence,

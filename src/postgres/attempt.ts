@@ -15,6 +15,8 @@ export interface Login extends Peer {
   readonly database: string
   /** Whether the session is to act as the user itself, whatever `ALTER ROLE` or `ALTER DATABASE … SET role` say. */
   readonly asItself?: boolean
+  /** Whether the session is to have the timeouts that the server gives the user, and none of this tool's. */
+  readonly asConfigured?: boolean
   /** Whether it only logs in where that is bound to the TLS connection, which no common pooler offers. */
   readonly boundOnly?: boolean
 }
@@ -94,8 +96,9 @@ async function logInOn(
     // Sent with the start-up packet, so that they cost no round trip and hold from the first statement on.
     options: [
       '-c search_path=',
-      '-c lock_timeout=10s',
-      `-c statement_timeout=${Math.max(1, Math.ceil(deadline.remainingMs()))}`,
+      ...(login.asConfigured
+        ? []
+        : ['-c lock_timeout=10s', `-c statement_timeout=${Math.max(1, Math.ceil(deadline.remainingMs()))}`]),
       '-c synchronous_commit=local',
       ...(login.asItself ? ['-c role=none'] : []),
     ].join(' '),

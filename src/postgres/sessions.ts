@@ -1,4 +1,5 @@
 import type { Attempt, Login, LoginOptions } from './attempt.ts'
+import { examineCertificate, type ServerCertificate } from './certificate.ts'
 import { Connections, type Peer, type Server } from './connection.ts'
 import { logInPatiently } from './login.ts'
 import { adminRefusalFailure, unproven } from './refusal.ts'
@@ -57,6 +58,11 @@ export class Sessions {
     } finally {
       this.arriving.delete(arriving)
     }
+  }
+
+  /** Returns what the server shows of itself before anybody logs in; see `examineCertificate`. */
+  async certificate(host: string, ca: string | undefined): Promise<ServerCertificate> {
+    return await examineCertificate(this.connections, host, ca)
   }
 
   /** Opens the connections of logins that are to come: of the application, or of the admin. */

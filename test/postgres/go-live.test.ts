@@ -1,15 +1,13 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import pg from 'pg'
 import { createAuthority } from '../../sandbox/certificate.ts'
 import type { PostgresServer } from '../../sandbox/postgres.ts'
-import type { Finding, GateReport } from '../../src/go-live/finding.ts'
+import type { Finding } from '../../src/go-live/finding.ts'
 import type { RequirementId } from '../../src/go-live/requirement.ts'
-import type { GoLiveRequest, ProvisionRequest } from '../../src/input/request.ts'
-import { useBench, type Application, type Run } from '../support/bench.ts'
+import { useBench, type Application } from '../support/bench.ts'
+import { findIn as find, until, useGate } from '../support/gate.ts'
 
 const bench = useBench({
   postgres: {
@@ -26,74 +24,10 @@ const bench = useBench({
 /** One that has not signed the server's certificate. */
 const foreignAuthority = createAuthority('another').issue(['nobody']).certificate
 
-let folder: string
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'go-live-'))
-  await chmod(folder, 0o777)
-})
-
-afterAll(async () => {
-  await rm(folder, { recursive: true })
-})
-
-/** Gives a request for the gate, with a go-live file of this content. */
-async function gate(content = '', more: Partial<GoLiveRequest> = {}): Promise<GoLiveRequest> {
-  const file = join(folder, `${bench.name('file')}.yaml`)
-  await writeFile(file, content)
-  return {
-    enforcement: { enforced: false, why: 'because a test says so' },
-    profile: 'standard',
-    file,
-    fileNamed: true,
-    ...more,
-  }
-}
-
-/** Judges one application by the gate alone. */
-async function judged(
-  application: Application,
-  content = '',
-  more: Partial<GoLiveRequest> = {},
-  overrides: Partial<ProvisionRequest> = {},
-): Promise<Run & { report: GateReport }> {
-  const goLive = await gate(content, more)
-  const run = await bench.run({ ...application.request, ...overrides, provision: false, goLive })
-  const { goLive: report } = run.outcome
-  if (report === undefined) throw run.outcome.failure ?? new Error('there is no report')
-  return { ...run, report }
-}
-
-function find(report: GateReport, id: RequirementId): Finding {
-  const found = report.findings.find((finding) => finding.id === id)
-  if (found === undefined) throw new Error(`${id} was not judged`)
-  return found
-}
+const { folder, gate, judged, set } = useGate(bench)
 
 async function finding(id: RequirementId, content = ''): Promise<Finding> {
   return find((await judged(application, content)).report, id)
-}
-
-/** Sets server settings that take effect without a restart. */
-async function set(settings: Readonly<Record<string, string>>): Promise<void> {
-  for (const [name, value] of Object.entries(settings))
-    await bench.sql(`ALTER SYSTEM SET ${name} = '${value}'`)
-  await bench.sql('select pg_reload_conf()')
-  await until(async () => {
-    const rows = await bench.sql<{ name: string; setting: string }>(
-      'select name, setting from pg_settings where name = any ($1)',
-      [Object.keys(settings)],
-    )
-    return rows.every(({ name, setting }) => setting === settings[name])
-  })
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    if (await condition()) return
-    await sleep(50)
-  }
-  throw new Error('it did not come to be')
 }
 
 async function archiver(): Promise<{
@@ -150,7 +84,7 @@ describe('archiving', () => {
     })
     expect(find(broken.report, 'rpo').verdict).toBe('not met')
 
-    await set({ archive_command: `cp %p ${join(folder, '%f')}` })
+    await set({ archive_command: `cp %p ${join(folder(), '%f')}` })
     await switchSegment()
     await until(async () => !(await archiver()).failing)
     const mended = await judged(application)
@@ -167,16 +101,16 @@ describe('archiving', () => {
   test.each(['/bin/true', ''])('by the command "%s" is not met', async (command) => {
     await set({ archive_command: command })
     expect((await finding('archiving')).verdict).toBe('not met')
-    await set({ archive_command: `cp %p ${join(folder, '%f')}` })
+    await set({ archive_command: `cp %p ${join(folder(), '%f')}` })
   })
 
   test('never shows the command, which may hold a credential', async () => {
     const secret = 'archive-key-4711-zebra'
-    await set({ archive_command: `KEY=${secret} cp %p ${join(folder, '%f')}` })
+    await set({ archive_command: `KEY=${secret} cp %p ${join(folder(), '%f')}` })
     const { report, log } = await judged(application)
     expect(find(report, 'archiving').verdict).toBe('met')
     expect(JSON.stringify(report) + log).not.toContain(secret)
-    await set({ archive_command: `cp %p ${join(folder, '%f')}` })
+    await set({ archive_command: `cp %p ${join(folder(), '%f')}` })
   })
 })
 
@@ -201,12 +135,12 @@ test('segments that wait are not met, seen by their numbers, and with pg_monitor
     verdict: 'not met',
     seen: expect.stringMatching(/^\d+ segments waiting, the oldest since /),
   })
-  await set({ archive_command: `cp %p ${join(folder, '%f')}`, archive_timeout: '300' })
+  await set({ archive_command: `cp %p ${join(folder(), '%f')}`, archive_timeout: '300' })
   await until(async () => (await waiting()) === 0)
 }, 90_000)
 
 test('many segments on their way are unknown, however recent the last success is', async () => {
-  await set({ archive_command: `sleep 1; cp %p ${join(folder, '%f')}` })
+  await set({ archive_command: `sleep 1; cp %p ${join(folder(), '%f')}` })
   for (let segment = 0; segment < 8; segment++) await switchSegment()
   const before = (await archiver()).last_archived_wal
   await until(async () => (await archiver()).last_archived_wal !== before)
@@ -214,7 +148,7 @@ test('many segments on their way are unknown, however recent the last success is
     verdict: 'unknown',
     seen: expect.stringContaining('finished segments after the last one known to be archived'),
   })
-  await set({ archive_command: `cp %p ${join(folder, '%f')}` })
+  await set({ archive_command: `cp %p ${join(folder(), '%f')}` })
   await until(async () => (await waiting()) === 0)
 })
 
@@ -238,7 +172,7 @@ describe('a physical backup', () => {
   }
 
   test('leaves its mark in what was archived last, and with pg_monitor on the node that took it', async () => {
-    await set({ archive_command: `cp %p ${join(folder, '%f')}` })
+    await set({ archive_command: `cp %p ${join(folder(), '%f')}` })
     expect(await finding('last-backup', window(-1, 2))).toMatchObject({
       verdict: 'unknown',
       seen: expect.stringContaining('no trace of a backup is left'),

@@ -4,9 +4,12 @@ import { judge, pictureOf } from '../../src/go-live/judge.ts'
 import type { Observations, Rules } from '../../src/go-live/observations.ts'
 import type { ApplicationSight, Workload } from '../../src/go-live/observe-application.ts'
 import type { ClusterSight } from '../../src/go-live/observe-cluster.ts'
+import type { Health } from '../../src/go-live/observe-health.ts'
+import type { Inside } from '../../src/go-live/observe-inside.ts'
 import type { SqlSight } from '../../src/go-live/observe-sql.ts'
 import { thresholdsOf, type RequirementId } from '../../src/go-live/requirement.ts'
 import type { Profile } from '../../src/input/profile.ts'
+import type { ServerCertificate } from '../../src/postgres/certificate.ts'
 import type { ServerState } from '../../src/postgres/state.ts'
 import type { ApplicationSecret } from '../../src/secrets/application-secret.ts'
 
@@ -24,8 +27,8 @@ export const sql: SqlSight = {
   at: now,
   standby: false,
   readOnly: false,
-  version: '16.6',
-  versionNumber: 160_006,
+  version: '16.15',
+  versionNumber: 160_015,
   seesStatistics: true,
   senders: [
     { name: 'postgresql1-1', state: 'streaming', lagSeconds: 0.2, replays: true, holdsSlot: true },
@@ -54,6 +57,48 @@ export const sql: SqlSight = {
   adminSessions: [],
   applicationSessions: 4,
   monitor: undefined,
+}
+
+/** A server in good health. */
+export const health: Health = {
+  connections: { value: { server: { used: 12, limit: 97 }, role: null, database: null } },
+  ages: { value: [{ database: 'shop', xids: 1_200_000, multixacts: 3 }] },
+  autovacuum: { value: { autovacuum: 'on', trackCounts: 'on' } },
+  checksums: { value: { on: true, failures: [] } },
+  slots: { value: { total: 2, idle: [] } },
+}
+
+/** A database in good order, as the application's login sees it. */
+export const inside: Inside = {
+  timeouts: {
+    value: { idle_in_transaction_session_timeout: 60_000, lock_timeout: 5_000, statement_timeout: 0 },
+  },
+  keyless: { value: { total: 12, wrong: 0, items: [] } },
+  unvacuumed: { value: { total: 12, wrong: 0, items: [] } },
+  invalidIndexes: { value: { total: 20, wrong: 0, items: [] } },
+  collations: {
+    value: {
+      database: { recorded: '2.36', actual: '2.36' },
+      objects: { total: 0, wrong: 0, items: [] },
+    },
+  },
+  sessions: { value: { open: 4, plain: 0, from: [], local: 0, hidden: 0 } },
+  sequences: {
+    value: {
+      total: 12,
+      read: 12,
+      hidden: 0,
+      furthest: [{ name: 'public.orders_id_seq', last: '4711', end: '2147483647', used: 0 }],
+    },
+  },
+}
+
+const certificate: ServerCertificate = {
+  ends: new Date('2027-02-20T00:00:00Z'),
+  names: 'DNS:postgresql1.postgres-system.svc.cluster.local',
+  issuer: 'postgresql1',
+  checked: true,
+  refused: undefined,
 }
 
 /** Three instances on three Nodes, with a logical backup every night. */
@@ -100,8 +145,8 @@ export const workload: Workload = {
 export const application: ApplicationSight = { workloads: [workload], evidence, unread: [], rights: [] }
 
 const server: ServerState = {
-  version: '16.6',
-  versionNumber: 160_006,
+  version: '16.15',
+  versionNumber: 160_015,
   standby: false,
   backendPid: 1,
   admin: {
@@ -167,6 +212,9 @@ export const good: Observations = {
   at: now,
   sql,
   server,
+  health,
+  inside,
+  certificate: { value: certificate },
   cluster,
   application,
   secret,

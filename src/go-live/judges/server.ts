@@ -1,9 +1,9 @@
 import { count } from '../../lib/text.ts'
 import { dayMs } from '../../lib/units.ts'
 import type { Judgement } from '../finding.ts'
-import type { Observations } from '../observations.ts'
+import type { Observations, Rules } from '../observations.ts'
 import { queries } from '../observe-sql.ts'
-import { endOfLife, endOfLifeSeen } from '../version.ts'
+import { endOfLife, endOfLifeSeen, minorReleasesOf } from '../version.ts'
 import { sqlEvidence } from './words.ts'
 
 /** `primary`: what is behind the Service takes writes. */
@@ -78,5 +78,46 @@ export function judgeSupportedVersion(observed: Observations): Judgement {
     seen: `PostgreSQL ${sql.version}, supported until ${end}`,
     evidence,
     warnings,
+  }
+}
+
+/** `minor-version`: judged by what is known of this day's releases, so that a table that is old accuses nobody. */
+export function judgeMinorVersion(observed: Observations, { thresholds }: Rules): Judgement {
+  const { sql, at } = observed
+  const [major, minor] = [Math.floor(sql.versionNumber / 10_000), sql.versionNumber % 10_000]
+  const days = thresholds.minorReleaseDays
+  const wanted = `every minor release that is out for ${count(days, 'day')}`
+  const known = minorReleasesOf(major)
+  const missed = known.filter((release) => release.minor > minor)
+  const due = missed.find(({ day }) => at.getTime() - Date.parse(day) > days * dayMs)
+  const [newest] = known
+  const evidence = [
+    sqlEvidence(observed, queries.version, sql.version),
+    {
+      query: 'the table of minor releases in this release',
+      answer:
+        newest === undefined ? 'none of this major version' : `${major}.${newest.minor} of ${newest.day}`,
+      at,
+    },
+  ]
+  if (due !== undefined) {
+    return {
+      verdict: 'not met',
+      wanted,
+      seen: `PostgreSQL ${sql.version}; ${major}.${due.minor} is out since ${due.day}`,
+      remedy: 'ask the administrator for the minor release: it takes a restart and no migration',
+      evidence,
+    }
+  }
+  const [next] = missed
+  return {
+    verdict: 'met',
+    wanted,
+    seen:
+      newest === undefined
+        ? `PostgreSQL ${sql.version}, of which this release knows no newer one`
+        : `PostgreSQL ${sql.version}; the newest known here is ${major}.${newest.minor} of ${newest.day}`,
+    evidence,
+    warnings: next === undefined ? [] : [`${major}.${next.minor} is out since ${next.day}`],
   }
 }

@@ -22,6 +22,11 @@ backup-every: 24h
 backup-window: 22:00-04:00 Europe/Stockholm
 retention: 60d
 point-in-time-recovery: 14d
+max-connections-used: 70%
+max-xid-age: 500000000
+max-sequence-used: 100%
+min-certificate-left: 14d
+minor-release-within: 30d
 rpo-probe: true
 hold-back-in-backup-window: true
 attestations:
@@ -55,6 +60,17 @@ const wrong: readonly (readonly [title: string, text: string, problem: string])[
   ['half a Node', 'min-nodes: 1.5\n', 'line 1: min-nodes has to be'],
   ['a duration without unit', 'rpo: 5\n', 'line 1: rpo: "5" is no duration: write 90s, 5m or 24h'],
   ['days without unit', 'retention: 30\n', 'line 1: retention: "30" is no number of days: write 30d'],
+  [
+    'a share without its sign',
+    'max-sequence-used: 80\n',
+    'line 1: max-sequence-used: "80" is no percentage: write 80%',
+  ],
+  ['more than all', 'max-connections-used: 101%\n', 'line 1: max-connections-used: "101%" is no percentage'],
+  [
+    'an age beyond the end',
+    'max-xid-age: 2147483647\n',
+    'line 1: max-xid-age has to be a whole number from 1 to 2000000000',
+  ],
   [
     'a window without zone',
     'backup-window: 00:00-06:00\n',
@@ -132,6 +148,19 @@ const duration = fc.constantFrom<unknown>(
   'm',
 )
 const days = fc.constantFrom<unknown>('30d', '0d', '000d', '30', 30, '30h', ' 30d', '123456d')
+const percent = fc.constantFrom<unknown>(
+  '80%',
+  '0%',
+  '00%',
+  '080%',
+  '100%',
+  '101%',
+  '1000%',
+  '1.5%',
+  80,
+  ' 80%',
+  '%',
+)
 const flag = fc.constantFrom<unknown>(true, false, 'true', 1, null)
 const day = fc.constantFrom<unknown>(
   '2027-02-20',
@@ -175,6 +204,11 @@ const contents: fc.Arbitrary<unknown> = fc.oneof(
           'backup-window': fc.oneof(backupWindow, odd),
           retention: days,
           'point-in-time-recovery': days,
+          'max-connections-used': percent,
+          'max-xid-age': fc.oneof(amount, fc.constantFrom(2_000_000_000, 2_000_000_001)),
+          'max-sequence-used': percent,
+          'min-certificate-left': days,
+          'minor-release-within': days,
           'rpo-probe': flag,
           'hold-back-in-backup-window': flag,
           attestations: entries('statement', 'by'),

@@ -5,6 +5,7 @@ import { requirements, type RequirementId } from '../../../src/go-live/requireme
 import { isAtOrAfter, segmentNumber } from '../../../src/go-live/wal.ts'
 import { parseWindow } from '../../../src/go-live/window.ts'
 import type { OptionalRight } from '../../../src/kubernetes/ask.ts'
+import { healthRows, type Row } from '../../support/health-rows.ts'
 import {
   application,
   cluster,
@@ -51,10 +52,9 @@ const database = good.server.database
 if (secret === undefined || role === undefined || database === undefined)
   throw new Error('they are all there')
 
-type Row = readonly [id: RequirementId, what: string, seen: object, verdict: string, words: string]
-
 const rows: readonly Row[] = [
-  ['primary', 'a primary', {}, 'met', 'PostgreSQL 16.6'],
+  ...healthRows,
+  ['primary', 'a primary', {}, 'met', 'PostgreSQL 16.15'],
   ['primary', 'a standby', { sql: { ...sql, standby: true } }, 'not met', 'a standby'],
   ['primary', 'a read-only primary', { sql: { ...sql, readOnly: true } }, 'not met', 'read-only'],
   [
