@@ -72,13 +72,7 @@ function cache(): string {
 }
 
 async function runRing(binaries: string): Promise<boolean> {
-  const jest = [
-    '--experimental-vm-modules',
-    'node_modules/jest/bin/jest.js',
-    '--selectProjects',
-    'postgres',
-    '--maxWorkers=100%',
-  ]
+  const jest = ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--selectProjects', 'postgres']
   const ring = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...jest], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, PG_APP_USER_TEST_POSTGRES: binaries },
