@@ -110,6 +110,7 @@ function releaseContext(): ReleaseContext {
     ref: context.ref === '' ? undefined : context.ref,
     pullRequest: payload.pull_request !== undefined,
     defaultBranch: payload.repository?.default_branch,
+    commit: context.sha === '' ? undefined : context.sha,
   }
 }
 

@@ -20,13 +20,13 @@ export function gitlabRunName({
  * Source: https://docs.gitlab.com/ci/variables/#cicd-variable-precedence
  */
 export function gitlabRelease(variables: Variables): ReleaseContext {
-  const { CI_COMMIT_BRANCH, CI_COMMIT_REF_NAME, CI_COMMIT_TAG, CI_DEFAULT_BRANCH } = variables
+  const { CI_COMMIT_BRANCH, CI_COMMIT_REF_NAME, CI_COMMIT_SHA, CI_COMMIT_TAG, CI_DEFAULT_BRANCH } = variables
   const { CI_MERGE_REQUEST_IID, CI_PIPELINE_SOURCE } = variables
   const [branch, tag, request] = [CI_COMMIT_BRANCH, CI_COMMIT_TAG, CI_MERGE_REQUEST_IID].map(
     (value) => value ?? '',
   )
   const name = CI_COMMIT_REF_NAME ?? ''
-  const context = { pullRequest: false, defaultBranch: CI_DEFAULT_BRANCH }
+  const context = { pullRequest: false, defaultBranch: CI_DEFAULT_BRANCH, commit: CI_COMMIT_SHA }
   if (request !== '' && branch === '' && tag === '') {
     const source = CI_PIPELINE_SOURCE === 'merge_request_event' || CI_PIPELINE_SOURCE === 'parent_pipeline'
     return { ...context, pullRequest: source }

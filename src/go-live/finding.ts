@@ -1,6 +1,7 @@
 import type { Profile } from '../input/profile.ts'
 import { documents } from '../lib/version.ts'
 import type { BackupRun } from '../providers/provider.ts'
+import type { DatabaseIdentity } from './observe-health.ts'
 import type { RequirementId, Source } from './requirement.ts'
 import type { Span } from './window.ts'
 
@@ -83,6 +84,10 @@ export interface GateReport {
   readonly file: string
   readonly fileRead: boolean
   readonly at: Date
+  /** What is released, as Git names it; absent where nothing is known, as on a laptop. */
+  readonly commit: string | undefined
+  /** What tells the database from every other one; absent where it may not be seen. */
+  readonly identity: DatabaseIdentity | undefined
   /** In the order of importance: what holds back first, what is met last. */
   readonly findings: readonly Finding[]
   readonly picture: Picture

@@ -91,6 +91,8 @@ async function passGate(
     file: goLive.file,
     fileRead: file !== undefined,
     at: seen.at,
+    commit: goLive.commit,
+    identity: 'value' in seen.health.identity ? seen.health.identity.value : undefined,
     findings,
     picture: pictureOf(seen, rules),
     manifest: manifestFor(run, seen),

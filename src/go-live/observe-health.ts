@@ -48,6 +48,14 @@ export interface Slots {
   readonly idle: readonly IdleSlot[]
 }
 
+/** What tells this database from every other one, also from one of the same name after a restore. */
+export interface DatabaseIdentity {
+  /** Made by initdb, and the same on every member of a cluster: a number of 64 bits, as text. */
+  readonly systemIdentifier: string
+  /** Absent where there is no such database. */
+  readonly oid: number | null
+}
+
 /** What the admin sees of the server's health, each in a statement of its own, so that one that fails hides no other. */
 export interface Health {
   readonly connections: Seen<Connections>
@@ -56,6 +64,7 @@ export interface Health {
   readonly autovacuum: Seen<Autovacuum>
   readonly checksums: Seen<Checksums>
   readonly slots: Seen<Slots>
+  readonly identity: Seen<DatabaseIdentity>
 }
 
 /**
@@ -110,14 +119,21 @@ select json_build_object('total', (select count(*) from pg_replication_slots), '
   ) as idle
 )) as state`
 
+const identitySql = (database: string): string => `
+select json_build_object(
+  'systemIdentifier', (select system_identifier::text from pg_control_system()),
+  'oid', (select oid::int8 from pg_database where datname = ${database})
+) as state`
+
 /** Reads it all in one round trip. */
 export async function observeHealth(session: Session, username: string, database: string): Promise<Health> {
-  const [connections, ages, autovacuum, checksums, slots] = await Promise.all([
+  const [connections, ages, autovacuum, checksums, slots, identity] = await Promise.all([
     lookAt<Connections>(session, connectionsSql(literal(username), literal(database))),
     lookAt<readonly Age[]>(session, agesSql),
     lookAt<Autovacuum>(session, autovacuumSql),
     lookAt<Checksums>(session, checksumsSql),
     lookAt<Slots>(session, slotsSql),
+    lookAt<DatabaseIdentity>(session, identitySql(literal(database))),
   ])
-  return { connections, ages, autovacuum, checksums, slots }
+  return { connections, ages, autovacuum, checksums, slots, identity }
 }

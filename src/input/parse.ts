@@ -73,7 +73,9 @@ function goLiveRequest(values: Values, release: ReleaseContext): GoLiveRequest |
   const profile = values['go-live-profile']
   if (enforcement === undefined || profile === undefined) return undefined
   const file = values['go-live-file']
-  return { enforcement, profile, file: file ?? defaultFile, fileNamed: file !== undefined }
+  // A variable of a job may hold anything.
+  const commit = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/.exec(release.commit ?? '')?.[0]
+  return { enforcement, commit, profile, file: file ?? defaultFile, fileNamed: file !== undefined }
 }
 
 /** One thing that is wrong with what was given. */

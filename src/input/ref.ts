@@ -13,6 +13,8 @@ export interface ReleaseContext {
   /** A pull or merge request, whatever its ref says. */
   readonly pullRequest: boolean
   readonly defaultBranch?: string | undefined
+  /** What is released, as Git names it; absent where nothing is known. */
+  readonly commit?: string | undefined
 }
 
 /** Whether the gate holds back, and why. */

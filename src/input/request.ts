@@ -31,6 +31,8 @@ export interface ClusterRequest {
 /** What the go-live gate has to know. */
 export interface GoLiveRequest {
   readonly enforcement: Enforcement
+  /** What is released, as Git names it; absent where nothing is known, as on a laptop. */
+  readonly commit?: string | undefined
   readonly profile: Profile
   /** Path of the go-live file. */
   readonly file: string

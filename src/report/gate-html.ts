@@ -28,6 +28,8 @@ export function gateHtml(report: GateReport, subject: Subject): string {
     ['API server', subject.server],
     ['Profile', `${profile}, ${enforced ? 'enforced' : 'reported only'} ${why.replaceAll('`', '')}`],
     ['Go-live file', fileRead ? file : `none at ${file}`],
+    ['Commit', subject.commit === '' ? 'not known' : subject.commit],
+    ['Server and database', identityWords(subject)],
     ['Seen', utc(at)],
   ]
   const holding = holdingBack(findings).length
@@ -78,6 +80,12 @@ export function gateHtml(report: GateReport, subject: Subject): string {
 </html>
 `
   return page.text
+}
+
+/** What tells the database from every other one, in words. */
+function identityWords({ systemIdentifier, databaseOid }: Subject): string {
+  if (systemIdentifier === '') return 'not known'
+  return `system ${systemIdentifier}${databaseOid === '' ? '' : `, oid ${databaseOid}`}`
 }
 
 /** A name and what it stands for, as a pair of a list. */

@@ -10,10 +10,22 @@ export interface Subject {
   readonly role: string
   readonly secret: string
   readonly postgresql: string
+  /** What is released, as Git names it. */
+  readonly commit: string
+  /** With the oid, what tells the database from every other one. Source: pg_control_system() */
+  readonly systemIdentifier: string
+  readonly databaseOid: string
 }
 
-/** Returns what a run was about. */
-export function subjectOf({ application, cluster, database, secret, serverVersion }: Outcome): Subject {
+/** Returns what a run was about; what is not known is empty. */
+export function subjectOf({
+  application,
+  cluster,
+  database,
+  secret,
+  serverVersion,
+  goLive,
+}: Outcome): Subject {
   return {
     server: cluster?.server ?? '',
     namespace: cluster?.namespace ?? '',
@@ -21,6 +33,9 @@ export function subjectOf({ application, cluster, database, secret, serverVersio
     role: application,
     secret: `${secret.namespace ?? ''}/${secret.name}`,
     postgresql: serverVersion ?? '',
+    commit: goLive?.commit ?? '',
+    systemIdentifier: goLive?.identity?.systemIdentifier ?? '',
+    databaseOid: String(goLive?.identity?.oid ?? ''),
   }
 }
 
@@ -28,6 +43,7 @@ export function subjectOf({ application, cluster, database, secret, serverVersio
 export function gateJson(report: GateReport, subject: Subject): string {
   const { verdict, enforced, why, profile, file, fileRead, at, findings, picture } = report
   const document = {
+    $schema: 'https://raw.githubusercontent.com/elastisys/pg-app-user/v1/schema/go-live-report.json',
     schema: 'pg-app-user/go-live/1',
     tool: { name: 'pg-app-user', version },
     verdict,

@@ -56,6 +56,15 @@ test('what there is none of yet is not applicable', async () => {
   })
 })
 
+test('the report names the database so that no other one can be taken for it', async () => {
+  const { report } = await judged(application)
+  const [row] = await bench.sql<{ system: string; oid: number }>(
+    'select system_identifier::text as system, oid::int as oid from pg_control_system(), pg_database where datname = $1',
+    [application.database],
+  )
+  expect(report.identity).toEqual({ systemIdentifier: row?.system, oid: row?.oid })
+})
+
 test('what is wrong is not met, and met once it is mended', async () => {
   const ids = [
     'primary-keys',

@@ -66,6 +66,7 @@ export const health: Health = {
   autovacuum: { value: { autovacuum: 'on', trackCounts: 'on' } },
   checksums: { value: { on: true, failures: [] } },
   slots: { value: { total: 2, idle: [] } },
+  identity: { value: { systemIdentifier: '7466412345678901234', oid: 16_412 } },
 }
 
 /** A database in good order, as the application's login sees it. */
@@ -268,6 +269,8 @@ export function reportOf(
     file: '.pg-app-user/go-live.yaml',
     fileRead: true,
     at: observations.at,
+    commit: '3f786850e387550fdab836ed7e6dc881de23001b',
+    identity: { systemIdentifier: '7466412345678901234', oid: 16_412 },
     findings,
     picture: pictureOf(observations, rules),
     manifest: '',
