@@ -64,6 +64,7 @@ const tables: Record<
         'database-owner',
         'extensions',
         'connect-roles',
+        'role-settings',
         'existing',
         'unproven',
         'dry-run',
@@ -215,13 +216,15 @@ function optionOf({ name, kind, ...rest }: Parameter): Option {
     .replaceAll('`', '')
   const option = new Option(flags, text).env(variableOf(name))
   if (kind === 'flag') option.preset('true')
-  if (kind === 'list' || kind === 'choices' || kind === 'patterns' || kind === 'fingerprints') {
+  if (repeatable.includes(kind)) {
     option.argParser<string>((item, earlier: string | undefined) =>
       earlier === undefined ? item : `${earlier}\n${item}`,
     )
   }
   return option
 }
+
+const repeatable: readonly Kind[] = ['list', 'choices', 'settings', 'patterns', 'fingerprints']
 
 const placeholders: Record<Exclude<Kind, 'flag'>, string> = {
   text: 'text',
@@ -230,6 +233,7 @@ const placeholders: Record<Exclude<Kind, 'flag'>, string> = {
   name: 'name',
   identifier: 'name',
   list: 'names',
+  settings: 'settings',
   patterns: 'patterns',
   choice: 'choice',
   choices: 'choices',

@@ -1,4 +1,5 @@
 import { ways } from '../lib/via.ts'
+import { roleSettings } from '../postgres/role-setting.ts'
 import { sslModes } from '../postgres/sslmode.ts'
 import { formatNames } from '../secrets/formats.ts'
 import { profiles } from './profile.ts'
@@ -12,6 +13,7 @@ export type Kind =
   | 'name'
   | 'identifier'
   | 'list'
+  | 'settings'
   | 'patterns'
   | 'choice'
   | 'choices'
@@ -150,6 +152,15 @@ export const parameters = [
     kind: 'list',
     description:
       'Further roles that keep CONNECT when it is taken from PUBLIC, such as a pooler or a backup user, one per line or comma-separated.',
+  },
+  {
+    name: 'role-settings',
+    kind: 'settings',
+    description: `Timeouts that the application's role gets in its database, such as \`lock_timeout=5s, idle_in_transaction_session_timeout=1min\`, one per line or comma-separated: ${Object.keys(
+      roleSettings,
+    )
+      .map((name) => `\`${name}\``)
+      .join(', ')}. What is left out stays as it is.`,
   },
   {
     name: 'existing',

@@ -1,18 +1,18 @@
-import { X509Certificate } from 'node:crypto'
 import { closest, distance } from 'fastest-levenshtein'
 import { Failure } from '../lib/failure.ts'
-import { certificateBlocks } from '../lib/pem.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
-import { readRegularFile, UnfitFile } from '../lib/regular-file.ts'
 import { input, spoken } from '../lib/spelling.ts'
 import { capitalized, oneLine, plainFingerprint, sentence } from '../lib/text.ts'
 import type { Via } from '../lib/via.ts'
+import type { RoleSetting } from '../postgres/role-setting.ts'
 import type { SslMode } from '../postgres/sslmode.ts'
 import type { FormatName } from '../secrets/formats.ts'
 import { defaultFile, parameters, type Parameter, type ParameterName } from './parameters.ts'
+import { parsePem } from './pem.ts'
 import type { Profile } from './profile.ts'
 import { decideMode, type GoLiveMode, type ReleaseContext } from './ref.ts'
 import type { GoLiveRequest, KubeconfigSources, ProvisionRequest } from './request.ts'
+import { parseRoleSettings } from './role-settings.ts'
 
 /** Raw texts by parameter name; what was not given is absent or empty. */
 export type RawInputs = Readonly<Partial<Record<ParameterName, string>>>
@@ -58,6 +58,7 @@ export function parseRequest(
     databaseOwner: values['database-owner'],
     extensions: values.extensions ?? [],
     connectRoles: values['connect-roles'] ?? [],
+    roleSettings: values['role-settings'] ?? [],
     existing: values.existing,
     unproven: values.unproven,
     dryRun: values['dry-run'],
@@ -158,6 +159,7 @@ interface Values {
   readonly 'database-owner'?: 'admin' | 'app'
   readonly extensions?: readonly string[]
   readonly 'connect-roles'?: readonly string[]
+  readonly 'role-settings'?: readonly RoleSetting[]
   readonly existing: 'refuse' | 'adopt'
   readonly unproven: 'refuse' | 'accept'
   readonly 'dry-run': boolean
@@ -183,6 +185,8 @@ function parseText(parameter: Parameter, text: string): Parsed {
       return parseIdentifier(text)
     case 'list':
       return parseList(text)
+    case 'settings':
+      return parseRoleSettings(itemsOf(text))
     case 'patterns':
       return parsePatterns(text)
     case 'choice':
@@ -300,34 +304,6 @@ function parseFingerprints(text: string): Parsed {
     return { problem: `${shown(wrong)} is no SHA-256 fingerprint: 64 hex digits, with or without colons` }
   }
   return { value: fingerprints.map(plainFingerprint) }
-}
-
-function parsePem(text: string): Parsed {
-  if (text === 'system') return { value: text }
-  const pem = pemText(text)
-  if (pem instanceof UnfitFile) return { problem: `names a file that is not read: ${pem.message}` }
-  const blocks = certificateBlocks(pem)
-  if (blocks.length === 0) {
-    return {
-      problem: 'is neither "system" nor PEM text, or a path to it, with -----BEGIN CERTIFICATE----- in it',
-    }
-  }
-  try {
-    for (const block of blocks) new X509Certificate(block)
-  } catch {
-    return { problem: 'holds a certificate that cannot be read' }
-  }
-  return { value: blocks.join('\n') }
-}
-
-/** Returns the text itself, or what the file of that name holds: GitLab and laptops pass certificates as files. */
-function pemText(text: string): string | UnfitFile {
-  if (text.includes('\n') || text.includes('-----BEGIN ')) return text
-  try {
-    return readRegularFile(text).toString()
-  } catch (error) {
-    return error instanceof UnfitFile ? error : text
-  }
 }
 
 function shown(text: string): string {

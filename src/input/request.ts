@@ -1,4 +1,5 @@
 import type { Via } from '../lib/via.ts'
+import type { RoleSetting } from '../postgres/role-setting.ts'
 import type { SslMode } from '../postgres/sslmode.ts'
 import type { FormatName } from '../secrets/formats.ts'
 import type { Profile } from './profile.ts'
@@ -61,6 +62,8 @@ export interface ProvisionRequest extends ClusterRequest {
   readonly databaseOwner?: 'admin' | 'app' | undefined
   readonly extensions: readonly string[]
   readonly connectRoles: readonly string[]
+  /** Settings that the application's role is to have in its database. */
+  readonly roleSettings: readonly RoleSetting[]
   readonly existing: 'refuse' | 'adopt'
   readonly unproven: 'refuse' | 'accept'
   readonly dryRun: boolean

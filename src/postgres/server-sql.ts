@@ -1,4 +1,5 @@
-import { literal } from './state-sql.ts'
+import { roleSettings } from './role-setting.ts'
+import { array, literal } from './state-sql.ts'
 
 /** The setting that counts is the one that is meant most closely. */
 const readOnly = (role: string, database: string): string => `(
@@ -130,6 +131,15 @@ select json_build_object(
         select rolsuper or rolcreaterole and (not options or pg_has_role(id, app.id, 'MEMBER WITH ADMIN OPTION')) from me
       ),
       'comment', shobj_description(app.id, 'pg_authid'),
+      'settings', (
+        select coalesce(json_object_agg(name, value), '{}') from (
+          select distinct on (name) split_part(c, '=', 1) as name, substring(c from '=(.*)') as value
+          from pg_db_role_setting, unnest(setconfig) c
+          where setrole = app.id and (setdatabase = 0 or setdatabase = (select id from db))
+            and split_part(c, '=', 1) = any (${array(Object.keys(roleSettings))})
+          order by name, setdatabase desc
+        ) own
+      ),
       'sessions', (select count(*) from pg_stat_activity where usesysid = app.id)
     ) from app
   ),

@@ -15,6 +15,7 @@ import { changesOf, listed, type Change, type ChangeOf, type Stage } from './cha
 import {
   changeGrants,
   changeRole,
+  changeSettings,
   createDatabase,
   createExtension,
   grantSchema,
@@ -50,6 +51,7 @@ export async function apply(look: Look, lock: Lock<unknown>, run: Run): Promise<
   const server = await putGrantsRight(look, run)
   const inside = await entering
   await putSchemaRight(look, inside, server, run)
+  await giveSettings(look, run)
 
   // What nothing takes back comes after all that may be refused.
   await finishRole(look, inside, run)
@@ -197,6 +199,17 @@ async function putSchemaRight(
   if (!changed) return
   const grants = [...changesOf('grants', plan.changes).filter(({ kind }) => kind !== 'set-owner'), change]
   journal.row(rowDone(grants, plan.changes, wanted, grantsNow(plan.ours)))
+}
+
+async function giveSettings(look: Look, run: Run): Promise<void> {
+  const { plan, admin } = look
+  const { journal, wanted } = run
+  const changes = changesOf('settings', plan.changes)
+  if (changes.length === 0) return
+  await make(changes, look, run, (decisive) => changeSettings(admin, changes, wanted, decisive))
+  for (const change of changes) {
+    if (change.kind === 'set-setting') journal.row(rowDone([change], plan.changes, wanted, change.value))
+  }
 }
 
 /** Sets the password of a role that is there, and claims it, once nothing else is left to be refused. */

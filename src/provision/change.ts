@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { count, sentence } from '../lib/text.ts'
 import { formatComment, type RoleComment } from '../postgres/marker.ts'
+import type { RoleSettingName } from '../postgres/role-setting.ts'
 import type { ApplicationKey } from '../secrets/application-secret.ts'
 import type { Effect } from './effect.ts'
 import type { Wanted } from './wanted.ts'
@@ -35,6 +36,13 @@ export type Change =
       readonly toApplication: boolean
     }
   | { readonly kind: 'grant-schema' }
+  /** Gives the role a setting in the database. */
+  | {
+      readonly kind: 'set-setting'
+      readonly name: RoleSettingName
+      readonly value: string
+      readonly from?: string
+    }
   | {
       readonly kind: 'set-password'
       readonly reason: PasswordReason
@@ -59,7 +67,8 @@ export type ChangeOf<Kind extends Change['kind']> = Extract<Change, { kind: Kind
  * taken back comes last: the password of a role that is there, on which others may live. Extensions come before the
  * application may create anything where their scripts run.
  */
-export type Stage = 'role' | 'note' | 'database' | 'extensions' | 'grants' | 'schema' | 'password' | 'secret'
+export type Stage =
+  'role' | 'note' | 'database' | 'extensions' | 'grants' | 'schema' | 'settings' | 'password' | 'secret'
 
 /** How a change reads. */
 export interface Words {
@@ -229,6 +238,19 @@ const definitions: { readonly [Kind in Change['kind']]: Definition<Kind> } = {
       done: `${username}: USAGE and CREATE on schema public`,
     }),
     sql: (_, { username }) => [`GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(username)}`],
+  },
+  'set-setting': {
+    stage: 'settings',
+    effect: ({ name }) => ({ object: 'setting', name, action: 'set' }),
+    words: ({ name, value, from }, { username, database }) => ({
+      found: from === undefined ? 'not set' : `${from}`,
+      would: `set to ${value}`,
+      line: `${name} = ${value} for ${username} in ${database}`,
+      done: `set to ${value}`,
+    }),
+    sql: ({ name, value }, { username, database }) => [
+      `ALTER ROLE ${identifier(username)} IN DATABASE ${identifier(database)} SET ${name} = ${literal(value)}`,
+    ],
   },
   'set-password': {
     stage: 'password',

@@ -55,6 +55,19 @@ export async function writeNote(
   await session.script(statementsOf(change, wanted), decisive)
 }
 
+/** Gives the role its settings, in one transaction. */
+export async function changeSettings(
+  session: Session,
+  changes: readonly Change[],
+  wanted: Wanted,
+  decisive: () => void,
+): Promise<void> {
+  await session.script(
+    changes.flatMap((change) => statementsOf(change, wanted)),
+    decisive,
+  )
+}
+
 /** Creates the database, owned by the admin. */
 export async function createDatabase(
   session: Session,

@@ -1,5 +1,5 @@
 /** What a run can change. */
-export const changeObjects = ['role', 'database', 'grants', 'extension', 'secret'] as const
+export const changeObjects = ['role', 'database', 'grants', 'extension', 'setting', 'secret'] as const
 
 /** How it can change it. */
 export const changeActions = [
@@ -9,13 +9,14 @@ export const changeActions = [
   'marked',
   'owner-changed',
   'granted',
+  'set',
   'repaired',
 ] as const
 
 /** What a change is in the outputs: one thing that was changed, or under `dry-run` would be. */
 export interface Effect {
   readonly object: (typeof changeObjects)[number]
-  /** The role, database, extension, or `namespace/name` of the Secret. */
+  /** The role, database, extension, setting of the role, or `namespace/name` of the Secret. */
   readonly name: string
   readonly action: (typeof changeActions)[number]
 }

@@ -16,6 +16,7 @@ import {
 import type { Observed } from './observed.ts'
 import { databaseIsOurs, decideComment, decideRole, refuseClaimed } from './ownership.ts'
 import { adminLacks, notInheriting, notMember, quoted } from './refusals.ts'
+import { decideSettings } from './settings.ts'
 import type { Wanted } from './wanted.ts'
 
 /** What a run is going to do: the list that is shown, agreed to, made, and told. */
@@ -77,6 +78,7 @@ function planned(observed: Observed, wanted: Wanted): Plan {
     ...extensions,
     ...grants,
     ...schema,
+    ...decideSettings(server, wanted),
     ...(typeof role === 'object'
       ? [{ kind: 'set-password', reason: role.reason, ...(comment && { comment }) } as const]
       : []),

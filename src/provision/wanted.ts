@@ -1,3 +1,5 @@
+import type { RoleSetting } from '../postgres/role-setting.ts'
+
 /** What a run wants to be true, as far as PostgreSQL is concerned. */
 export interface Wanted {
   readonly username: string
@@ -9,6 +11,8 @@ export interface Wanted {
   readonly databaseOwner: 'admin' | 'app' | undefined
   readonly extensions: readonly string[]
   readonly connectRoles: readonly string[]
+  /** Of the role, in the database. */
+  readonly settings: readonly RoleSetting[]
   /** What the roles are called through which the poolers of operators log in. */
   readonly poolerRoles: readonly string[]
   readonly existing: 'refuse' | 'adopt'

@@ -163,6 +163,7 @@ const words: Record<Effect['action'], Words> = {
     active: (nouns) => `changed the owner of the ${nouns}`,
     passive: 'given to another owner',
   },
+  set: { active: (nouns) => `set ${nouns}`, passive: 'set' },
   granted: { active: (nouns) => `put ${nouns} right`, passive: 'put right' },
   repaired: { active: (nouns) => `put the ${nouns} right`, passive: 'put right' },
 }
@@ -187,7 +188,12 @@ function byAction(changes: readonly Effect[]): readonly (readonly [Effect['actio
   const fresh = changes.some(({ object, action }) => object === 'database' && action === 'created')
   const groups = new Map<Effect['action'], Set<string>>()
   for (const { object, name, action } of changes) {
-    const noun = object === 'secret' ? 'Secret' : object === 'extension' ? `extension ${name}` : object
+    const nouns: Partial<Record<Effect['object'], string>> = {
+      secret: 'Secret',
+      extension: `extension ${name}`,
+      setting: name,
+    }
+    const noun = nouns[object] ?? object
     const group = fresh && action === 'granted' ? 'created' : action
     groups.set(group, (groups.get(group) ?? new Set()).add(noun))
   }

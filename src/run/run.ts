@@ -115,6 +115,7 @@ function wantedOf(request: ProvisionRequest, cluster: Cluster): Wanted {
     databaseOwner: request.databaseOwner,
     extensions: request.extensions,
     connectRoles: request.connectRoles,
+    settings: request.roleSettings,
     poolerRoles,
     existing: request.existing,
   }

@@ -151,6 +151,7 @@ export interface Things {
   readonly database: string
   readonly grants: string
   readonly extension: string
+  readonly setting: string
   readonly secret: string
 }
 
@@ -160,6 +161,11 @@ export async function thingsOf(application: Application): Promise<Things> {
   const [roleRow] = await bench.sql<{ text: string }>(
     `select concat_ws(' ', rolpassword, rolcanlogin, shobj_description(oid, 'pg_authid')) as text
      from pg_authid where rolname = $1`,
+    [role],
+  )
+  const [settingRow] = await bench.sql<{ text: string | null }>(
+    `select string_agg(setconfig::text, ' ') as text from pg_db_role_setting s join pg_roles r on r.oid = s.setrole
+     where rolname = $1`,
     [role],
   )
   const [databaseRow] = await bench.sql<{ owner: string; acl: string | null }>(
@@ -184,6 +190,7 @@ export async function thingsOf(application: Application): Promise<Things> {
     database: databaseRow?.owner ?? '',
     grants: databaseRow === undefined || untouched ? '' : `${databaseRow.acl ?? ''} ${inside?.acl ?? ''}`,
     extension: inside?.extensions ?? '',
+    setting: settingRow?.text ?? '',
     secret:
       secret === undefined ? '' : `${secret.metadata.uid ?? ''} ${secret.metadata.resourceVersion ?? ''}`,
   }

@@ -117,6 +117,7 @@ export class Bench {
       secretFormats: [],
       extensions: [],
       connectRoles: [],
+      roleSettings: [],
       existing: 'refuse',
       unproven: 'refuse',
       dryRun: false,

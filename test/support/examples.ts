@@ -113,6 +113,7 @@ const request: ProvisionRequest = {
   secretFormats: [],
   extensions: [],
   connectRoles: [],
+  roleSettings: [],
   existing: 'refuse',
   unproven: 'refuse',
   dryRun: false,
@@ -200,6 +201,7 @@ const wanted: Wanted = {
   databaseOwner: undefined,
   extensions: [],
   connectRoles: [],
+  settings: [],
   poolerRoles: [],
   existing: 'refuse',
 }
@@ -214,6 +216,7 @@ const role: RoleState = {
   note: undefined,
   kept: {},
   unreadable: false,
+  settings: {},
   sessions: 3,
 }
 

@@ -167,6 +167,7 @@ const server: ServerState = {
     note: undefined,
     kept: {},
     unreadable: false,
+    settings: {},
     sessions: 4,
   },
   membership: { inherits: false, settable: false, grantable: true, inheritable: true, own: false },

@@ -1,6 +1,5 @@
-import pg from 'pg'
-import { input } from '../../lib/spelling.ts'
-import { count, oneLine, sentence, utc } from '../../lib/text.ts'
+import { input, setting } from '../../lib/spelling.ts'
+import { count, sentence, utc } from '../../lib/text.ts'
 import { dayMs } from '../../lib/units.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
@@ -30,13 +29,13 @@ export function judgeTimeouts(observed: Observations): Judgement {
           ? []
           : [`statement_timeout ends every statement, those of migrations too, after ${statement / 1000} s`]
       if (off.length === 0) return { verdict: 'met', seen: answer, answer, warnings }
-      const role = pg.escapeIdentifier(oneLine(observed.username, 63))
       return {
         verdict: 'not met',
         seen: `${sentence(off)} ${off.length === 1 ? 'is' : 'are'} off`,
-        remedy: off
-          .map((name) => `ALTER ROLE ${role} SET ${name} = '${name === 'lock_timeout' ? '5s' : '1min'}'`)
-          .join('; '),
+        remedy: setting(
+          'role-settings',
+          off.map((name) => `${name}=${name === 'lock_timeout' ? '5s' : '1min'}`).join(', '),
+        ),
         answer,
         warnings,
       }

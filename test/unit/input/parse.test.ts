@@ -54,6 +54,7 @@ describe('what is not given', () => {
       secretFormats: [],
       extensions: [],
       connectRoles: [],
+      roleSettings: [],
       existing: 'refuse',
       unproven: 'refuse',
       dryRun: false,
@@ -104,6 +105,41 @@ describe('choices and flags', () => {
     ['unproven', 'Accept', '"Accept" is none of refuse, accept (did you mean accept?).'],
   ])('%s: %j is refused', (name, text, says) => {
     expect(problem(name, text)).toBe(says)
+  })
+})
+
+describe('settings of the role', () => {
+  test.each([
+    ['lock_timeout=5s', [{ name: 'lock_timeout', value: '5s' }]],
+    [
+      ' lock_timeout = 5 s ,\nidle_in_transaction_session_timeout=0',
+      [
+        { name: 'lock_timeout', value: '5 s' },
+        { name: 'idle_in_transaction_session_timeout', value: '0' },
+      ],
+    ],
+    [' , ', []],
+  ])('%j', (text, settings) => {
+    expect(parse({ 'role-settings': text }).roleSettings).toEqual(settings)
+  })
+
+  const units = 'Valid units for this parameter are "us", "ms", "s", "min", "h", and "d".'
+  test.each([
+    ['lock_timeout', '"lock_timeout" is no setting with its value: write lock_timeout=5s.'],
+    ['=5s', '"=5s" is no setting with its value: write lock_timeout=5s.'],
+    ['lock_timeout=5x', `has an invalid value for parameter "lock_timeout": "5x". ${units}.`],
+    ['lock_timeout=', `has an invalid value for parameter "lock_timeout": "". ${units}.`],
+    ["lock_timeout=5s'; DROP", `has an invalid value for parameter "lock_timeout": "5s'; DROP". ${units}.`],
+    ['transaction_timeout=-1', `has an invalid value for parameter "transaction_timeout": "-1". ${units}.`],
+    ['lock_timeout=1s, lock_timeout=2s', 'names "lock_timeout" twice.'],
+    [
+      'log_statement=none',
+      expect.stringMatching(
+        /^"log_statement" is none of lock_timeout, statement_timeout, .*, transaction_timeout \(did you mean /,
+      ),
+    ],
+  ])('%j is refused', (text, says) => {
+    expect(problem('role-settings', text)).toEqual(says)
   })
 })
 

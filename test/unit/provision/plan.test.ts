@@ -16,6 +16,7 @@ const wanted: Wanted = {
   databaseOwner: undefined,
   extensions: [],
   connectRoles: [],
+  settings: [],
   poolerRoles: ['pooler'],
   existing: 'refuse',
 }
@@ -34,6 +35,7 @@ const role: RoleState = {
   note: undefined,
   kept: {},
   unreadable: false,
+  settings: {},
   sessions: 0,
 }
 const strange: RoleState = { ...role, marker: undefined }

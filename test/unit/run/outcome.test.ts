@@ -30,6 +30,10 @@ describe('the last line', () => {
     ],
     [[change('role', 'marked')], 'Marked the role as ours for shop. 0.55 s'],
     [[change('database', 'owner-changed')], 'Changed the owner of the database for shop. 0.55 s'],
+    [
+      [change('setting', 'set', 'lock_timeout'), change('setting', 'set', 'statement_timeout')],
+      'Set lock_timeout and statement_timeout for shop. 0.55 s',
+    ],
     [[change('secret', 'repaired')], 'Put the Secret right for shop. 0.55 s'],
   ])('after %j', (changes, line) => {
     expect(lastLine({ ...provisioned, changes })).toBe(line)
