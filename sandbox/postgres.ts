@@ -102,7 +102,7 @@ const baseSettings: Readonly<Record<string, string>> = {
   // Left on, it would use transaction ids of its own while a test counts them.
   autovacuum: 'off',
   logging_collector: 'off',
-  log_line_prefix: '%m [%p] %q%u@%d %a ',
+  log_line_prefix: '%m [%p] %e %q%u@%d %a ',
   log_timezone: 'UTC',
   timezone: 'UTC',
   lc_messages: 'C',
@@ -415,7 +415,7 @@ class LocalServer implements PostgresServer {
     const mark = await this.logSize()
     this.#process?.kill('SIGHUP')
     // The postmaster reads the file right after it logs this, and accepts connections only after that.
-    await this.#until(async () => (await this.logSince(mark)).includes('received SIGHUP'))
+    await this.#until(async () => (await this.logSince(mark)).includes('SIGHUP'))
   }
 
   async restart(settings: Readonly<Record<string, string>> = {}): Promise<void> {

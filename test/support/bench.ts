@@ -338,8 +338,9 @@ export class Bench {
   /** Gives the statements that others than the superuser of this bench have made since a mark. */
   async statementsSince(mark: number): Promise<string[]> {
     const log = await this.postgres.logSince(mark)
-    return [...log.matchAll(/LOG: {2}(?:statement|execute [^:]+): (.*(?:\n\t.*)*)/g)].map(
-      ([, statement = '']) => statement.trim(),
+    // Told by their SQLSTATE, because the words differ from language to language; the values of parameters follow them.
+    return [...log.matchAll(/ 00000 .*?: {2}[^:\n]+: (?!\$1 = )(.*(?:\n\t.*)*)/g)].map(([, statement = '']) =>
+      statement.trim(),
     )
   }
 
