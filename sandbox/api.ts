@@ -7,6 +7,7 @@ import { isAllowed, rulesFor, Tokens, type User } from './access.ts'
 import { createAuthority } from './certificate.ts'
 import { discoveryAnswers, publicAnswers } from './discovery.ts'
 import { listenOnLoopback } from './host.ts'
+import { Issuers, type TrustedIssuer } from './issuer.ts'
 import type { KubeObject, Metadata } from './object.ts'
 import { openApiAnswers } from './openapi.ts'
 import { forward, subprotocol, type Target, type Tunnel } from './portforward.ts'
@@ -99,6 +100,8 @@ export interface StandInApi {
   remove(kind: string, namespace: string, name: string): void
   /** Issues a token for a ServiceAccount that exists; one with a lifetime below 0 has expired. Default: an hour. */
   token(namespace: string, serviceAccount: string, lifetimeSeconds?: number): string
+  /** Takes tokens of an issuer from now on: an entry of `jwt` in an AuthenticationConfiguration. */
+  trust(issuer: TrustedIssuer): void
   /** A kubeconfig (YAML) of the administrator, without a namespace. */
   adminKubeconfig(): string
   /** A kubeconfig (YAML) with a fresh token of a ServiceAccount. Its one context is `sandbox`. */
@@ -180,6 +183,7 @@ class Api implements StandInApi {
   readonly #discovery: ReadonlyMap<string, unknown>
   readonly #store = new Store()
   readonly #tokens = new Tokens(this.#store)
+  readonly #issuers = new Issuers()
   readonly #routes = new Map<string, Target>()
   readonly #tunnels = new Set<Tunnel>()
   readonly #interceptors = new Set<Interceptor>()
@@ -253,6 +257,10 @@ class Api implements StandInApi {
     return this.#tokens.issue(namespace, serviceAccount, lifetimeSeconds).token
   }
 
+  trust(issuer: TrustedIssuer): void {
+    this.#issuers.trust(issuer)
+  }
+
   adminKubeconfig(): string {
     return this.#kubeconfig('admin', this.adminToken, undefined)
   }
@@ -318,7 +326,7 @@ class Api implements StandInApi {
   }
 
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { request, user } = this.#identify(message)
+    const { request, user } = await this.#identify(message)
     const interception = await this.#intercepted(request)
     if (interception === 'hang' || interception === 'reset') {
       this.#audit(request, 0)
@@ -342,7 +350,7 @@ class Api implements StandInApi {
   async #upgrade(message: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // The client may break off while this decides; what it left is cleaned up by 'close'.
     socket.on('error', () => undefined)
-    const { request, user } = this.#identify(message)
+    const { request, user } = await this.#identify(message)
     const interception = await this.#intercepted(request)
     if (interception === 'hang' || interception === 'reset') {
       this.#audit(request, 0)
@@ -369,10 +377,11 @@ class Api implements StandInApi {
     })
   }
 
-  #identify(message: IncomingMessage): { request: ApiRequest; user: User | undefined } {
+  async #identify(message: IncomingMessage): Promise<{ request: ApiRequest; user: User | undefined }> {
     const url = new URL(message.url ?? '/', this.url)
     const token = /^Bearer (.+)$/i.exec(message.headers.authorization ?? '')?.[1]
-    const user = token === undefined ? undefined : this.#tokens.userOf(token)
+    const user =
+      token === undefined ? undefined : (this.#tokens.userOf(token) ?? (await this.#issuers.userOf(token)))
     return {
       user,
       request: {

@@ -1,5 +1,6 @@
 import { Document, isMap, isPair, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
+import { tokenVariable } from '../src/faces/edge.ts'
 import { parametersOfCommand, variableOf } from '../src/faces/options.ts'
 import type { Kind, NamedParameter, ParameterName } from '../src/input/parameters.ts'
 import { goLiveModes } from '../src/input/ref.ts'
@@ -46,6 +47,8 @@ const unquoted = "^[^'\\r\\n]+$"
 
 /** What a release depends on has to be as constrained as that, text or not. */
 const patternsByName: Partial<Record<ParameterName, string>> = {
+  'api-server': `(?:https://[-\\w.:/[\\]]+|${variable})`,
+  'api-server-audience': '[-\\w.:/]+',
   'expect-server': `(?:[-\\w.:/[\\]]+|${variable})`,
   'expect-ca': `(?:[0-9A-Fa-f:, ]+|${variable})`,
   'go-live-file': '[\\w.][-\\w./]*',
@@ -129,6 +132,7 @@ export function formatTemplate(component: ComponentName): string {
     .filter((parameter) => !isConstrained(parameter))
     .map(({ name }) => [variableOf(name), `$[[ inputs.${name} ]]`])
   const environment = `.${job}:environment:`
+  const identity = `.${job}:identity:`
   const header = new Document({ spec: { inputs: componentInputs(component) } }, unmistakable)
   header.commentBefore = ' Made by "npm run generate" from src/input/parameters.ts.'
   spaceOut(header)
@@ -138,11 +142,16 @@ export function formatTemplate(component: ComponentName): string {
       environment: { name: '$[[ inputs.environment ]]', action },
     },
     [environment]: { interruptible: false },
+    [`${identity}$[[ inputs.api-server ]]`]: {
+      id_tokens: { [tokenVariable]: { aud: '$[[ inputs.api-server-audience ]]' } },
+    },
+    [identity]: { interruptible: false },
     ...(component === 'provision' && modeJobs(job)),
     '$[[ inputs.job-name ]]': {
       extends: [
         ...(component === 'provision' ? [`.${job}:go-live:$[[ inputs.go-live ]]`] : []),
         `${environment}$[[ inputs.environment ]]`,
+        `${identity}$[[ inputs.api-server ]]`,
       ],
       stage: '$[[ inputs.stage ]]',
       image: { name: '$[[ inputs.image ]]', entrypoint: [''] },
@@ -164,6 +173,9 @@ export function formatTemplate(component: ComponentName): string {
   comment(body, `${environment}$[[ inputs.environment ]]`, [
     'GitLab knows no job that may or may not have an environment. So the job extends one of these two: with an empty',
     'input both have the same name, and the latter, which has none, takes the place of the first.',
+  ])
+  comment(body, `${identity}$[[ inputs.api-server ]]`, [
+    'In the same way: the job has a token of its own identity only where an API server is named that takes it.',
   ])
   comment(body, `.${job}:go-live:off`, [
     'Only the gate reads a file of the project, and only the gate leaves reports.',

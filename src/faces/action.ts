@@ -21,6 +21,7 @@ import {
   outputsUnwritable,
   takeKubeconfig,
 } from './edge.ts'
+import { githubIssuer } from './github.ts'
 import { onStrayError, standsUnknown } from './last-resort.ts'
 
 const reporter = new PipelineReporter({
@@ -40,6 +41,7 @@ onStrayError((stray) => {
   annotate(startAnnotations(stray))
 })
 
+const issuer = githubIssuer((token) => void reporter.mask(token))
 const inputs = Object.fromEntries(parametersOf('action').map(({ name }) => [name, core.getInput(name)]))
 const kubeconfig = {
   input: inputs['kubeconfig'],
@@ -49,7 +51,7 @@ const kubeconfig = {
 let outcome: Outcome | undefined
 let failure: Failure | undefined
 try {
-  const request = parseRequest(inputs, { kubeconfig, runName: runName(), release: releaseContext() })
+  const request = parseRequest(inputs, { kubeconfig, issuer, runName: runName(), release: releaseContext() })
   reporter.write([`pg-app-user ${version} · ${titleOf(request)}`])
   // Loaded only now: most of the code is of no use to somebody whose inputs are wrong.
   const { run } = await import('../run/run.ts')

@@ -3,6 +3,7 @@ import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { parseRequest, parseValues, type RawInputs } from '../input/parse.ts'
 import { titleOf } from '../input/request.ts'
+import { inCluster } from '../kubeconfig/pod.ts'
 import { asFailure, Failure } from '../lib/failure.ts'
 import { writeNewFile } from '../lib/regular-file.ts'
 import { speak } from '../lib/spelling.ts'
@@ -13,9 +14,25 @@ import { formatFailure } from '../report/log.ts'
 import { PipelineReporter, type Sink } from '../report/pipeline.ts'
 import { paint, PersonReporter, Screen } from '../report/terminal.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from '../run/outcome.ts'
-import { cancellation, causesOf, formatRunName, leaveSoon, takeKubeconfig, unwritable } from './edge.ts'
+import {
+  cancellation,
+  causesOf,
+  formatRunName,
+  isPipeline,
+  leaveSoon,
+  takeKubeconfig,
+  takeToken,
+  unwritable,
+} from './edge.ts'
 import { exitCodeOf } from './exit-code.ts'
-import { asComponent, gitlabAbsenceHint, gitlabRelease, gitlabRunName, gitlabSection } from './gitlab.ts'
+import {
+  asComponent,
+  gitlabAbsenceHint,
+  gitlabRelease,
+  gitlabRunName,
+  gitlabSection,
+  variableIssuer,
+} from './gitlab.ts'
 import { onStrayError, standsUnknown } from './last-resort.ts'
 import {
   answerOf,
@@ -29,6 +46,7 @@ import {
 
 const oldestNode = 22
 const inPipeline = isSet(process.env['CI'])
+const pipeline = isPipeline(process.env)
 const inGitlab = isSet(process.env['GITLAB_CI'])
 /** In a GitLab job people know the parameters as inputs of the component; on a command line they are options. */
 speak(inGitlab ? asComponent : asOptions)
@@ -73,11 +91,16 @@ leaveSoon()
 
 async function runStory(invocation: Invocation): Promise<void> {
   const { inputs, yes, exposed } = invocation
+  const { KUBECONFIG, KUBECONFIG_CONTENTS_B64 } = process.env
+  const unasked = !pipeline && KUBECONFIG === undefined && KUBECONFIG_CONTENTS_B64 === undefined
   const request = parseRequest(gatedInputs(invocation), {
+    issuer: variableIssuer(takeToken(), process.env, inGitlab),
     kubeconfig: {
       input: inputs.kubeconfig,
       ...takeKubeconfig(['PG_APP_USER_KUBECONFIG']),
       ...(person && { homeFile: join(homedir(), '.kube', 'config') }),
+      // An empty value is a secret that did not arrive, and no wish to be the Pod.
+      orPod: unasked && inputs.kubeconfig === undefined,
       absenceHint: inGitlab
         ? gitlabAbsenceHint(process.env)
         : [
@@ -89,7 +112,8 @@ async function runStory(invocation: Invocation): Promise<void> {
       : formatRunName([`by ${process.env['USER'] ?? 'somebody'} on ${hostname()}`]),
     ...(inGitlab && { release: gitlabRelease(process.env) }),
   })
-  if (exposed.has('kubeconfig') && inputs.kubeconfig && !existsSync(inputs.kubeconfig)) {
+  const { kubeconfig } = inputs
+  if (exposed.has('kubeconfig') && kubeconfig && kubeconfig !== inCluster && !existsSync(kubeconfig)) {
     throw new Failure('input-invalid', 'Option --kubeconfig names no file.', [
       'On a command line it is a path: every process of this machine can read the arguments of another one.',
       'Content goes into the variable KUBECONFIG, or base64 of it into KUBECONFIG_CONTENTS_B64.',
@@ -203,17 +227,12 @@ function reading({ provisioned, secret }: Outcome, { kubeconfig, context }: RawI
 
 /** Prints what the administrator has to grant; without a cluster there is nothing to look up. */
 async function printRights(invocation: Invocation): Promise<void> {
-  const { inputs, gateOnly, goLiveRights: goLive, serviceAccount, service } = invocation
+  const { inputs, gateOnly, goLiveRights: goLive, receiver, service } = invocation
   const values = parseValues(inputs, parametersOfCommand('rights'))
-  const [, namespace, name] = /^([a-z0-9-]+)\/([a-z0-9.-]+)$/.exec(serviceAccount ?? '') ?? []
-  const account = namespace === undefined || name === undefined ? undefined : { namespace, name }
-  if (serviceAccount !== undefined && account === undefined) {
-    throw new Failure('input-invalid', 'Option --service-account is no namespace/name, such as shop/ci.', [])
-  }
   if (service !== undefined && !/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(service)) {
     throw new Failure('input-invalid', 'Option --service is no name, such as postgresql1-user-access.', [])
   }
-  const { formatRights } = await import('./rights.ts')
+  const { formatRights, receiverOf } = await import('./rights.ts')
   const manifest = formatRights(
     {
       accessNamespace: values['access-namespace'],
@@ -224,7 +243,7 @@ async function printRights(invocation: Invocation): Promise<void> {
       provision: !gateOnly,
       via: values.via,
     },
-    { account, service, goLive },
+    { ...receiverOf(receiver, values['api-server-audience']), service, goLive },
   )
   if (json) {
     const { parseAllDocuments } = await import('yaml')

@@ -25,6 +25,31 @@ export function takeKubeconfig(
   return { KUBECONFIG, KUBECONFIG_CONTENTS_B64 }
 }
 
+/** Holds the identity token of a job where somebody has to put it there, as GitLab does. */
+export const tokenVariable = 'PG_APP_USER_ID_TOKEN'
+
+/** Returns the identity token that came by environment and takes it out of there. */
+export function takeToken(): string | undefined {
+  const token = process.env[tokenVariable]
+  Reflect.deleteProperty(process.env, tokenVariable)
+  return token
+}
+
+/** Variables of which every pipeline has one: those of CI systems that do not set CI as well. */
+const pipelineVariables = [
+  'CI',
+  'CONTINUOUS_INTEGRATION',
+  'BUILD_NUMBER',
+  'JENKINS_URL',
+  'TEAMCITY_VERSION',
+  'TF_BUILD',
+]
+
+/** Says whether this is a pipeline, whose runner may be a Pod of another cluster. */
+export function isPipeline(variables: NodeJS.ProcessEnv): boolean {
+  return pipelineVariables.some((name) => !['', '0', 'false', undefined].includes(variables[name]))
+}
+
 /** Returns how a run shows in pg_stat_activity: ASCII, 63 bytes. */
 export function formatRunName(parts: readonly (string | undefined)[]): string {
   const name = ['pg-app-user', ...parts.filter((part) => part !== undefined && part !== '')].join(' ')

@@ -1,6 +1,7 @@
 import type { ReleaseContext } from '../input/ref.ts'
+import type { Issuer } from '../input/request.ts'
 import type { Spelling } from '../lib/spelling.ts'
-import { asLog, formatRunName } from './edge.ts'
+import { asLog, formatRunName, tokenVariable } from './edge.ts'
 
 /** The variables that GitLab gives a job. */
 type Variables = Readonly<Record<string, string | undefined>>
@@ -68,6 +69,32 @@ export function gitlabAbsenceHint(variables: Variables): readonly string[] {
         ]),
     ways,
   ]
+}
+
+/** Returns who vouches for a job on a command line: GitLab in its jobs, and anybody else elsewhere. */
+export function variableIssuer(token: string | undefined, variables: Variables, inGitlab: boolean): Issuer {
+  const given = { asks: false, token: () => Promise.resolve(token) }
+  if (!inGitlab) {
+    return {
+      ...given,
+      name: 'The CI',
+      claims: {},
+      absenceHint: [
+        `It is read from the variable ${tokenVariable}: have the CI put a token for this audience there.`,
+      ],
+    }
+  }
+  const { CI_PROJECT_ID, CI_SERVER_URL } = variables
+  return {
+    ...given,
+    name: 'GitLab',
+    claims: { project_id: CI_PROJECT_ID },
+    ...(CI_SERVER_URL && { url: new RegExp(`^${CI_SERVER_URL.replace(/[^\w/:-]/g, '\\$&')}/?$`) }),
+    absenceHint: [
+      `The component asks for one; a job of your own has to, and GitLab before 15.7 has none:`,
+      `  id_tokens: { ${tokenVariable}: { aud: pg-app-user } }`,
+    ],
+  }
 }
 
 /** The spelling of the component: it has no input for a kubeconfig, and a job has no summary. */

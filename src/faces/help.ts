@@ -73,6 +73,8 @@ Examples:
       --app-namespace shop --service-account shop/ci
   With what the go-live gate would like to read:
     pg-app-user rights … --go-live
+  For jobs of GitHub by their own identity, with what the API server has to trust them:
+    pg-app-user rights … --issuer github --repository-id 74 --environment production
   As an administrator, who knows the Service as well:
     pg-app-user rights … --service postgresql1-user-access | kubectl apply -f -
 

@@ -14,6 +14,7 @@ import type { Spelling } from '../lib/spelling.ts'
 import { capitalized, oneLine } from '../lib/text.ts'
 import { version } from '../lib/version.ts'
 import { asLog } from './edge.ts'
+import type { ReceiverOptions } from './rights.ts'
 import { goLiveHelp, programHelp, provisionHelp, rightsHelp } from './help.ts'
 
 /** What the command line can be asked for. */
@@ -35,8 +36,8 @@ export interface Invocation {
   readonly gateOnly: boolean
   /** Of `rights`: also what the go-live gate would like to read. */
   readonly goLiveRights: boolean
-  /** Of `rights`: `namespace/name`. */
-  readonly serviceAccount?: string
+  /** Of `rights`: who gets them. */
+  readonly receiver: ReceiverOptions
   /** Of `rights`. */
   readonly service?: string
 }
@@ -77,7 +78,15 @@ const tables: Record<
   },
   rights: {
     has: (name) =>
-      ['access-secret', 'access-namespace', 'via', 'app-secret', 'app-namespace', 'dry-run'].includes(name),
+      [
+        'api-server-audience',
+        'access-secret',
+        'access-namespace',
+        'via',
+        'app-secret',
+        'app-namespace',
+        'dry-run',
+      ].includes(name),
     // There is no context here whose namespace could stand in.
     fixes: { 'app-namespace': { required: true, description: 'Namespace of the application Secret.' } },
   },
@@ -183,6 +192,16 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
     .option('--gate-only', 'only what "go-live" needs: nothing is written')
     .option('--go-live', 'what the go-live gate would like to read as well; it can do without')
     .option('--service-account <namespace/name>', 'who gets the rights; left open: a placeholder to fill in')
+    .option('--user <name>', 'a user who gets the rights, in the place of a ServiceAccount')
+    .option('--group <name>', 'a group that gets the rights, in the place of a ServiceAccount')
+    .option(
+      '--issuer <github|gitlab>',
+      'jobs that get the rights by their own identity: prints the AuthenticationConfiguration of the API server as well',
+    )
+    .option('--issuer-url <url>', 'with --issuer: the issuer of an instance of your own')
+    .option('--repository-id <number>', 'with --issuer github: the repository')
+    .option('--project-id <number>', 'with --issuer gitlab: the project')
+    .option('--environment <name>', 'with --issuer: the environment of the jobs')
     .option('--service <name>', 'the Service under USER_ACCESS of the access Secret; left open: all Services')
     .action(() => {
       found(invocationOf('rights', rights))
@@ -239,6 +258,8 @@ const placeholders: Record<Exclude<Kind, 'flag'>, string> = {
   choices: 'choices',
   duration: 'duration',
   pem: 'path',
+  authority: 'path',
+  address: 'url',
 }
 
 function invocationOf(name: Invocation['command'], command: Command): Invocation {
@@ -249,16 +270,17 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
       ? [{ name: parameter.name, value, exposed: command.getOptionValueSource(key) === 'cli' }]
       : []
   })
-  const { yes, dotenv, reportDirectory, gateOnly, goLive, serviceAccount, service } = command.opts<{
-    yes?: true
-    reportDirectory?: string
-    gateOnly?: true
-    /** A flag of "rights" alone; elsewhere it is the input. */
-    goLive?: true | string
-    dotenv?: string
-    serviceAccount?: string
-    service?: string
-  }>()
+  const { yes, dotenv, reportDirectory, gateOnly, goLive, service, ...rest } = command.opts<
+    ReceiverOptions & {
+      yes?: true
+      reportDirectory?: string
+      gateOnly?: true
+      /** A flag of "rights" alone; elsewhere it is the input. */
+      goLive?: true | string
+      dotenv?: string
+      service?: string
+    }
+  >()
   return {
     command: name,
     inputs: Object.fromEntries(given.map(({ name, value }) => [name, value])),
@@ -266,12 +288,19 @@ function invocationOf(name: Invocation['command'], command: Command): Invocation
     yes: yes === true,
     gateOnly: gateOnly === true,
     goLiveRights: goLive === true,
+    receiver: receiverIn(rest),
     // Here too, what is given empty counts as not given.
     ...(dotenv && { dotenv }),
     ...(reportDirectory && { reportDirectory }),
-    ...(serviceAccount && { serviceAccount }),
     ...(service && { service }),
   }
+}
+
+/** What is given empty counts as not given. */
+function receiverIn(options: ReceiverOptions): ReceiverOptions {
+  const { serviceAccount, user, group, issuer, issuerUrl, repositoryId, projectId, environment } = options
+  const given = { serviceAccount, user, group, issuer, issuerUrl, repositoryId, projectId, environment }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value))
 }
 
 /** A value is left out: whoever misspells an option may have put a credential behind it. */

@@ -1,4 +1,7 @@
 import { databaseGateRights, applicationGateRights } from '../go-live/gate-rights.ts'
+import { Failure } from '../lib/failure.ts'
+import { sentence } from '../lib/text.ts'
+import { authenticationManifest, platforms, userOf, type Jobs } from '../rights/authentication.ts'
 import { roleManifests } from '../rights/manifest.ts'
 import { runRights, type PermissionScope } from '../rights/permissions.ts'
 
@@ -17,6 +20,10 @@ const unnamed: PipelineAccount = { namespace: '%namespace%', name: '%ServiceAcco
 /** What a ticket asks for, and for whom. */
 export interface TicketOptions {
   readonly account?: PipelineAccount | undefined
+  /** A user or a group in the place of an account. */
+  readonly subject?: { readonly user: string } | { readonly group: string } | undefined
+  /** Jobs of a CI that the API server is to trust, in the place of an account. */
+  readonly jobs?: Jobs | undefined
   /** The Service that key USER_ACCESS of the access Secret names, where it is known. */
   readonly service?: string | undefined
   /** Whether it asks for what the go-live gate would like to have as well. */
@@ -29,12 +36,118 @@ export interface TicketOptions {
  */
 export function formatRights(
   scope: PermissionScope,
-  { account = unnamed, service, goLive }: TicketOptions,
+  { account = unnamed, subject, jobs, service, goLive }: TicketOptions,
 ): string {
-  const identity = { name: `system:serviceaccount:${account.namespace}:${account.name}`, certain: true }
   const rights = [
     ...runRights(scope, service),
     ...(goLive === true ? [...databaseGateRights(scope), ...applicationGateRights(scope)] : []),
   ]
-  return roleManifests(identity, rights)
+  if (jobs !== undefined) {
+    const manifest = roleManifests({ name: userOf(jobs), certain: true }, rights)
+    return `${authenticationManifest(jobs)}---\n${manifest}`
+  }
+  if (subject !== undefined) {
+    const [name, group] = 'group' in subject ? [subject.group, true] : [subject.user, false]
+    return roleManifests({ name, certain: true, group }, rights)
+  }
+  return roleManifests(
+    { name: `system:serviceaccount:${account.namespace}:${account.name}`, certain: true },
+    rights,
+  )
+}
+
+/** What the options say about who gets the rights. */
+export interface ReceiverOptions {
+  readonly serviceAccount?: string | undefined
+  readonly user?: string | undefined
+  readonly group?: string | undefined
+  readonly issuer?: string | undefined
+  readonly issuerUrl?: string | undefined
+  readonly repositoryId?: string | undefined
+  readonly projectId?: string | undefined
+  readonly environment?: string | undefined
+}
+
+/**
+ * Returns who gets the rights.
+ *
+ * @throws Failure `input-invalid`, for options that are wrong or exclude each other
+ */
+export function receiverOf(
+  options: ReceiverOptions,
+  audience: string,
+): Pick<TicketOptions, 'account' | 'subject' | 'jobs'> {
+  const { serviceAccount, user, group, issuer } = options
+  const given = Object.entries({
+    '--service-account': serviceAccount,
+    '--user': user,
+    '--group': group,
+    '--issuer': issuer,
+  })
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => name)
+  if (given.length > 1) {
+    throw new Failure(
+      'input-invalid',
+      `Options ${sentence(given)} each say who gets the rights: give one of them.`,
+      [],
+    )
+  }
+  if (issuer !== undefined) return { jobs: jobsOf(options, audience) }
+  const stray = [
+    ['--issuer-url', options.issuerUrl],
+    ['--repository-id', options.repositoryId],
+    ['--project-id', options.projectId],
+    ['--environment', options.environment],
+  ].flatMap(([name = '', value]) => (value === undefined ? [] : [name]))
+  if (stray.length > 0)
+    throw new Failure('input-invalid', `${sentence(stray)} go with option --issuer, which is not given.`, [])
+  if (user !== undefined) return { subject: { user } }
+  if (group !== undefined) return { subject: { group } }
+  if (serviceAccount === undefined) return {}
+  const [, namespace, name] = /^([a-z0-9-]+)\/([a-z0-9.-]+)$/.exec(serviceAccount) ?? []
+  if (namespace === undefined || name === undefined) {
+    throw new Failure('input-invalid', 'Option --service-account is no namespace/name, such as shop/ci.', [])
+  }
+  return { account: { namespace, name } }
+}
+
+function jobsOf(
+  { issuer = '', issuerUrl, repositoryId, projectId, environment }: ReceiverOptions,
+  audience: string,
+): Jobs {
+  const platform = issuer === 'github' || issuer === 'gitlab' ? issuer : undefined
+  if (platform === undefined)
+    throw new Failure('input-invalid', 'Option --issuer is none of github, gitlab.', [])
+  const { option } = platforms[platform]
+  const id = platform === 'github' ? repositoryId : projectId
+  const other = platform === 'github' ? projectId : repositoryId
+  const wrong = [
+    ...(/^\d+$/.test(id ?? '')
+      ? []
+      : [
+          platform === 'github'
+            ? `--${option} is a number: gh api repos/OWNER/REPO --jq .id`
+            : `--${option} is a number: GitLab shows it on the page of the project, as the variable CI_PROJECT_ID does`,
+        ]),
+    ...(other === undefined
+      ? []
+      : [`--${platform === 'github' ? 'project-id' : 'repository-id'} is not for ${platform}`]),
+    ...(environment === undefined || !/^[\w ./-]+$/.test(environment)
+      ? [
+          '--environment names the environment of the jobs, such as production: letters, digits, space and ._/-',
+        ]
+      : []),
+    ...(issuerUrl === undefined || /^https:\/\/[\w.:/-]+$/.test(issuerUrl)
+      ? []
+      : ['--issuer-url is an https:// address, written exactly as the claim iss of a token']),
+  ]
+  if (wrong.length > 0 || id === undefined || environment === undefined) {
+    throw new Failure(
+      'input-invalid',
+      `Option --issuer ${platform} needs to know whose jobs are let in.`,
+      wrong,
+    )
+  }
+  return { platform, url: issuerUrl, id, environment, audience }
 }

@@ -20,6 +20,8 @@ export type Kind =
   | 'flag'
   | 'duration'
   | 'pem'
+  | 'authority'
+  | 'address'
 
 /** Where people meet the parameters: as inputs of the GitHub Action, inputs of the GitLab component, or options. */
 export type Face = 'action' | 'gitlab' | 'cli'
@@ -50,7 +52,7 @@ export const parameters = [
     name: 'kubeconfig',
     kind: 'secret',
     description:
-      'Kubeconfig: its content, base64 of it, or a path (on a command line only that). Default: variable `KUBECONFIG`, then `KUBECONFIG_CONTENTS_B64`.',
+      'Kubeconfig: its content, base64 of it, or a path (on a command line only that); `in-cluster` is the ServiceAccount of the Pod in which this runs. Default: variable `KUBECONFIG`, then `KUBECONFIG_CONTENTS_B64`.',
     absent: {
       gitlab:
         'inputs of a component are visible to everyone who sees the pipeline, so the kubeconfig comes from the agent or a file variable `KUBECONFIG`',
@@ -60,6 +62,24 @@ export const parameters = [
     name: 'context',
     kind: 'text',
     description: 'Context of the kubeconfig. Default: its current context, or the only one.',
+  },
+  {
+    name: 'api-server',
+    kind: 'address',
+    description:
+      "API server (https:// address) that trusts the CI's own identity tokens: in the place of a kubeconfig, so that nothing is stored. On GitHub the job needs `permissions: id-token: write`; on a command line the token is in the variable `PG_APP_USER_ID_TOKEN`.",
+  },
+  {
+    name: 'api-server-ca',
+    kind: 'authority',
+    description:
+      'Certificate authority of `api-server`: PEM text, base64 of it, or a path. Default: the authorities that this machine trusts.',
+  },
+  {
+    name: 'api-server-audience',
+    kind: 'text',
+    default: 'pg-app-user',
+    description: 'Audience of the identity token, as the configuration of `api-server` has it.',
   },
   {
     name: 'expect-server',

@@ -1,29 +1,26 @@
-import { closest, distance } from 'fastest-levenshtein'
 import { Failure } from '../lib/failure.ts'
-import { placeholderIn } from '../lib/placeholder.ts'
 import { input, spoken } from '../lib/spelling.ts'
-import { capitalized, oneLine, plainFingerprint, sentence } from '../lib/text.ts'
+import { capitalized, sentence } from '../lib/text.ts'
 import type { Via } from '../lib/via.ts'
 import type { RoleSetting } from '../postgres/role-setting.ts'
 import type { SslMode } from '../postgres/sslmode.ts'
 import type { FormatName } from '../secrets/formats.ts'
 import { defaultFile, parameters, type Parameter, type ParameterName } from './parameters.ts'
-import { parsePem } from './pem.ts'
+import { parseText } from './parse-text.ts'
 import type { Profile } from './profile.ts'
 import { decideMode, type GoLiveMode, type ReleaseContext } from './ref.ts'
-import type { GoLiveRequest, KubeconfigSources, ProvisionRequest } from './request.ts'
-import { parseRoleSettings } from './role-settings.ts'
+import type { GoLiveRequest, Issuer, KubeconfigSources, ProvisionRequest } from './request.ts'
 
 /** Raw texts by parameter name; what was not given is absent or empty. */
 export type RawInputs = Readonly<Partial<Record<ParameterName, string>>>
 
-/** A duration: hours, minutes and seconds in this order, at least one of them. */
-const durationPattern = /^(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/
-/** Beyond this a timer of Node.js overflows; no pipeline job lives that long anyway. */
-const longestMs = 24 * 3600 * 1000
-
-/** Names that PostgreSQL keeps for itself; `pg_` as a beginning is another. */
-const reservedNames = ['postgres', 'template0', 'template1', 'public', 'none']
+const nobody: Issuer = {
+  name: 'Nobody',
+  absenceHint: ['Only in a job of a CI is there somebody to vouch for it: elsewhere, give a kubeconfig.'],
+  asks: false,
+  claims: {},
+  token: () => Promise.resolve(undefined),
+}
 
 /**
  * Turns raw inputs into the one typed request.
@@ -34,6 +31,8 @@ export function parseRequest(
   inputs: RawInputs,
   surroundings: {
     readonly kubeconfig: KubeconfigSources
+    /** Who vouches for this job; absent where nobody does. */
+    readonly issuer?: Issuer
     readonly runName: string
     /** What the pipeline runs for; absent where nothing is known about that. */
     readonly release?: ReleaseContext
@@ -42,6 +41,15 @@ export function parseRequest(
   const values = parseValues<ParameterName>(inputs, parameters, contradictions)
   return {
     kubeconfig: surroundings.kubeconfig,
+    workload:
+      values['api-server'] === undefined
+        ? undefined
+        : {
+            server: values['api-server'],
+            authority: values['api-server-ca'],
+            audience: values['api-server-audience'],
+            issuer: surroundings.issuer ?? nobody,
+          },
     context: values.context,
     expectServer: values['expect-server'],
     expectCa: values['expect-ca'],
@@ -91,6 +99,7 @@ function contradictions(given: Partial<Values>, problems: readonly Problem[]): r
   const gated = given['go-live'] !== undefined && given['go-live'] !== 'off'
   const wrong = problems.some(({ name }) => name === 'go-live-profile')
   return [
+    ...beside(given, problems),
     ...(nothing
       ? [
           {
@@ -104,6 +113,38 @@ function contradictions(given: Partial<Values>, problems: readonly Problem[]): r
           {
             name: 'go-live-profile' as const,
             problem: 'is required for the go-live gate: standard or premium, as it was ordered',
+          },
+        ]
+      : []),
+  ]
+}
+
+/** Finds what does not go together with an API server that is named here, or takes one. */
+function beside(given: Partial<Values>, problems: readonly Problem[]): readonly Problem[] {
+  const named = given['api-server'] !== undefined
+  const wrong = problems.some(({ name }) => name === 'api-server')
+  const api = spoken().label('api-server')
+  const both = (['kubeconfig', 'context'] as const).flatMap((name) =>
+    named && given[name] !== undefined
+      ? [
+          {
+            name,
+            problem: `does not go with ${api}, which takes the place of a kubeconfig: leave one of them empty`,
+          },
+        ]
+      : [],
+  )
+  const alone = given['api-server-ca'] !== undefined && !named && !wrong
+  const nowhere =
+    named && given['app-namespace'] === undefined && !problems.some(({ name }) => name === 'app-namespace')
+  return [
+    ...both,
+    ...(alone ? [{ name: 'api-server-ca' as const, problem: `is for ${api}, which is empty` }] : []),
+    ...(nowhere
+      ? [
+          {
+            name: 'app-namespace' as const,
+            problem: `is required with ${api}: there is no context that could name it`,
           },
         ]
       : []),
@@ -143,7 +184,11 @@ export function parseValues<Name extends ParameterName>(
 
 /** What `parseText` gives for each parameter, once nothing is missing and nothing is wrong. */
 interface Values {
+  readonly kubeconfig?: string
   readonly context?: string
+  readonly 'api-server'?: string
+  readonly 'api-server-ca'?: string
+  readonly 'api-server-audience': string
   readonly 'expect-server'?: string
   readonly 'expect-ca'?: readonly string[]
   readonly 'access-secret': string
@@ -169,145 +214,6 @@ interface Values {
   readonly 'go-live-file'?: string
   readonly 'release-branches': readonly string[]
   readonly timeout: number
-}
-
-type Parsed = { readonly value: unknown } | { readonly problem: string }
-
-function parseText(parameter: Parameter, text: string): Parsed {
-  switch (parameter.kind) {
-    case 'text':
-      return { value: text.trim() }
-    case 'secret':
-      return { value: text }
-    case 'name':
-      return parseName(text.trim(), parameter.name.endsWith('namespace'))
-    case 'identifier':
-      return parseIdentifier(text)
-    case 'list':
-      return parseList(text)
-    case 'settings':
-      return parseRoleSettings(itemsOf(text))
-    case 'patterns':
-      return parsePatterns(text)
-    case 'choice':
-      return parseChoice(text.trim(), parameter.options ?? [])
-    case 'choices':
-      return parseChoices(text, parameter.options ?? [])
-    case 'flag':
-      return parseChoice(text.trim().toLowerCase(), ['true', 'false'], (word) => word === 'true')
-    case 'duration':
-      return parseDuration(text.trim())
-    case 'fingerprints':
-      return parseFingerprints(text)
-    case 'pem':
-      return parsePem(text.trim())
-  }
-}
-
-/** Kubernetes names: RFC 1123 labels for namespaces, subdomains for Secrets. */
-function parseName(text: string, namespace: boolean): Parsed {
-  const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
-  const pattern = new RegExp(namespace ? `^${label}$` : `^${label}(\\.${label})*$`)
-  if (pattern.test(text) && text.length <= (namespace ? 63 : 253)) return { value: text }
-  return {
-    problem: `${shown(text)} is no ${namespace ? 'namespace' : 'name of a Secret'}: lower case letters, digits and "-"${
-      namespace ? ', 63 characters at most' : ' or ".", 253 characters at most'
-    }`,
-  }
-}
-
-/**
- * PostgreSQL identifiers: 63 bytes (NAMEDATALEN - 1), any characters but NUL. Other control characters are refused too:
- * the name becomes an environment variable of the application, and a line end there is nearly always a mistake.
- */
-function parseIdentifier(text: string): Parsed {
-  const bytes = Buffer.byteLength(text)
-  if (text.includes('\0')) return { problem: 'holds a NUL character, which no PostgreSQL name may' }
-  if (/\p{Cc}/u.test(text)) return { problem: 'holds a control character, such as a line end' }
-  if (!text.isWellFormed()) return { problem: 'holds half a character (a lone surrogate)' }
-  if (bytes > 63) {
-    return {
-      problem: `${shown(text)} has ${bytes} bytes in UTF-8; PostgreSQL takes 63 and would cut the rest`,
-    }
-  }
-  // Pipelines leave a variable that they do not know as it is written.
-  const placeholder = placeholderIn(text)
-  if (placeholder !== undefined) return { problem: `${shown(text)} is ${placeholder.what}` }
-  if (reservedNames.includes(text) || text.startsWith('pg_')) {
-    return { problem: `${shown(text)} is reserved by PostgreSQL: choose a name of the application's own` }
-  }
-  return { value: text }
-}
-
-function parseList(text: string): Parsed {
-  const items = itemsOf(text)
-  const tooLong = items.find((item) => Buffer.byteLength(item) > 63 || item.includes('\0'))
-  if (tooLong !== undefined)
-    return { problem: `${shown(tooLong)} is no PostgreSQL name: 63 bytes at most, no NUL` }
-  return { value: [...new Set(items)] }
-}
-
-/** Patterns of refs. A whole ref is refused, because it would match nothing. */
-function parsePatterns(text: string): Parsed {
-  const items = itemsOf(text)
-  const whole = items.find((item) => item.startsWith('refs/'))
-  if (whole !== undefined) {
-    const name = whole.replace(/^refs\/(heads|tags)\//, '')
-    const short = whole.startsWith('refs/tags/') ? `tag:${name}` : name
-    return { problem: `${shown(whole)} is a whole ref: write "${oneLine(short, 80)}"` }
-  }
-  return { value: [...new Set(items)] }
-}
-
-function itemsOf(text: string): string[] {
-  return text
-    .split(/[\n,]/)
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
-}
-
-function parseChoices(text: string, options: readonly string[]): Parsed {
-  const items = itemsOf(text)
-  const [wrong] = items.map((item) => parseChoice(item, options)).filter((parsed) => 'problem' in parsed)
-  return wrong ?? { value: [...new Set(items)] }
-}
-
-function parseChoice(
-  text: string,
-  options: readonly string[],
-  convert: (word: string) => unknown = (word) => word,
-): Parsed {
-  if (options.includes(text)) return { value: convert(text) }
-  const nearest = closest(text, options)
-  // Every short word is close to every other one, so half of it has to be right.
-  const near = distance(text, nearest) <= Math.min(3, nearest.length / 2)
-  const hint = near ? ` (did you mean ${nearest}?)` : ''
-  return { problem: `${shown(text)} is none of ${options.join(', ')}${hint}` }
-}
-
-function parseDuration(text: string): Parsed {
-  if (/^\d+$/.test(text))
-    return { problem: `${shown(text)} has no unit: write ${text}m or ${Number(text) * 60}s` }
-  const [, hours = '0', minutes = '0', seconds = '0'] = durationPattern.exec(text) ?? []
-  const milliseconds = 1000 * (3600 * Number(hours) + 60 * Number(minutes) + Number(seconds))
-  if (!durationPattern.test(text)) return { problem: `${shown(text)} is no duration: write 90s, 5m or 1h` }
-  if (milliseconds < 1000 || milliseconds > longestMs) {
-    return { problem: `${shown(text)} is out of range: at least 1s, at most 24h` }
-  }
-  return { value: milliseconds }
-}
-
-function parseFingerprints(text: string): Parsed {
-  const fingerprints = itemsOf(text)
-  const wrong = fingerprints.find((item) => !/^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i.test(item))
-  if (wrong !== undefined) {
-    return { problem: `${shown(wrong)} is no SHA-256 fingerprint: 64 hex digits, with or without colons` }
-  }
-  return { value: fingerprints.map(plainFingerprint) }
-}
-
-function shown(text: string): string {
-  return `"${oneLine(text, 80)}"`
 }
 
 function lowerFirst(text: string): string {

@@ -15,13 +15,44 @@ export interface KubeconfigSources {
   readonly KUBECONFIG_CONTENTS_B64?: string | undefined
   /** The file a person at a terminal would use; never set in CI. */
   readonly homeFile?: string | undefined
+  /** Whether the identity of the Pod counts where nothing else is given. Never set in CI, nor where an empty value was given. */
+  readonly orPod?: boolean
+  /** The folder in which the files of the Pod are found. Default: the root. */
+  readonly podRoot?: string
   /** Why there may be none here, said in the error when all of the above are empty. */
   readonly absenceHint: readonly string[]
+}
+
+/** Who vouches for a job: a CI that gives it identity tokens (OpenID Connect). */
+export interface Issuer {
+  /** `GitHub`, `GitLab`. */
+  readonly name: string
+  /** What to do where the job gets no token. */
+  readonly absenceHint: readonly string[]
+  /** Whether a further token may be asked for. */
+  readonly asks: boolean
+  /** Where its tokens are from, as far as it is known. */
+  readonly url?: RegExp
+  /** The claims that a token of this job has, as far as they are known: `repository_id`. */
+  readonly claims: Readonly<Record<string, string | undefined>>
+  /** Returns a token; nothing where this job gets none. */
+  token(audience: string): Promise<string | undefined>
+}
+
+/** An API server that trusts the issuer of the CI. */
+export interface WorkloadRequest {
+  readonly server: string
+  /** PEM. Default: the authorities of the machine. */
+  readonly authority?: string | undefined
+  readonly audience: string
+  readonly issuer: Issuer
 }
 
 /** Which cluster a run speaks to, and as whom. */
 export interface ClusterRequest {
   readonly kubeconfig: KubeconfigSources
+  /** The CI's own identity, in the place of a kubeconfig. */
+  readonly workload?: WorkloadRequest | undefined
   readonly context?: string | undefined
   /** The API server this run must be talking to: a URL or a host. */
   readonly expectServer?: string | undefined

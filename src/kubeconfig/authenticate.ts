@@ -120,8 +120,8 @@ async function tokenOf(giver: User['giver'], signal: AbortSignal): Promise<Given
   return { token: await idToken(giver.kind === 'oidc' ? giver.config : {}, signal) }
 }
 
-/** An agent with the settings of TLS and the proxy, which keeps its connections open. */
-async function agentFor(cluster: Cluster, pair: User['pair']): Promise<https.Agent> {
+/** Returns an agent with the settings of TLS and the proxy, which keeps its connections open. */
+export async function agentFor(cluster: Cluster, pair: User['pair']): Promise<https.Agent> {
   const { server, proxy, skipTlsVerify, tlsServerName } = cluster
   const config = new KubeConfig()
   config.loadFromClusterAndUser(

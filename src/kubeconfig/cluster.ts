@@ -81,7 +81,18 @@ export function clusterOf(entry: Entry, name: string, server: URL, source: strin
   }
 }
 
-function proxyOf(written: string, server: URL, owner: string, source: string, mask: Mask): URL | undefined {
+/**
+ * Returns the proxy on the way to an API server, the one of the environment where none is written; its password is masked.
+ *
+ * @throws Failure `kubeconfig-invalid`
+ */
+export function proxyOf(
+  written: string,
+  server: URL,
+  owner: string,
+  source: string,
+  mask: Mask,
+): URL | undefined {
   refusePlaceholder(written, 'proxy-url', owner, source)
   const ofEnvironment = written === '' ? proxyOfEnvironment(server, process.env) : undefined
   const address = written || ofEnvironment

@@ -6,9 +6,10 @@ import type { Cluster } from './cluster.ts'
  * Compares the address of the API server with input `expect-server`. A bare host stands for this host on any port; a URL
  * has to agree in everything.
  *
+ * @param who has the address, as the beginning of a sentence
  * @throws Failure `server-unexpected`
  */
-export function expectServer(server: URL, expected: string | undefined, context: string): void {
+export function expectServer(server: URL, expected: string | undefined, who: string): void {
   if (expected === undefined) return
   const isUrl = expected.includes('://')
   const wanted = URL.parse(isUrl ? expected : `https://${expected}`)
@@ -25,7 +26,7 @@ export function expectServer(server: URL, expected: string | undefined, context:
     : `"${oneLine(expected)}"`
   throw new Failure(
     'server-unexpected',
-    `Context "${oneLine(context)}" leads to ${address(server)}, and expect-server is ${shown}.`,
+    `${who} leads to ${address(server)}, and expect-server is ${shown}.`,
     [
       'A frequent cause is a kubeconfig of another cluster, such as staging instead of production.',
       'Check which kubeconfig and which context this job gets. If the server was moved, change expect-server.',
@@ -42,11 +43,11 @@ export function expectServer(server: URL, expected: string | undefined, context:
 export function expectAuthority(
   { skipTlsVerify, authorities }: Cluster,
   expected: readonly string[] | undefined,
-  context: string,
+  who: string,
 ): void {
   if (expected === undefined) return
   const refused = (what: string): Failure =>
-    new Failure('server-unexpected', `Context "${oneLine(context)}" ${what}, and expect-ca is set.`, [
+    new Failure('server-unexpected', `${who} ${what}, and expect-ca is set.`, [
       'A frequent cause is a kubeconfig of another cluster, or one from before its authority was made anew.',
       'Check which kubeconfig this job gets. If the authority was renewed, change expect-ca; during the change it may list both.',
     ])
@@ -63,11 +64,11 @@ export function expectAuthority(
  *
  * @throws Failure `server-unexpected`
  */
-export function expectName({ tlsServerName }: Cluster, server: URL, context: string): void {
+export function expectName({ tlsServerName }: Cluster, server: URL, who: string): void {
   if (tlsServerName === undefined || tlsServerName.toLowerCase() === server.hostname) return
   throw new Failure(
     'server-unexpected',
-    `Context "${oneLine(context)}" takes the certificate of "${oneLine(tlsServerName)}" for that of ${server.hostname} (tls-server-name), and expect-server and expect-ca are set.`,
+    `${who} takes the certificate of "${oneLine(tlsServerName)}" for that of ${server.hostname} (tls-server-name), and expect-server and expect-ca are set.`,
     [
       'With a proxy on the way, that leads to any server which the expected authority vouches for.',
       'Use that name as the server in the kubeconfig, and as expect-server. Or take tls-server-name out.',

@@ -1,18 +1,20 @@
-import type { ClusterRequest } from '../input/request.ts'
+import type { ClusterRequest, WorkloadRequest } from '../input/request.ts'
 import { Api } from '../kubernetes/api.ts'
-import type { Credentials } from '../kubernetes/endpoint.ts'
+import { serverName, type Credentials } from '../kubernetes/endpoint.ts'
 import { text } from '../kubernetes/fields.ts'
 import { Failure } from '../lib/failure.ts'
 import { input } from '../lib/spelling.ts'
-import { oneLine, sentence } from '../lib/text.ts'
+import { capitalized, oneLine, sentence } from '../lib/text.ts'
 import { authenticate } from './authenticate.ts'
 import { clusterOf, serverOf } from './cluster.ts'
 import type { Entry, Kubeconfig, Mask } from './document.ts'
 import { expectAuthority, expectName, expectServer } from './expected-cluster.ts'
 import { invalid } from './failure.ts'
 import { findKubeconfig } from './source.ts'
+import { ofPod } from './pod.ts'
 import { checkTypes, contextTypes } from './types.ts'
 import { userOf } from './user.ts'
+import { workloadCluster, workloadEndpoint } from './workload.ts'
 
 /** The cluster of a run, chosen and parsed; nothing has been sent to it yet. */
 export interface ClusterAccess {
@@ -22,11 +24,14 @@ export interface ClusterAccess {
   readonly proxy?: string
   /** The inputs that say which cluster it has to be. They agree. */
   readonly compared: readonly string[]
-  readonly context: string
+  /** Absent where there is no kubeconfig. */
+  readonly context?: string
   /** The namespace of the context. */
   readonly namespace?: string
-  /** Where the kubeconfig came from, such as `input "kubeconfig"` or `KUBECONFIG`. */
-  readonly source: string
+  /** Where the kubeconfig came from, such as `input "kubeconfig"` or `KUBECONFIG`; absent where there is none. */
+  readonly source?: string
+  /** From what the run has its identity, for the log. */
+  readonly identity: string
   /**
    * Authenticates, by an exec plugin where the kubeconfig names one.
    * @throws Failure `cluster-credential-failed`
@@ -41,7 +46,36 @@ export interface ClusterAccess {
  * @throws Failure `kubeconfig-missing`, `kubeconfig-invalid`, `context-unknown` or `server-unexpected`
  */
 export function loadCluster(request: ClusterRequest, mask: Mask): ClusterAccess {
-  const { source, config } = findKubeconfig(request.kubeconfig, mask)
+  return request.workload === undefined
+    ? fromKubeconfig(request, mask)
+    : fromWorkload(request, request.workload, mask)
+}
+
+function fromWorkload(request: ClusterRequest, workload: WorkloadRequest, mask: Mask): ClusterAccess {
+  const cluster = workloadCluster(workload, mask)
+  const { server, proxy } = cluster
+  const who = capitalized(input('api-server'))
+  expectServer(server, request.expectServer, who)
+  expectAuthority(cluster, request.expectCa, who)
+  const { issuer, audience } = workload
+  return {
+    server: serverName(server),
+    ...(proxy !== undefined && { proxy: proxy.host }),
+    compared: comparedIn(request),
+    identity: `identity token of ${issuer.name} for ${oneLine(audience)}`,
+    connect: (signal) => Api.open(workloadEndpoint(workload, cluster, mask), signal),
+  }
+}
+
+function comparedIn({ expectServer, expectCa }: ClusterRequest): readonly string[] {
+  return [
+    ...(expectServer === undefined ? [] : ['expect-server']),
+    ...(expectCa === undefined ? [] : ['expect-ca']),
+  ]
+}
+
+function fromKubeconfig(request: ClusterRequest, mask: Mask): ClusterAccess {
+  const { source, config, ofPod: inPod } = findKubeconfig(request.kubeconfig, mask)
   const name = contextName(config, request.context, source)
   const context = config.contexts.get(name)?.fields ?? {}
   checkTypes(context, contextTypes, `context "${oneLine(name)}"`, source)
@@ -50,11 +84,12 @@ export function loadCluster(request: ClusterRequest, mask: Mask): ClusterAccess 
   const clusterEntry = named(config.clusters, clusterName, 'cluster', name, source)
   const userEntry = named(config.users, userName, 'user', name, source)
   const server = serverOf(clusterEntry, clusterName, source)
-  expectServer(server, request.expectServer, name)
+  const who = `Context "${oneLine(name)}"`
+  expectServer(server, request.expectServer, who)
 
   const cluster = clusterOf(clusterEntry, clusterName, server, source, mask)
-  expectAuthority(cluster, request.expectCa, name)
-  if (request.expectServer !== undefined && request.expectCa !== undefined) expectName(cluster, server, name)
+  expectAuthority(cluster, request.expectCa, who)
+  if (request.expectServer !== undefined && request.expectCa !== undefined) expectName(cluster, server, who)
   const user = userOf(userEntry, userName, cluster, source, mask)
   const namespace = text(context, 'namespace')
   const proxy = cluster.proxy?.host
@@ -63,19 +98,18 @@ export function loadCluster(request: ClusterRequest, mask: Mask): ClusterAccess 
     user: userName,
     ...(proxy !== undefined && { proxy }),
     renewable: ['file', 'plugin', 'oidc'].includes(user.giver.kind),
+    ...(inPod && ofPod),
     authenticate: (signal: AbortSignal): Promise<Credentials> =>
       authenticate(cluster, user, source, mask, signal),
   }
   return {
     server: server.href.replace(/\/$/, ''),
     ...(proxy !== undefined && { proxy }),
-    compared: [
-      ...(request.expectServer === undefined ? [] : ['expect-server']),
-      ...(request.expectCa === undefined ? [] : ['expect-ca']),
-    ],
+    compared: comparedIn(request),
     context: name,
     ...(namespace !== '' && { namespace }),
     source,
+    identity: inPod ? 'ServiceAccount of this Pod' : `kubeconfig from ${oneLine(source)}`,
     connect: (signal) => Api.open(endpoint, signal),
   }
 }

@@ -4,16 +4,19 @@ import type { KubeconfigSources } from '../input/request.ts'
 import { Failure } from '../lib/failure.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
-import { input as named, spoken } from '../lib/spelling.ts'
+import { input as named, setting, spoken } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import { parseKubeconfig, type Kubeconfig, type Mask } from './document.ts'
 import { invalid } from './failure.ts'
 import { unlike } from './likeness.ts'
+import { inCluster, isInPod, podKubeconfig } from './pod.ts'
 import { kubeconfigText, textOf } from './text.ts'
 
 /** A kubeconfig, and where it came from: `input "kubeconfig"`, `KUBECONFIG`. */
 export interface FoundKubeconfig {
   readonly source: string
+  /** Whether it is the identity of a Pod. */
+  readonly ofPod?: true
   readonly config: Kubeconfig
 }
 
@@ -29,7 +32,11 @@ export function findKubeconfig(sources: KubeconfigSources, mask: Mask): FoundKub
     ['KUBECONFIG', KUBECONFIG, true],
     ['KUBECONFIG_CONTENTS_B64', KUBECONFIG_CONTENTS_B64, false],
   ]
+  const { podRoot } = sources
   for (const [source, value, isList] of candidates) {
+    if (value?.trim() === inCluster) {
+      return { source: inCluster, ofPod: true, config: podKubeconfig(source, mask, podRoot) }
+    }
     if (value !== undefined && value.trim() !== '') {
       return { source, config: load(value.trim(), source, isList, mask) }
     }
@@ -39,13 +46,28 @@ export function findKubeconfig(sources: KubeconfigSources, mask: Mask): FoundKub
     const config = parseKubeconfig(home, homeFile, 'it holds', path.dirname(homeFile), mask)
     return { source: homeFile, config }
   }
+  if (sources.orPod === true && isInPod(podRoot)) {
+    return {
+      source: 'the Pod that this is',
+      ofPod: true,
+      config: podKubeconfig('the identity', mask, podRoot),
+    }
+  }
   const ownInput = spoken().lacks.includes('kubeconfig') ? '' : `${named('kubeconfig')} is empty, and `
   const noHome = homeFile === undefined ? '' : `, and there is no ${homeFile}`
   throw new Failure(
     'kubeconfig-missing',
     `No kubeconfig: ${ownInput}neither KUBECONFIG nor KUBECONFIG_CONTENTS_B64 is set${noHome}.`,
-    sources.absenceHint,
+    [...sources.absenceHint, wayOut()],
   )
+}
+
+/** Says how a run becomes the Pod that it is in, which it never does unasked in a CI: that may be in another cluster. */
+function wayOut(): string {
+  const said = spoken().lacks.includes('kubeconfig')
+    ? `variable KUBECONFIG set to ${inCluster}`
+    : setting('kubeconfig', inCluster)
+  return `A run in a Pod acts as the ServiceAccount of that Pod where that is said: ${said}.`
 }
 
 /** Reads a value that is content, base64 of it, or a path. The value itself is never repeated: it may be a credential. */

@@ -2,7 +2,7 @@ import { Failure } from '../lib/failure.ts'
 import { spoken } from '../lib/spelling.ts'
 import { oneLine, utc } from '../lib/text.ts'
 import type { Answer } from './call.ts'
-import { answerWithinMs, serverName, type Endpoint } from './endpoint.ts'
+import { answerWithinMs, ofKubeconfig, serverName, type Endpoint, type Origin } from './endpoint.ts'
 import { failureOf, heardAside, statusMessage, whoSpoke } from './heard.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function trusting<Result>(work: () => Promise<Result>): Promise<Res
       'api-server-error',
       'The API server answered with an object that is not built as Kubernetes builds it.',
       [
-        'A frequent cause is something else at this address than an API server: check the server in the kubeconfig.',
+        'A frequent cause is something else at this address than an API server: check its address.',
         `If it is one, run this again ${spoken().debugging} and report what it shows: it holds no credential.`,
       ],
       { cause: error },
@@ -50,6 +50,14 @@ export function errorCode(error: unknown): string {
   return typeof code === 'string' ? code : ''
 }
 
+function originOf({ origin = ofKubeconfig }: Endpoint): Origin {
+  return origin
+}
+
+function proxyHint({ proxies }: Origin): string {
+  return `If the server sits behind a proxy, set ${proxies}.`
+}
+
 function way(endpoint: Endpoint): string {
   return endpoint.proxy === undefined ? '' : ` through the proxy ${endpoint.proxy}`
 }
@@ -70,7 +78,7 @@ export function silence(endpoint: Endpoint, connected: boolean): Failure {
   return new Failure('api-server-unreachable', `${name} did not answer within ${seconds} s.`, [
     "A frequent cause is an IP allowlist in front of the API server: this runner's address is not on it.",
     'Use a runner with an allowed address, or ask the administrator to allow this one.',
-    'If the server sits behind a proxy, set proxy-url in the kubeconfig or HTTPS_PROXY.',
+    proxyHint(originOf(endpoint)),
   ])
 }
 
@@ -93,7 +101,9 @@ export function connectionFailure(endpoint: Endpoint, error: unknown): Failure {
       `${name} is not trusted: its certificate is for another name${asked}.`,
       [
         `The certificate is for ${names}.`,
-        'Use one of these names as the server in the kubeconfig, or name one of them as its tls-server-name.',
+        endpoint.origin === undefined
+          ? 'Use one of these names as the server in the kubeconfig, or name one of them as its tls-server-name.'
+          : `Use one of these names in ${endpoint.origin.address}.`,
       ],
       { cause: error },
     )
@@ -112,10 +122,10 @@ export function connectionFailure(endpoint: Endpoint, error: unknown): Failure {
   if (distrust.test(code)) {
     return new Failure(
       'api-server-untrusted',
-      `${name} is not trusted: no authority that the kubeconfig names has signed its certificate (${code}).`,
+      `${name} is not trusted: no authority in ${originOf(endpoint).authority} has signed its certificate (${code}).`,
       [
-        'A frequent cause is a kubeconfig from before the cluster was made anew, or a proxy that opens TLS connections.',
-        'Ask the administrator for the current kubeconfig; certificate-authority-data must hold the authority of this server.',
+        'A frequent cause is an authority from before the cluster was made anew, or a proxy that opens TLS connections.',
+        `Ask the administrator for the current one: ${originOf(endpoint).authority} must hold the authority of this server.`,
       ],
       { cause: error },
     )
@@ -124,16 +134,18 @@ export function connectionFailure(endpoint: Endpoint, error: unknown): Failure {
   if (proxied !== undefined) {
     const said = heardAside('connect', Number(proxied), '')
     const { means } = whoSpoke(said)
-    if (means !== undefined) return failureOf(means, said, { server: name + way(endpoint) })
+    if (means !== undefined)
+      return failureOf(means, said, { ...originOf(endpoint), server: name + way(endpoint) })
   }
   const [seen, ...hint] =
-    (endpoint.proxy === undefined ? undefined : proxyProblem(code, endpoint.proxy)) ?? connectionProblem(code)
+    (endpoint.proxy === undefined ? undefined : proxyProblem(code, endpoint.proxy, originOf(endpoint))) ??
+    connectionProblem(code, originOf(endpoint))
   return new Failure('api-server-unreachable', `${name}${way(endpoint)} ${seen}.`, hint, { cause: error })
 }
 
 /** Before it has let the run through, a proxy is the only one that there can be trouble with. */
-function proxyProblem(code: string, proxy: string): Problem | undefined {
-  const check = 'Check proxy-url in the kubeconfig, or HTTPS_PROXY where there is none.'
+function proxyProblem(code: string, proxy: string, { proxies }: Origin): Problem | undefined {
+  const check = `Check ${proxies}.`
   switch (code) {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
@@ -156,41 +168,42 @@ function proxyProblem(code: string, proxy: string): Problem | undefined {
 /** What was seen, as the end of a sentence, and what to do. */
 type Problem = readonly [string, ...string[]]
 
-function connectionProblem(code: string): Problem {
-  const proxyHint = 'If the server sits behind a proxy, set proxy-url in the kubeconfig or HTTPS_PROXY.'
+function connectionProblem(code: string, origin: Origin): Problem {
+  const { address } = origin
+  const proxy = proxyHint(origin)
   switch (code) {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return [
         `cannot be reached: its name does not resolve (${code})`,
-        'A frequent cause is a name that only resolves inside a private network, or a misspelt server in the kubeconfig.',
-        proxyHint,
+        'A frequent cause is a name that only resolves inside a private network, or that is misspelt.',
+        proxy,
       ]
     case 'ECONNREFUSED':
       return [
         'refused the connection (ECONNREFUSED)',
-        'A frequent cause is a kubeconfig for a cluster on another machine: nothing listens at this address here.',
-        'Check the server address and port in the kubeconfig.',
+        'A frequent cause is an address of a cluster on another machine: nothing listens there here.',
+        `Check ${address}, and its port.`,
       ]
     case 'ECONNRESET':
     case 'EPIPE':
       return [
         `closed the connection before it answered (${code})`,
         "A frequent cause is an IP allowlist or a firewall that does not know this runner's address.",
-        proxyHint,
+        proxy,
       ]
     case 'EPROTO':
       return [
         'does not complete a TLS handshake (EPROTO)',
         'A frequent cause is a port that speaks no TLS, or a client certificate that the server does not accept.',
-        'Check the server address and port in the kubeconfig.',
+        `Check ${address}, and its port.`,
       ]
     default:
       return [
         `cannot be reached${code === '' ? '' : ` (${code})`}`,
         "A frequent cause is an IP allowlist in front of the API server: this runner's address is not on it.",
         'Use a runner with an allowed address, or ask the administrator to allow this one.',
-        proxyHint,
+        proxy,
       ]
   }
 }

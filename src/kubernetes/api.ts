@@ -8,15 +8,23 @@ import type { Answer, Call, Reply } from './call.ts'
 import { troubleWith } from './credential.ts'
 import { serverName, type Credentials, type Endpoint } from './endpoint.ts'
 import { failureOf, heard, waitOf, whoSpoke, type Heard, type Names } from './heard.ts'
-import { identityFrom, selfReview, type Identity } from './identity.ts'
+import { expiryOf, identityFrom, selfReview, type Identity } from './identity.ts'
 import { answerLimitBytes, send, type Sender } from './request.ts'
-import { noCredential, type Meaning } from './what-it-means.ts'
+import { noCredential, rejected, type Meaning } from './what-it-means.ts'
 
 /** An answer that the caller gets no use of: what it means, and when the same may be asked for again. */
 interface Refused {
   readonly means: Meaning
   readonly failure: Failure
   readonly headers: Reply['headers']
+}
+
+/** How long before its end a credential is not worth beginning with, in milliseconds. */
+const renewBeforeMs = 30_000
+
+function endsSoon(credentials: Credentials): boolean {
+  const expiry = expiryOf(credentials)
+  return expiry !== undefined && expiry.getTime() - Date.now() < renewBeforeMs
 }
 
 /**
@@ -31,7 +39,10 @@ export class Api {
   #credentials: Credentials
   #renewal: Promise<Credentials> | undefined
   #waiting: (obstacle: Obstacle) => void = () => undefined
+  #isLast = false
   readonly #webSockets = new Set<WebSocket>()
+  /** Of earlier credentials: something may still be under way on them. */
+  readonly #agents = new Set<Credentials['agent']>()
   readonly #closing = new AbortController()
   /** Aborted when the run is over, or this is closed. */
   readonly #over: AbortSignal
@@ -66,12 +77,12 @@ export class Api {
     const asked = call.path.endsWith('/selfsubjectaccessreviews') ? 'review' : 'plain'
     let renewed = false
     let undone = true
+    await this.renew()
     for (let turn = 0; ; turn++) {
       const reply = await send(this.#sender(), call)
       if (reply.status === 401 && this.#endpoint.renewable && !renewed) {
         renewed = true
-        this.#renewal ??= this.#endpoint.authenticate(this.#signal).finally(() => (this.#renewal = undefined))
-        this.#credentials = await this.#renewal
+        await this.#authenticate()
         continue
       }
       const said = heard(asked, reply)
@@ -83,6 +94,22 @@ export class Api {
       const failure = this.#failure(means, said, headers, { method: call.method }, undone)
       await this.waitOut({ means, failure, headers }, turn, call.optional)
     }
+  }
+
+  /** Gets a new credential in time, where the one at hand says when it ends and there may be another. */
+  async renew(): Promise<void> {
+    if (this.#endpoint.ahead !== true || this.#isLast) return
+    if (!endsSoon(this.#credentials)) return
+    await this.#authenticate()
+    // Where the clocks differ, or no better one is there, asking again and again gives nothing.
+    this.#isLast = endsSoon(this.#credentials)
+  }
+
+  async #authenticate(): Promise<void> {
+    this.#renewal ??= this.#endpoint.authenticate(this.#signal).finally(() => (this.#renewal = undefined))
+    const { agent } = this.#credentials
+    this.#credentials = await this.#renewal
+    this.#agents.add(agent)
   }
 
   /**
@@ -162,7 +189,7 @@ export class Api {
   /** Closes the idle connections, and ends the requests and WebSockets that are still there. */
   close(): void {
     this.#closing.abort()
-    this.#credentials.agent.destroy()
+    for (const agent of [...this.#agents, this.#credentials.agent]) agent.destroy()
     for (const webSocket of this.#webSockets) webSocket.terminate()
   }
 
@@ -182,10 +209,11 @@ export class Api {
     names: Names = {},
     undone = false,
   ): Failure {
-    const { user, proxy = '' } = this.#endpoint
+    const { user, proxy = '', origin, rejected: because } = this.#endpoint
     const now = new Date(Date.parse(headers.date ?? '') || Date.now())
+    if (means === rejected && because !== undefined) return because(this.#credentials, now)
     const hint = means.ofCredential === true ? troubleWith(this.#credentials, now) : undefined
-    const known: Names = { ...names, server: this.server, user: oneLine(user), proxy }
+    const known: Names = { ...names, ...origin, server: this.server, user: oneLine(user), proxy }
     return failureOf(means, said, known, { hint, undone })
   }
 }

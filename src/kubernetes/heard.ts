@@ -1,6 +1,7 @@
 import { Failure } from '../lib/failure.ts'
 import { oneLine } from '../lib/text.ts'
 import type { Reply } from './call.ts'
+import { ofKubeconfig } from './endpoint.ts'
 import type { Meaning } from './what-it-means.ts'
 import { rows, type Asked, type Body, type Row, type Speaker } from './who-spoke.ts'
 
@@ -123,6 +124,7 @@ export function failureOf(
     status: String(status),
     quote,
     said: words === '' ? String(status) : `${status}: ${quote}`,
+    ...ofKubeconfig,
     answer: words === '' ? `it answered ${status}` : `${status} ${quote}`,
     ...names,
   }

@@ -50,16 +50,20 @@ export function notBeforeOf(credentials: Credentials): Date | undefined {
   return typeof nbf === 'number' ? new Date(nbf * 1000) : undefined
 }
 
-/** The claims of a bearer token that is a JWT, none for any other credential. */
-function claimsOf({ headers }: Credentials): Claims {
+/** Returns the claims of a bearer token that is a JWT, none for any other credential. */
+export function claimsOf({ headers }: Credentials): Claims {
   const authorization = headers['Authorization']
   return claimsIn(typeof authorization === 'string' ? (/^Bearer (.*)/s.exec(authorization)?.[1] ?? '') : '')
 }
 
-interface Claims {
+/** What a token says about itself, unverified. */
+export interface Claims {
+  readonly iss?: unknown
   readonly sub?: unknown
+  readonly aud?: unknown
   readonly exp?: unknown
   readonly nbf?: unknown
+  readonly [claim: string]: unknown
 }
 
 /** Returns the claims of a token that is a JWT (RFC 7519), none for any other. They are not verified. */
@@ -67,7 +71,7 @@ export function claimsIn(token: string): Claims {
   const [, payload = ''] = /^[^.]+\.([^.]+)\./.exec(token) ?? []
   try {
     const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString())
-    return typeof claims === 'object' && claims !== null ? claims : {}
+    return typeof claims === 'object' && claims !== null ? { ...claims } : {}
   } catch {
     return {}
   }

@@ -33,7 +33,7 @@ function briefly(meaning: Meaning): Meaning {
 
 const gatewayHint = [
   'A frequent cause is a proxy or a login page in front of the API server, or an address that is not its own.',
-  'Check the server address in the kubeconfig, and proxy-url or HTTPS_PROXY where there is a proxy.',
+  'Check {address}, and {proxies} where there is a proxy.',
 ]
 
 export const webPage: Meaning = {
@@ -123,7 +123,7 @@ export const noCredential: Meaning = {
   says: 'No credential of user "{user}" arrived at {server}: it takes this run for system:anonymous.',
   hint: [
     'A frequent cause is a proxy in between that opens TLS connections: a client certificate does not pass it.',
-    'Use a kubeconfig whose user has a token, or one that leads to the API server itself.',
+    'Use a credential that is a token, or an address that leads to the API server itself.',
   ],
   ofCredential: true,
 }
@@ -185,7 +185,7 @@ export const noUpgrade: Meaning = {
   hint: [
     'A frequent cause is something between here and the API server that lets no WebSockets through:',
     'an agent, a proxy or an access gateway such as Teleport or Rancher.',
-    'Allow WebSocket upgrades there, or use a kubeconfig that leads to the API server itself.',
+    'Allow WebSocket upgrades there, or use an address that leads to the API server itself.',
   ],
 }
 export const noUpgradeAWhile = briefly(noUpgrade)
@@ -246,12 +246,10 @@ export const proxyFails: Meaning = {
   ...proxyLogin,
   hint: [
     'The proxy itself does not reach the API server: its name may not resolve there, or an IP allowlist does not know the proxy.',
-    'Check the server address in the kubeconfig, and ask whoever runs the proxy.',
+    'Check {address}, and ask whoever runs the proxy.',
   ],
 }
 export const proxyOdd: Meaning = {
   ...proxyLogin,
-  hint: [
-    'The proxy has to allow CONNECT to the API server. Check proxy-url in the kubeconfig, or HTTPS_PROXY.',
-  ],
+  hint: ['The proxy has to allow CONNECT to the API server. Check {proxies}.'],
 }

@@ -9,11 +9,14 @@ const heading = [
   ' pg-app-user keep working; they are no longer needed once every pipeline that uses them has its own.',
 ].join('\n')
 
+/** Who gets the rights: a user, or everybody in a group. */
+export type Receiver = Identity & { readonly group?: boolean }
+
 /**
  * Returns the YAML of a Role and a RoleBinding for each Role of the rights. What a Role of one name says follows from
  * that name, so that manifests may be applied in any order, each more than once.
  */
-export function roleManifests(identity: Identity, rights: readonly Right[]): string {
+export function roleManifests(identity: Receiver, rights: readonly Right[]): string {
   const documents = byRole(rights).flatMap((same) => [role(same), roleBinding(same, identity)])
   const [first] = documents
   if (first !== undefined) first.commentBefore = [heading, first.commentBefore ?? []].flat().join('\n')
@@ -53,7 +56,7 @@ function role(rights: readonly Right[]): Document {
   return document
 }
 
-function roleBinding(rights: readonly Right[], identity: Identity): Document {
+function roleBinding(rights: readonly Right[], identity: Receiver): Document {
   const { role: name = '', namespace = '' } = rights[0] ?? {}
   const subject = subjectOf(identity)
   const document = new Document({
@@ -64,7 +67,9 @@ function roleBinding(rights: readonly Right[], identity: Identity): Document {
     subjects: [
       'user' in subject
         ? { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: subject.user }
-        : { kind: 'ServiceAccount', name: subject.account, namespace: subject.namespace },
+        : 'group' in subject
+          ? { apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: subject.group }
+          : { kind: 'ServiceAccount', name: subject.account, namespace: subject.namespace },
     ],
   })
   if (!identity.certain) {
@@ -73,7 +78,8 @@ function roleBinding(rights: readonly Right[], identity: Identity): Document {
   return document
 }
 
-function subjectOf({ name }: Identity): Subject {
+function subjectOf({ name, group }: Receiver): Subject {
+  if (group === true) return { group: name }
   const [, namespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name) ?? []
   return namespace === undefined || account === undefined ? { user: name } : { namespace, account }
 }

@@ -17,7 +17,10 @@ export type RoleKind =
   | 'workloads-go-live'
 
 /** Whom a RoleBinding gives a Role to. */
-export type Subject = { readonly namespace: string; readonly account: string } | { readonly user: string }
+export type Subject =
+  | { readonly namespace: string; readonly account: string }
+  | { readonly user: string }
+  | { readonly group: string }
 
 /** The longest name that every tool takes. Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
 const longest = 253
@@ -43,8 +46,13 @@ export function roleName(secret: string, kind: RoleKind): string {
  * where the name alone could be that of another Role and subject, as with a dash in the namespace.
  */
 export function bindingName(role: string, subject: Subject): string {
-  const whose = 'user' in subject ? [subject.user] : [subject.namespace, subject.account]
-  const name = [role, ...whose].join('-')
+  const whose =
+    'user' in subject
+      ? [subject.user]
+      : 'group' in subject
+        ? ['group', subject.group, '']
+        : [subject.namespace, subject.account]
+  const name = [role, ...whose.filter((part) => part !== '')].join('-')
   const plain = whose.length === 2 && whose.every((part) => isOneWord(part)) && name.length <= longest
   if (plain) return name
   const readable = name.toLowerCase().replace(/[^a-z0-9.]+/g, '-')

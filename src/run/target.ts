@@ -6,7 +6,7 @@ import { waitsUntil, type Deadline } from '../lib/deadline.ts'
 import { Failure } from '../lib/failure.ts'
 import { switchOf, type Passing } from '../lib/passing.ts'
 import { input } from '../lib/spelling.ts'
-import { count, oneLine, sentence } from '../lib/text.ts'
+import { capitalized, count, oneLine, sentence } from '../lib/text.ts'
 import { underWay } from '../lib/under-way.ts'
 import type { Server } from '../postgres/connection.ts'
 import {
@@ -68,7 +68,9 @@ export async function connect(
   if (namespace === undefined) {
     throw new Failure(
       'namespace-missing',
-      `Context "${oneLine(found.context)}" of the kubeconfig names no namespace, and ${input('app-namespace')} is empty.`,
+      found.context === undefined
+        ? `${capitalized(input('app-namespace'))} is empty, and there is no kubeconfig whose context could name a namespace.`
+        : `Context "${oneLine(found.context)}" of the kubeconfig names no namespace, and ${input('app-namespace')} is empty.`,
       [
         `The application Secret would land in "default", which is never right. Set ${input('app-namespace')}.`,
       ],
@@ -77,14 +79,14 @@ export async function connect(
   if (request.appNamespace === undefined && !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(namespace)) {
     throw new Failure(
       'kubeconfig-invalid',
-      `Context "${oneLine(found.context)}" of the kubeconfig names the namespace "${oneLine(namespace)}", and no namespace has such a name.`,
+      `Context "${oneLine(found.context ?? '')}" of the kubeconfig names the namespace "${oneLine(namespace)}", and no namespace has such a name.`,
       [
         `Names of namespaces are lower case letters, digits and hyphens. Put it right there, or set ${input('app-namespace')}.`,
       ],
     )
   }
   journal.cluster = { server: found.server, namespace }
-  journal.reporter.publish([namespace, found.context, new URL(found.server).host])
+  journal.reporter.publish([namespace, found.context ?? namespace, new URL(found.server).host])
   const api = await found.connect(deadline.signal)
   opened(api)
   const waited = new Set<string>()
@@ -106,12 +108,12 @@ export async function connect(
   const scope = { ...request, appNamespace: namespace }
   const review = underWay(reviewRights(api, scope, identity, access, route?.service))
   const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
-  const as = `as ${(await identity).name} · kubeconfig from ${oneLine(found.source)}`
+  const as = `as ${(await identity).name} · ${found.identity}`
   const where = [
     found.server,
     ...(found.proxy === undefined ? [] : [`proxy ${found.proxy}`]),
     ...(found.compared.length === 0 ? [] : [`as in ${sentence(found.compared)}`]),
-    `context ${oneLine(found.context)}`,
+    ...(found.context === undefined ? [] : [`context ${oneLine(found.context)}`]),
     `namespace ${oneLine(namespace)}`,
   ].join(' · ')
   journal.step('right', 'cluster', `${where}\n${as}`, timer())

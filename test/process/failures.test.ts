@@ -192,7 +192,7 @@ const cases: readonly Case[] = [
     when: 'nothing listens there',
     inputs: kubeconfig(async () => leadingTo(sandbox.kubeconfig, `https://127.0.0.1:${await freePort()}`)),
     says: /^https:\/\/127\.0\.0\.1:\d+ refused the connection \(ECONNREFUSED\)\.$/,
-    hints: /Check the server address and port in the kubeconfig\./,
+    hints: /Check the server address in the kubeconfig, and its port\./,
   },
   {
     code: 'api-server-untrusted',
@@ -203,8 +203,8 @@ const cases: readonly Case[] = [
         for (const { cluster } of config.clusters) cluster['certificate-authority-data'] = base64(pem)
       }),
     ),
-    says: /is not trusted: no authority that the kubeconfig names has signed its certificate/,
-    hints: /Ask the administrator for the current kubeconfig/,
+    says: /is not trusted: no authority in certificate-authority-data of the kubeconfig has signed its certificate/,
+    hints: /Ask the administrator for the current one/,
   },
   {
     code: 'token-rejected',

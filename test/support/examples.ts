@@ -4,11 +4,13 @@ import { jest } from '@jest/globals'
 import pg from 'pg'
 import { WebSocketServer } from 'ws'
 import { outputsUnwritable, unwritable } from '../../src/faces/edge.ts'
+import { githubIssuer } from '../../src/faces/github.ts'
 import { parseGoLiveFile, readGoLiveFile } from '../../src/go-live/file.ts'
 import { heldBack } from '../../src/go-live/gate.ts'
 import { parseRequest } from '../../src/input/parse.ts'
-import type { ClusterRequest, ProvisionRequest } from '../../src/input/request.ts'
+import type { ClusterRequest, ProvisionRequest, WorkloadRequest } from '../../src/input/request.ts'
 import { loadCluster } from '../../src/kubeconfig/kubeconfig.ts'
+import { rejection } from '../../src/kubeconfig/workload.ts'
 import { connectionFailure, silence } from '../../src/kubernetes/api-failure.ts'
 import type { Endpoint } from '../../src/kubernetes/endpoint.ts'
 import { openTunnel } from '../../src/kubernetes/tunnel.ts'
@@ -321,6 +323,35 @@ function ended(by: 'time' | 'person'): unknown {
   }
 }
 
+/** A job of GitHub in the repository 4711, in which nothing is wrong with a token but what is given. */
+const job: WorkloadRequest = {
+  server: 'https://api.prod.example.com:6443',
+  audience: 'pg-app-user',
+  issuer: { ...githubIssuer(() => undefined), claims: { repository_id: '4711' } },
+}
+const asked = new Date('2026-11-22T14:03:11Z')
+
+function rejectedWith(claims: Readonly<Record<string, unknown>>): Failure {
+  const iat = asked.getTime() / 1000
+  const right = {
+    iss: 'https://token.actions.githubusercontent.com',
+    aud: 'pg-app-user',
+    sub: 'repo:acme/shop:environment:production',
+    repository_id: '4711',
+    environment: 'production',
+    nbf: iat,
+    exp: iat + 300,
+  }
+  return rejection({ ...right, ...claims }, job, asked)
+}
+
+/** A job that gets this for a token. */
+function tokenGiven(token: string | undefined): Promise<unknown> {
+  const issuer = { ...job.issuer, token: () => Promise.resolve(token) }
+  const request = { kubeconfig: { absenceHint: [] }, workload: { ...job, issuer } }
+  return loadCluster(request, () => undefined).connect(signal)
+}
+
 /** One way to meet each failure. Where a code has several, it is the most frequent one. */
 export const examples: Readonly<Record<FailureCode, Example>> = {
   'input-invalid': () =>
@@ -368,6 +399,14 @@ export const examples: Readonly<Record<FailureCode, Example>> = {
     answered((_, response) => {
       json(response, 401, { message: 'Unauthorized' }, { 'Audit-Id': 'b7e0' })
     }),
+  'identity-token-missing': () => tokenGiven(undefined),
+  'identity-token-invalid': () => tokenGiven('Bearer eyJhbGciOiJub25lIn0.e30.'),
+  'identity-token-expired': () => rejectedWith({ exp: asked.getTime() / 1000 - 60 }),
+  'identity-token-early': () => rejectedWith({ nbf: asked.getTime() / 1000 + 60 }),
+  'identity-token-audience': () => rejectedWith({ aud: 'https://github.com/acme' }),
+  'identity-token-issuer': () => rejectedWith({ iss: 'https://github.example.com/_services/token' }),
+  'identity-token-foreign': () => rejectedWith({ repository_id: '4712' }),
+  'identity-not-trusted': () => rejectedWith({}),
   'permission-missing': () => {
     const { permissions } = lackingRights('system:serviceaccount:shop:ci')
     return permissions && permissionFailure(permissions)

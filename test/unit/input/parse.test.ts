@@ -44,6 +44,7 @@ describe('what is not given', () => {
       accessSecret: 'postgresql1-access',
       accessNamespace: 'postgres-system',
       via: 'port-forward',
+      workload: undefined,
       appDatabase: 'shop',
       appUsername: 'shop',
       appSecret: 'app-postgresql-secret',

@@ -91,7 +91,7 @@ describe('sources', () => {
       code: 'kubeconfig-missing',
       message:
         'No kubeconfig: input "kubeconfig" is empty, and neither KUBECONFIG nor KUBECONFIG_CONTENTS_B64 is set.',
-      hint: ['the reason'],
+      hint: ['the reason', expect.stringContaining('kubeconfig: in-cluster')],
     })
     expect(await failureOf(load({ homeFile: '/nowhere' }))).toMatchObject({
       code: 'kubeconfig-missing',

@@ -371,7 +371,12 @@ describe('a server that cannot be trusted or reached', () => {
   }
 
   test.each([
-    ['unknown authority', 'localhost', false, 'no authority that the kubeconfig names'],
+    [
+      'unknown authority',
+      'localhost',
+      false,
+      'no authority in certificate-authority-data of the kubeconfig has signed',
+    ],
     ['another name', 'db.example.com', true, 'its certificate is for another name'],
   ])('%s', async (_, name, trusted, words) => {
     const authority = createAuthority('authority')
