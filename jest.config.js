@@ -17,6 +17,7 @@ export default {
     'cluster',
     'faults',
     'kubeconfigs',
+    'clients',
   ].map(ring),
   // Here and not in the scripts, where a second one on the command line would be read with the first, as hundred and one.
   maxWorkers: '100%',

@@ -13,6 +13,7 @@ import { gateJson, subjectOf } from '../report/gate-json.ts'
 import { formatFailure } from '../report/log.ts'
 import { PipelineReporter, type Sink } from '../report/pipeline.ts'
 import { paint, PersonReporter, Screen } from '../report/terminal.ts'
+import { bindingName } from '../secrets/binding.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from '../run/outcome.ts'
 import {
   cancellation,
@@ -239,6 +240,7 @@ async function printRights(invocation: Invocation): Promise<void> {
       accessSecret: values['access-secret'],
       appNamespace: values['app-namespace'] ?? '',
       appSecret: values['app-secret'],
+      bindingSecret: bindingName(values['app-secret'], values['secret-format'] ?? []),
       dryRun: values['dry-run'],
       provision: !gateOnly,
       via: values.via,

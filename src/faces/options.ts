@@ -85,6 +85,7 @@ const tables: Record<
         'via',
         'app-secret',
         'app-namespace',
+        'secret-format',
         'dry-run',
       ].includes(name),
     // There is no context here whose namespace could stand in.

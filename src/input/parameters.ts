@@ -147,7 +147,7 @@ export const parameters = [
     kind: 'choices',
     options: formatNames,
     description:
-      'Further forms in the application Secret, beside the names of libpq: `url` (`DATABASE_URL`), `jdbc` (`SPRING_DATASOURCE_URL`, `_USERNAME` and `_PASSWORD`), `dotnet` (`ConnectionStrings__Default`). One per line or comma-separated.',
+      'Further forms in the application Secret, beside the names of libpq: `url` (`DATABASE_URL`), `jdbc` (`SPRING_DATASOURCE_URL`, `_USERNAME` and `_PASSWORD`), `dotnet` (`ConnectionStrings__Default`); `servicebinding` makes a Secret of its own, `<app-secret>-binding`. One per line or comma-separated.',
   },
   {
     name: 'ssl-root-cert',

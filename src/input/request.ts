@@ -1,6 +1,7 @@
 import type { Via } from '../lib/via.ts'
 import type { RoleSetting } from '../postgres/role-setting.ts'
 import type { SslMode } from '../postgres/sslmode.ts'
+import { bindingName } from '../secrets/binding.ts'
 import type { FormatName } from '../secrets/formats.ts'
 import type { Profile } from './profile.ts'
 import type { Enforcement } from './ref.ts'
@@ -112,7 +113,8 @@ export interface ProvisionRequest extends ClusterRequest {
 export function namesOf(request: ProvisionRequest): readonly string[] {
   const { accessSecret, accessNamespace, appDatabase, appUsername, appSecret, appNamespace } = request
   const named = [accessSecret, accessNamespace, appDatabase, appUsername, appSecret, appNamespace ?? '']
-  return [...named, ...request.extensions, ...request.connectRoles]
+  const binding = bindingName(appSecret, request.secretFormats) ?? ''
+  return [...named, binding, ...request.extensions, ...request.connectRoles]
 }
 
 /** Returns what a run is about to do, for the first line of its log. */

@@ -33,6 +33,7 @@ export interface Metadata {
 export interface SecretObject {
   readonly metadata?: Metadata
   readonly data?: Readonly<Record<string, string>>
+  readonly type?: string
   readonly immutable?: boolean
 }
 

@@ -10,7 +10,12 @@ import type { Session } from '../postgres/session.ts'
 import type { ServerState } from '../postgres/state.ts'
 import type { Run } from '../run/context.ts'
 import { stopwatch } from '../run/journal.ts'
-import { createApplicationSecret, repairApplicationSecret } from '../secrets/write-secret.ts'
+import {
+  createApplicationSecret,
+  createBinding,
+  repairApplicationSecret,
+  repairBinding,
+} from '../secrets/write-secret.ts'
 import { changesOf, listed, type Change, type ChangeOf, type Stage } from './change.ts'
 import {
   changeGrants,
@@ -24,6 +29,7 @@ import {
 } from './converge.ts'
 import type { Look } from './look.ts'
 import { grantsNow, roleNow, rowDone, sessionsWords, stepDone } from './render.ts'
+import { tellBinding } from './tell.ts'
 
 const shortPassword = 16
 
@@ -64,6 +70,7 @@ export async function apply(look: Look, lock: Lock<unknown>, run: Run): Promise<
 
   deadline.enter('the Secret')
   await publish(look, run)
+  await publishBinding(look, run)
 }
 
 /** Says whether role and database are both made by this run: then the login depends on nothing that comes later. */
@@ -288,5 +295,28 @@ async function publish(look: Look, run: Run): Promise<void> {
     return written.resourceVersion
   })
   const now = secret === undefined ? count(change.keys.length, 'key') : 'up to date'
+  journal.row(rowDone([change], plan.changes, wanted, now))
+}
+
+async function publishBinding(look: Look, run: Run): Promise<void> {
+  const { plan, binding, bindingPlan } = look
+  const { cluster, journal, deadline, wanted } = run
+  if (bindingPlan === undefined) return
+  const change = only(look, 'create-binding', 'repair-binding')
+  if (change === undefined || bindingPlan.kind === 'keep') {
+    tellBinding(wanted, journal)
+    return
+  }
+  const [, name = ''] = (wanted.binding ?? '').split('/')
+  await make([change], look, run, async (decisive) => {
+    deadline.signal.throwIfAborted()
+    decisive()
+    const written =
+      binding === undefined || bindingPlan.kind === 'create'
+        ? await createBinding(cluster.api, cluster.namespace, name, bindingPlan.values)
+        : await repairBinding(cluster.api, binding, bindingPlan.values, bindingPlan.stale)
+    if (written === 'conflict') throw new StartAgain('the service binding was changed in the meantime')
+  })
+  const now = binding === undefined ? count(change.keys.length, 'key') : 'up to date'
   journal.row(rowDone([change], plan.changes, wanted, now))
 }

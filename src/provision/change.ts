@@ -3,6 +3,7 @@ import { count, sentence } from '../lib/text.ts'
 import { formatComment, type RoleComment } from '../postgres/marker.ts'
 import type { RoleSettingName } from '../postgres/role-setting.ts'
 import type { ApplicationKey } from '../secrets/application-secret.ts'
+import type { BindingKey } from '../secrets/binding.ts'
 import type { Effect } from './effect.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -52,6 +53,8 @@ export type Change =
   | { readonly kind: 'mark-role'; readonly comment: RoleComment }
   | { readonly kind: 'create-secret'; readonly keys: readonly ApplicationKey[] }
   | { readonly kind: 'repair-secret'; readonly keys: readonly ApplicationKey[] }
+  | { readonly kind: 'create-binding'; readonly keys: readonly BindingKey[] }
+  | { readonly kind: 'repair-binding'; readonly keys: readonly BindingKey[] }
 
 /** A change, with what it is in the outputs. */
 export interface Listed {
@@ -120,6 +123,38 @@ const granted = (_: unknown, { database: name }: Wanted): Effect => ({
   object: 'grants',
   name,
   action: 'granted',
+})
+
+/** What a change of a Secret is, whichever of the two. */
+interface SecretDefinition {
+  readonly stage: 'secret'
+  readonly effect: (_: unknown, wanted: Wanted) => Effect
+  readonly words: (change: { readonly keys: readonly string[] }, wanted: Wanted) => Words
+  readonly sql: () => readonly string[]
+}
+
+const created = (object: 'secret' | 'binding'): SecretDefinition => ({
+  stage: 'secret',
+  effect: (_, wanted) => ({ object, name: wanted[object] ?? '', action: 'created' }),
+  words: ({ keys }, wanted) => ({
+    found: notThere,
+    would: 'created',
+    line: `${wanted[object] ?? ''} created, ${count(keys.length, 'key')}`,
+    done: 'created',
+  }),
+  sql: () => [],
+})
+
+const repaired = (object: 'secret' | 'binding'): SecretDefinition => ({
+  stage: 'secret',
+  effect: (_, wanted) => ({ object, name: wanted[object] ?? '', action: 'repaired' }),
+  words: ({ keys }, wanted) => ({
+    found: `${sentence(keys)} missing or outdated`,
+    would: 'written',
+    line: `${wanted[object] ?? ''}: ${sentence(keys)} written, other keys kept`,
+    done: 'written',
+  }),
+  sql: () => [],
 })
 
 const definitions: { readonly [Kind in Change['kind']]: Definition<Kind> } = {
@@ -243,7 +278,7 @@ const definitions: { readonly [Kind in Change['kind']]: Definition<Kind> } = {
     stage: 'settings',
     effect: ({ name }) => ({ object: 'setting', name, action: 'set' }),
     words: ({ name, value, from }, { username, database }) => ({
-      found: from === undefined ? 'not set' : `${from}`,
+      found: from ?? 'not set',
       would: `set to ${value}`,
       line: `${name} = ${value} for ${username} in ${database}`,
       done: `set to ${value}`,
@@ -275,28 +310,10 @@ const definitions: { readonly [Kind in Change['kind']]: Definition<Kind> } = {
     }),
     sql: ({ comment }, wanted) => commentOn(wanted, comment),
   },
-  'create-secret': {
-    stage: 'secret',
-    effect: (_, { secret: name }) => ({ object: 'secret', name, action: 'created' }),
-    words: ({ keys }, { secret }) => ({
-      found: notThere,
-      would: 'created',
-      line: `${secret} created, ${count(keys.length, 'key')}`,
-      done: 'created',
-    }),
-    sql: () => [],
-  },
-  'repair-secret': {
-    stage: 'secret',
-    effect: (_, { secret: name }) => ({ object: 'secret', name, action: 'repaired' }),
-    words: ({ keys }, { secret }) => ({
-      found: `${sentence(keys)} missing or outdated`,
-      would: 'written',
-      line: `${secret}: ${sentence(keys)} written, other keys kept`,
-      done: 'written',
-    }),
-    sql: () => [],
-  },
+  'create-secret': created('secret'),
+  'repair-secret': repaired('secret'),
+  'create-binding': created('binding'),
+  'repair-binding': repaired('binding'),
 }
 
 function definitionOf<Kind extends Change['kind']>(change: ChangeOf<Kind>): Definition<Kind> {

@@ -21,13 +21,15 @@ import {
   readApplicationSecret,
   type ApplicationSecret,
 } from '../secrets/application-secret.ts'
+import { bindingName, keysOf, readBinding, type BindingPlan, type BindingSecret } from '../secrets/binding.ts'
 import { credentialsIn } from '../secrets/formats.ts'
 import { notesOn, planSecret, type SecretPlan } from '../secrets/plan-secret.ts'
+import { bindingPlan } from './binding.ts'
 import { literalPassword } from './change.ts'
 import { namesAll, type Observed } from './observed.ts'
 import { plan, type Plan } from './plan.ts'
 import { asShipped, insideTemplate } from './template.ts'
-import { applicationLogin, wantedSecret } from './wanted-secret.ts'
+import { applicationLogin, publishedValues, wantedSecret } from './wanted-secret.ts'
 import type { Wanted } from './wanted.ts'
 
 const oldestVersion = 130_000
@@ -37,13 +39,16 @@ export interface Look {
   readonly secret: ApplicationSecret | undefined
   /** What is to be written into the Secret: the one place that holds a new password. */
   readonly secretPlan: SecretPlan
+  readonly binding: BindingSecret | undefined
+  /** What is to be written into the service binding; absent where none is asked for. */
+  readonly bindingPlan: BindingPlan | undefined
   readonly admin: Session
   readonly server: ServerState
   /** As the application will log in. */
   readonly login: Login
   /** What came of that login. */
   readonly attempt: Attempt
-  readonly observed: Required<Observed>
+  readonly observed: Observed & Required<Pick<Observed, 'inside'>>
   readonly plan: Plan
   /** There if this look was taken under the lock. */
   readonly lock: Lock<ServerState> | undefined
@@ -111,7 +116,7 @@ export class Looker {
    */
   async look(lock?: Lock<ServerState>): Promise<Look> {
     const { request, journal, wanted } = this
-    const secret = await this.readSecret()
+    const { secret, binding } = await this.readSecrets()
     journal.secretVersion = secret?.resourceVersion
     const password = secret?.values.PGPASSWORD
     const desired = wantedSecret(request, this.cluster, password ?? this.freshPassword())
@@ -123,7 +128,10 @@ export class Looker {
       journal.note(text)
     })
 
-    journal.secretVerifies = verifies(login.sslMode) && login.ca !== undefined && login.ca !== 'system'
+    journal.authority = !verifies(login.sslMode) ? undefined : login.ca === 'system' ? 'system' : 'mounted'
+
+    const published = publishedValues(secret, secretPlan, desired)
+    const planned = bindingPlan(request, this.cluster.namespace, binding, published, journal.mask)
 
     // Without a Secret there is hardly a database, and something to do: the lock is taken at once, if nobody has to be asked.
     const template =
@@ -159,6 +167,7 @@ export class Looker {
         kind: secretPlan.kind,
         keys: secretPlan.kind === 'keep' ? [] : applicationKeys.filter((key) => key in secretPlan.values),
       },
+      binding: planned && { kind: planned.kind, keys: keysOf(planned) },
       secretHasPassword: password !== undefined,
       secretNames,
       literalLogsIn:
@@ -170,6 +179,8 @@ export class Looker {
     return {
       secret,
       secretPlan,
+      binding,
+      bindingPlan: planned,
       admin: session,
       server,
       lock: both.lock,
@@ -189,13 +200,19 @@ export class Looker {
   }
 
   /** The first look takes what was read when the run began: it decides about nothing that it does not look at again. */
-  private async readSecret(): Promise<ApplicationSecret | undefined> {
+  private async readSecrets(): Promise<Pick<Cluster, 'secret' | 'binding'>> {
     const { request, cluster, journal } = this
     if (this.first) {
       this.first = false
-      return cluster.secret
+      return cluster
     }
-    return await readApplicationSecret(cluster.api, cluster.namespace, request.appSecret, journal.mask)
+    const { api, namespace } = cluster
+    const name = bindingName(request.appSecret, request.secretFormats)
+    const [secret, binding] = await Promise.all([
+      readApplicationSecret(api, namespace, request.appSecret, journal.mask),
+      name === undefined ? undefined : readBinding(api, namespace, name, journal.mask),
+    ])
+    return { secret, binding }
   }
 
   private async logInBoth(login: Login, lock: Lock<ServerState> | 'try' | 'none'): Promise<BothLogins> {

@@ -2,6 +2,7 @@ import type { InsideState } from '../postgres/inside.ts'
 import type { Evidence } from '../postgres/login.ts'
 import type { ServerState } from '../postgres/state.ts'
 import type { ApplicationKey } from '../secrets/application-secret.ts'
+import type { BindingKey } from '../secrets/binding.ts'
 
 /** Everything that was found, from which alone is decided what to do. It holds no credential. */
 export interface Observed {
@@ -15,6 +16,9 @@ export interface Observed {
     /** What is to be written. */
     readonly keys: readonly ApplicationKey[]
   }
+  /** What the service binding needs, where one is asked for. */
+  readonly binding?:
+    { readonly kind: 'create' | 'repair' | 'keep'; readonly keys: readonly BindingKey[] } | undefined
   /** Whether the application Secret holds a password. */
   readonly secretHasPassword: boolean
   /** What the Secret itself names of this run. */

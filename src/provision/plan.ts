@@ -44,7 +44,7 @@ export function plan(observed: Observed, wanted: Wanted): Plan | Failure {
 }
 
 function planned(observed: Observed, wanted: Wanted): Plan {
-  const { server, inside, secret } = observed
+  const { server, inside, secret, binding } = observed
   if (server.unknownRoles.length > 0) {
     const names = sentence(server.unknownRoles.map(quoted))
     throw new Failure(
@@ -84,6 +84,9 @@ function planned(observed: Observed, wanted: Wanted): Plan {
       : []),
     ...(role === 'keep' && comment ? [{ kind: 'mark-role', comment } as const] : []),
     ...(secret.kind === 'keep' ? [] : [{ kind: `${secret.kind}-secret`, keys: secret.keys } as const]),
+    ...(binding === undefined || binding.kind === 'keep'
+      ? []
+      : [{ kind: `${binding.kind}-binding`, keys: binding.keys } as const]),
   ]
   refuseReadOnly(changes, server, wanted)
   return { changes, ours, notes }

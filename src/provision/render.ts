@@ -65,6 +65,7 @@ function subjectOf([change]: readonly Change[], wanted: Wanted): string {
   if (change === undefined) return ''
   const { object, name } = effectOf(change, wanted)
   if (object === 'grants') return 'Grants'
+  if (object === 'binding') return `Service binding ${codeSpan(name)}`
   const [first = '', ...rest] = object
   return `${first.toUpperCase()}${rest.join('')} ${codeSpan(name)}`
 }

@@ -38,6 +38,14 @@ export function tellInPlace(look: Look, wanted: Wanted, journal: Journal): void 
   const hand = kept.length > 0 ? `; ${sentence(kept)} set by hand, and kept` : ''
   journal.step('right', 'Secret', `${secret} is up to date${hand}`)
   journal.row({ subject: `Secret ${codeSpan(secret)}`, now: `up to date${hand}` })
+  tellBinding(wanted, journal)
+}
+
+/** Tells about a service binding that needs nothing, where one is asked for. */
+export function tellBinding({ binding }: Wanted, journal: Journal): void {
+  if (binding === undefined) return
+  journal.step('right', 'binding', `${binding} is up to date`)
+  journal.row({ subject: `Service binding ${codeSpan(binding)}`, now: 'up to date' })
 }
 
 /** Tells what a run would do. */

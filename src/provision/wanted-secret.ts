@@ -1,7 +1,7 @@
 import type { ProvisionRequest } from '../input/request.ts'
 import type { Login } from '../postgres/attempt.ts'
 import type { Cluster } from '../run/target.ts'
-import type { ApplicationSecret } from '../secrets/application-secret.ts'
+import type { ApplicationSecret, ApplicationValues } from '../secrets/application-secret.ts'
 import type { SecretPlan, WantedSecret } from '../secrets/plan-secret.ts'
 import { judgePublished } from '../secrets/published.ts'
 
@@ -34,6 +34,15 @@ export function wantedSecret(request: ProvisionRequest, cluster: Cluster, passwo
   }
 }
 
+/** Returns what the application Secret is going to hold. */
+export function publishedValues(
+  secret: ApplicationSecret | undefined,
+  plan: SecretPlan,
+  wanted: WantedSecret,
+): ApplicationValues {
+  return { ...wanted.values, ...secret?.values, ...(plan.kind === 'keep' ? {} : plan.values) }
+}
+
 /**
  * Returns how the application will log in: with what the Secret will hold, because that is what has to be proven. What
  * needs a look in there and stops nothing is noted.
@@ -48,7 +57,7 @@ export function applicationLogin(
   wanted: WantedSecret,
   note: (text: string) => void,
 ): Login {
-  const published = { ...wanted.values, ...secret?.values, ...(plan.kind === 'keep' ? {} : plan.values) }
+  const published = publishedValues(secret, plan, wanted)
   const { sslMode, notes } = judgePublished(published, wanted, cluster.access.ref)
   for (const text of notes) note(text)
   return {

@@ -8,6 +8,8 @@ export interface Wanted {
   readonly admin: string
   /** The application Secret, as `namespace/name`. */
   readonly secret: string
+  /** The service binding beside it, as `namespace/name`; absent where none is asked for. */
+  readonly binding?: string | undefined
   readonly databaseOwner: 'admin' | 'app' | undefined
   readonly extensions: readonly string[]
   readonly connectRoles: readonly string[]

@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { GateReport } from '../go-live/finding.ts'
 import { groupRights, isAmong, type Right, type RightGroup } from '../kubernetes/right.ts'
 import type { Failure } from '../lib/failure.ts'
@@ -8,6 +9,9 @@ import { nothingChanged, standing, type Outcome, type Row } from '../run/outcome
 import { mountedCa } from '../secrets/formats.ts'
 import { gateBody, gateTitle } from './gate-summary.ts'
 import { block, code, escape, fold, html, paragraphs, table } from './markdown.ts'
+
+/** Where libraries look for service bindings, each in a folder of its own. */
+const bindingRoot = '/bindings'
 
 /** What GitHub takes of one step, in bytes; it drops the whole of a longer one. */
 export const longestSummary = 1024 * 1024
@@ -200,27 +204,48 @@ function stateOf({ rights }: RightGroup, missing: readonly Right[]): string {
   return states.join(', ') || 'there'
 }
 
-function deployment({ name, verifies }: Outcome['secret']): string {
-  const env = ['envFrom:', '  - secretRef:', `      name: ${name}`]
-  const folder = mountedCa.replace('/ca.crt', '')
-  const withCa = [
-    'env:',
-    '  - name: PGSSLROOTCERT',
-    `    value: ${mountedCa}`,
-    'volumeMounts:',
-    '  - name: pg-app-user',
-    `    mountPath: ${folder}`,
-    '    readOnly: true',
+function deployment({ name, authority, binding }: Outcome['secret']): string {
+  const root = authority === 'mounted' ? mountedCa : authority
+  const variables = [
+    ...(root === undefined ? [] : [['PGSSLROOTCERT', root] as const]),
+    ...(binding === undefined ? [] : [['SERVICE_BINDING_ROOT', bindingRoot] as const]),
   ]
-  const volume = [
-    'volumes:',
-    '  - name: pg-app-user',
-    '    secret:',
-    `      secretName: ${name}`,
-    '      items:',
-    '        - key: ca.crt',
-    '          path: ca.crt',
+  const mounts = [
+    ...(authority === 'mounted'
+      ? [['pg-app-user', posix.dirname(mountedCa), name, ['ca.crt']] as const]
+      : []),
+    ...(binding === undefined ? [] : [['postgresql', `${bindingRoot}/postgresql`, binding, []] as const]),
   ]
+  const listOf = (key: string, items: readonly (readonly string[])[]): string[] =>
+    items.length === 0
+      ? []
+      : [
+          `${key}:`,
+          ...items.flatMap(([first = '', ...rest]) => [`  - ${first}`, ...rest.map((line) => `    ${line}`)]),
+        ]
+  const container = [
+    'envFrom:',
+    '  - secretRef:',
+    `      name: ${name}`,
+    ...listOf(
+      'env',
+      variables.map(([variable, value]) => [`name: ${variable}`, `value: ${value}`]),
+    ),
+    ...listOf(
+      'volumeMounts',
+      mounts.map(([volume, path]) => [`name: ${volume}`, `mountPath: ${path}`, 'readOnly: true']),
+    ),
+  ]
+  const volumes = listOf(
+    'volumes',
+    mounts.map(([volume, , secret, keys]) => [
+      `name: ${volume}`,
+      'secret:',
+      `  secretName: ${secret}`,
+      ...(keys.length === 0 ? [] : ['  items:']),
+      ...keys.flatMap((key) => [`    - key: ${key}`, `      path: ${key}`]),
+    ]),
+  )
   const indented = (lines: readonly string[], by: number): string[] =>
     lines.map((line) => `${' '.repeat(by)}${line}`)
   return paragraphs(
@@ -233,13 +258,15 @@ function deployment({ name, verifies }: Outcome['secret']): string {
         '    spec:',
         '      containers:',
         '        - name: app',
-        ...indented([...env, ...(verifies ? withCa : [])], 10),
-        ...(verifies ? indented(volume, 6) : []),
+        ...indented(container, 10),
+        ...indented(volumes, 6),
       ].join('\n'),
     ),
-    verifies
-      ? 'psql and every client built on libpq take the authority from `PGSSLROOTCERT`; other clients are given the path of the file.'
-      : 'Works as it is with psql and every client built on libpq. node-postgres reads `PGSSLMODE=require` in another way: set `app-sslmode: no-verify` for it.',
+    authority === 'mounted'
+      ? 'psql and every client built on libpq take the authority from `PGSSLROOTCERT`, and the forms of `secret-format` name its file. node-postgres with the names of libpq takes it from `NODE_EXTRA_CA_CERTS`.'
+      : authority === 'system'
+        ? 'psql and every client built on libpq need `PGSSLROOTCERT` to look among the authorities of the system, and know that word from libpq 16 on. Other clients trust the authorities of their own surroundings.'
+        : 'Works as it is with psql and every client built on libpq. node-postgres reads `PGSSLMODE=require` in another way: set `app-sslmode: no-verify` for it.',
   )
 }
 

@@ -21,6 +21,8 @@ export interface PermissionScope {
   readonly accessSecret: string
   readonly appNamespace: string
   readonly appSecret: string
+  /** The service binding beside it, where one is asked for. */
+  readonly bindingSecret?: string | undefined
   readonly dryRun: boolean
   /** Default: port-forward. */
   readonly via?: Via | undefined
@@ -47,7 +49,8 @@ const anyService = 'Every Service, because the one under USER_ACCESS of the acce
  * @param service the one that the access Secret names; while it is not known, the right to it is not asked about
  */
 export function runRights(scope: PermissionScope, service?: string): readonly Right[] {
-  const { accessNamespace, accessSecret, appNamespace, appSecret, dryRun, provision = true } = scope
+  const { accessNamespace, accessSecret, appNamespace, appSecret, bindingSecret, dryRun } = scope
+  const { provision = true } = scope
   const direct = scope.via === 'direct'
   const role = roleName(accessSecret, direct ? 'direct' : service === undefined ? 'any' : 'access')
   const database = { namespace: accessNamespace, role, group: '', asked: true }
@@ -66,6 +69,11 @@ export function runRights(scope: PermissionScope, service?: string): readonly Ri
     input: 'app-secret',
     purpose: 'keeping the application Secret',
   }
+  const reader = { verb: 'get', asked: true, role: roleName(appSecret, writes ? 'write' : 'read') }
+  const binding =
+    bindingSecret === undefined
+      ? []
+      : [{ ...secret, name: bindingSecret, purpose: 'keeping the service binding' }]
   const writer = writes ? { role: roleName(appSecret, 'write'), asked: true } : { asked: false }
   return [
     {
@@ -86,10 +94,11 @@ export function runRights(scope: PermissionScope, service?: string): readonly Ri
           { ...forward, verb: 'get' },
           { ...forward, verb: 'create' },
         ]),
-    { ...secret, verb: 'get', asked: true, role: roleName(appSecret, writes ? 'write' : 'read') },
+    { ...secret, ...reader },
+    ...binding.map((right) => ({ ...right, ...reader })),
     ...(provision
       ? [
-          { ...secret, verb: 'patch', ...writer },
+          ...[secret, ...binding].map((right) => ({ ...right, verb: 'patch', ...writer })),
           // A create has no name yet when RBAC looks at it, so it cannot be limited to one.
           { ...secrets, verb: 'create', ...writer, purpose: 'creating the application Secret' },
         ]

@@ -6,6 +6,7 @@ import { endsSession, isFromServer } from '../postgres/severity.ts'
 import type { Change, Listed } from '../provision/change.ts'
 import type { Effect } from '../provision/effect.ts'
 import type { PermissionReport } from '../rights/permissions.ts'
+import { bindingName } from '../secrets/binding.ts'
 import type { Outcome, Row } from './outcome.ts'
 
 /** Says neither which credential it is nor which of the two: that would tell it. */
@@ -30,8 +31,7 @@ export class Journal {
   permissions: PermissionReport | undefined
   serverVersion: string | undefined
   secretVersion: string | undefined
-  /** Whether clients verify the server with `ca.crt` of the Secret. */
-  secretVerifies = false
+  authority: Outcome['secret']['authority']
   restart: string | undefined
   loginUnchecked = false
   goLive: GateReport | undefined
@@ -137,7 +137,8 @@ export class Journal {
         namespace: this.cluster?.namespace,
         name: request.appSecret,
         resourceVersion: this.secretVersion,
-        verifies: this.secretVerifies,
+        authority: this.authority,
+        binding: bindingName(request.appSecret, request.secretFormats),
       },
       database: request.appDatabase,
       serverVersion: this.serverVersion,

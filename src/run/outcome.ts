@@ -5,6 +5,7 @@ import { capitalized, formatSeconds, sentence } from '../lib/text.ts'
 import type { Change } from '../provision/change.ts'
 import type { Effect } from '../provision/effect.ts'
 import type { PermissionReport } from '../rights/permissions.ts'
+import type { Authority } from '../secrets/formats.ts'
 
 /** One line of the table in the job summary. */
 export interface Row {
@@ -46,8 +47,10 @@ export interface Outcome {
     readonly namespace: string | undefined
     readonly name: string
     readonly resourceVersion: string | undefined
-    /** Whether clients verify the server with its `ca.crt`, which they have to be told. */
-    readonly verifies: boolean
+    /** What clients hold the server's certificate against, which they have to be told; absent where they verify nothing. */
+    readonly authority: Authority | undefined
+    /** The name of the service binding beside it, where one is asked for. */
+    readonly binding?: string | undefined
   }
   readonly database: string
   readonly serverVersion: string | undefined
@@ -190,6 +193,7 @@ function byAction(changes: readonly Effect[]): readonly (readonly [Effect['actio
   for (const { object, name, action } of changes) {
     const nouns: Partial<Record<Effect['object'], string>> = {
       secret: 'Secret',
+      binding: 'service binding',
       extension: `extension ${name}`,
       setting: name,
     }

@@ -8,9 +8,10 @@ import { asFailure, Failure } from '../lib/failure.ts'
 import type { Reporter } from '../lib/reporter.ts'
 import { urlPasswords } from '../lib/text.ts'
 import { underWay } from '../lib/under-way.ts'
-import type { Sessions } from '../postgres/sessions.ts'
+import type { Admin, Sessions } from '../postgres/sessions.ts'
 import { poolerRoles } from '../providers/providers.ts'
 import type { Wanted } from '../provision/wanted.ts'
+import { bindingName } from '../secrets/binding.ts'
 import type { Run } from './context.ts'
 import { Journal } from './journal.ts'
 import type { Outcome } from './outcome.ts'
@@ -54,11 +55,12 @@ export async function run(
         }),
       )
       const { Sessions, provision } = await (rest ?? loadRest())
-      const ca = request.sslRootCert ?? cluster.access.ca
-      sessions = new Sessions(cluster.server, { ...cluster.access, ca, unproven: request.unproven })
+      const trust = trustOf(request, cluster)
+      const admin = { ...cluster.access, ...trust, unproven: request.unproven }
+      sessions = new Sessions(cluster.server, admin)
       const story: Run = { request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) }
-      const admin = request.provision === false ? undefined : await provision(story)
-      await gate?.pass(story, admin)
+      const session = request.provision === false ? undefined : await provision(story)
+      await gate?.pass(story, session)
       return undefined
     } catch (error) {
       return await toFailure(error, deadline)
@@ -106,12 +108,24 @@ async function loadRest() {
   return { Sessions, provision }
 }
 
+/**
+ * Returns what the admin's login holds the server against. The system trusts many authorities, so that the host name is
+ * looked at too where the certificate is looked at: the access Secret's mode is the one for an authority of its own.
+ */
+function trustOf(request: ProvisionRequest, { access }: Cluster): Pick<Admin, 'ca' | 'sslMode'> {
+  const ca = request.sslRootCert ?? access.ca
+  const blind = access.sslMode === 'disable' || access.sslMode === 'no-verify'
+  return { ca, sslMode: ca === 'system' && !blind ? 'verify-full' : access.sslMode }
+}
+
 function wantedOf(request: ProvisionRequest, cluster: Cluster): Wanted {
+  const binding = bindingName(request.appSecret, request.secretFormats)
   return {
     username: request.appUsername,
     database: request.appDatabase,
     admin: cluster.access.user,
     secret: `${cluster.namespace}/${request.appSecret}`,
+    binding: binding && `${cluster.namespace}/${binding}`,
     databaseOwner: request.databaseOwner,
     extensions: request.extensions,
     connectRoles: request.connectRoles,

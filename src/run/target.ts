@@ -24,6 +24,7 @@ import type { Service } from '../route/service.ts'
 import { directly, throughTunnels, type Whereabouts } from '../route/way.ts'
 import { readAccessSecret, type AccessSecret } from '../secrets/access-secret.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../secrets/application-secret.ts'
+import { bindingName, readBinding, type BindingSecret } from '../secrets/binding.ts'
 import type { Journal } from './journal.ts'
 import { stopwatch } from './journal.ts'
 import { Patience } from './patience.ts'
@@ -36,6 +37,8 @@ export interface Cluster {
   readonly access: AccessSecret
   /** The application Secret as it was when the run began. */
   readonly secret: ApplicationSecret | undefined
+  /** The service binding as it was when the run began; absent as well where none is asked for. */
+  readonly binding: BindingSecret | undefined
   readonly server: Server
   /** For looks at what is behind the Service: each finds afresh where that leads. */
   readonly patience: Patience
@@ -105,9 +108,15 @@ export async function connect(
     via === 'direct' ? undefined : new Route(api, accessNamespace, access.then(forwarded), deadline.signal)
   const way = route ? throughTunnels(route) : directly(api, accessNamespace, access, deadline.signal)
   const identity = underWay(api.identity())
-  const scope = { ...request, appNamespace: namespace }
+  const bindingSecret =
+    request.provision === false ? undefined : bindingName(appSecret, request.secretFormats)
+  const scope = { ...request, appNamespace: namespace, bindingSecret }
   const review = underWay(reviewRights(api, scope, identity, access, route?.service))
   const secret = underWay(readApplicationSecret(api, namespace, appSecret, journal.mask))
+  const binding =
+    bindingSecret === undefined
+      ? undefined
+      : underWay(readBinding(api, namespace, bindingSecret, journal.mask))
   const as = `as ${(await identity).name} · ${found.identity}`
   const where = [
     found.server,
@@ -158,7 +167,17 @@ export async function connect(
   const { host, service } = await access
   const entry = via === 'direct' ? `PGHOST ${host}` : `svc/${service ?? ''}`
   const whereTo = (): Promise<Whereabouts> => way.whereabouts()
-  return { api, namespace, access: await access, secret: await secret, server, patience, entry, whereTo }
+  return {
+    api,
+    namespace,
+    access: await access,
+    secret: await secret,
+    binding: await binding,
+    server,
+    patience,
+    entry,
+    whereTo,
+  }
 }
 
 const proven =

@@ -4,6 +4,9 @@ import { verifies, type SslMode } from '../postgres/sslmode.ts'
 /** Where an application finds `ca.crt` of its Secret, mounted as the documents show it. */
 export const mountedCa = '/etc/pg-app-user/ca.crt'
 
+/** What a mode that verifies holds the server's certificate against: the Secret's `ca.crt`, or the system's authorities. */
+export type Authority = 'mounted' | 'system'
+
 /** What a Secret says about one login, in the terms of libpq. */
 export interface Credential {
   /** A host, or several with commas between them. */
@@ -13,8 +16,7 @@ export interface Credential {
   readonly password: string
   readonly database: string
   readonly sslMode: SslMode
-  /** What a mode that verifies holds the server's certificate against: the Secret's `ca.crt`, or the system's authorities. */
-  readonly ca: 'mounted' | 'system'
+  readonly ca: Authority
 }
 
 /** One way to write a credential down, beside the names of libpq. */
@@ -33,7 +35,8 @@ const url: Format = {
   of: 'libpq',
   write: ({ host, port, user, password, database, sslMode, ca }) => {
     const [login, name] = [`${encoded(user)}:${encoded(password)}`, encoded(database)]
-    const root = { mounted: `&sslrootcert=${mountedCa}`, system: '&sslrootcert=system' }
+    // `sslrootcert=system` is known to libpq 16 alone, which takes it from PGSSLROOTCERT too; to others it is a file.
+    const root = { mounted: `&sslrootcert=${mountedCa}`, system: '' }
     return {
       DATABASE_URL: `postgresql://${login}@${addresses(host, port)}/${name}?sslmode=${sslMode}${verifies(sslMode) ? root[ca] : ''}`,
     }
@@ -94,10 +97,18 @@ const dotnet: Format = {
   },
 }
 
+/** A service binding has a type of its own, and so a Secret of its own: `binding.ts`. */
+const servicebinding: Format = { of: 'servicebinding.io', write: () => ({}) }
+
 /** The forms that an application Secret can have beside the names of libpq. */
-export const formats = { url, jdbc, dotnet } as const
+export const formats = { url, jdbc, dotnet, servicebinding } as const
 export type FormatName = keyof typeof formats
-export const formatNames = ['url', 'jdbc', 'dotnet'] as const satisfies readonly FormatName[]
+export const formatNames = [
+  'url',
+  'jdbc',
+  'dotnet',
+  'servicebinding',
+] as const satisfies readonly FormatName[]
 
 /** Every key that a format can write. */
 export const formatKeys = [

@@ -10,7 +10,14 @@ import {
   type ApplicationSecret,
   type ApplicationValues,
 } from './application-secret.ts'
-import { formatKeys, formats, isFormatKey, type FormatKey, type FormatName } from './formats.ts'
+import {
+  formatKeys,
+  formats,
+  isFormatKey,
+  type Credential,
+  type FormatKey,
+  type FormatName,
+} from './formats.ts'
 import { unfitHost } from './host.ts'
 import { record } from './secret-marks.ts'
 import { encodedTwice, foreignForm, type Unfit, unfitPlaceholder } from './unfit.ts'
@@ -154,20 +161,26 @@ function only(keys: readonly ApplicationKey[], values: ApplicationValues): Appli
   return Object.fromEntries(keys.map((key) => [key, values[key]]))
 }
 
-/** Returns the login in further forms; nothing where the Secret's sslmode is no word, which stops the run anyway. */
+/** Returns the login in further forms. */
 function derived(login: ApplicationValues, names: readonly FormatName[]): ApplicationValues {
+  const credential = credentialOf(login)
+  if (credential === undefined) return {}
+  return Object.assign({}, ...names.map((name) => formats[name].write(credential))) as ApplicationValues
+}
+
+/** Returns what forms are made of; `undefined` where the Secret's sslmode is no word, which stops the run anyway. */
+export function credentialOf(login: ApplicationValues): Credential | undefined {
   const { PGHOST = '', PGPORT = '', PGUSER = '', PGPASSWORD = '', PGDATABASE = '', PGSSLMODE = '' } = login
-  if (!isSslMode(PGSSLMODE)) return {}
-  const credential = {
+  if (!isSslMode(PGSSLMODE)) return undefined
+  return {
     host: PGHOST,
     port: PGPORT,
     user: PGUSER,
     password: PGPASSWORD,
     database: PGDATABASE,
     sslMode: PGSSLMODE,
-    ca: login['ca.crt'] === undefined ? ('system' as const) : ('mounted' as const),
+    ca: login['ca.crt'] === undefined ? 'system' : 'mounted',
   }
-  return Object.assign({}, ...names.map((name) => formats[name].write(credential))) as ApplicationValues
 }
 
 /** What is no name of anything is not the name of something else; and what it is may be a credential. */

@@ -1,10 +1,13 @@
 import type { Api } from '../kubernetes/api.ts'
 import { corePath, type Answer } from '../kubernetes/call.ts'
 import { statusMessage } from '../kubernetes/heard.ts'
-import type { SecretObject } from '../kubernetes/objects.ts'
+import type { Metadata, SecretObject } from '../kubernetes/objects.ts'
 import { Failure } from '../lib/failure.ts'
 import type { ApplicationSecret, ApplicationValues } from './application-secret.ts'
+import { bindingType, type BindingKey, type BindingSecret, type BindingValues } from './binding.ts'
 import { marks, record } from './secret-marks.ts'
+
+type Values = Readonly<Partial<Record<string, string>>>
 
 /** A version of a Secret in the cluster. */
 export interface SecretVersion {
@@ -17,20 +20,44 @@ export interface SecretVersion {
  *
  * @throws Failure `secret-write-refused`
  */
-export async function createApplicationSecret(
+export function createApplicationSecret(
   api: Api,
   namespace: string,
   name: string,
   values: ApplicationValues,
 ): Promise<SecretVersion | 'conflict'> {
+  return create(api, { name, namespace, ...marks(record(values)) }, 'Opaque', values)
+}
+
+/**
+ * Creates a service binding; `conflict` where somebody else has done so meanwhile.
+ *
+ * @throws Failure `secret-write-refused`
+ */
+export function createBinding(
+  api: Api,
+  namespace: string,
+  name: string,
+  values: BindingValues,
+): Promise<SecretVersion | 'conflict'> {
+  return create(api, { name, namespace, ...marks({}) }, bindingType, values)
+}
+
+async function create(
+  api: Api,
+  metadata: Metadata & { readonly name: string; readonly namespace: string },
+  type: string,
+  values: Values,
+): Promise<SecretVersion | 'conflict'> {
+  const { namespace, name } = metadata
   const answer = await api.request({
     method: 'POST',
     path: corePath(namespace, 'secrets'),
     body: {
       apiVersion: 'v1',
       kind: 'Secret',
-      metadata: { name, namespace, ...marks(record(values)) },
-      type: 'Opaque',
+      metadata,
+      type,
       data: encoded(values),
     },
   })
@@ -45,28 +72,53 @@ export async function createApplicationSecret(
  *
  * @throws Failure `secret-write-refused`
  */
-export async function repairApplicationSecret(
+export function repairApplicationSecret(
   api: Api,
   current: ApplicationSecret,
   values: ApplicationValues,
 ): Promise<SecretVersion | 'conflict'> {
-  const { namespace, name, uid, resourceVersion } = current
+  const written = marks({ ...current.lastWritten, ...record(values) }, values.PGPASSWORD !== undefined)
+  return repair(api, current, written, values)
+}
+
+/**
+ * Writes the given keys into the service binding that was read, as `repairApplicationSecret` does, and takes others out.
+ *
+ * @throws Failure `secret-write-refused`
+ */
+export function repairBinding(
+  api: Api,
+  current: BindingSecret,
+  values: BindingValues,
+  stale: readonly BindingKey[],
+): Promise<SecretVersion | 'conflict'> {
+  return repair(api, current, marks({}), values, stale)
+}
+
+async function repair(
+  api: Api,
+  { namespace, name, uid, resourceVersion, values: found }: ApplicationSecret | BindingSecret,
+  written: Metadata,
+  values: Values,
+  stale: readonly string[] = [],
+): Promise<SecretVersion | 'conflict'> {
   const answer = await api.request({
     method: 'PATCH',
     path: corePath(namespace, 'secrets', name),
     contentType: 'application/merge-patch+json',
     body: {
-      metadata: {
-        uid,
-        resourceVersion,
-        ...marks({ ...current.lastWritten, ...record(values) }, values.PGPASSWORD !== undefined),
-      },
-      data: encoded(values),
+      metadata: { uid, resourceVersion, ...written },
+      data: { ...encoded(values), ...Object.fromEntries(stale.map((key) => [key, null])) },
     },
   })
   if (answer.status === 404) return 'conflict'
-  if (answer.status === 409) return await ownWork(api, namespace, name, { ...current.values, ...values })
+  if (answer.status === 409)
+    return await ownWork(api, namespace, name, { ...without(found, stale), ...values })
   return version(answer, `${namespace}/${name}`, 'patch')
+}
+
+function without(values: Values, keys: readonly string[]): Values {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => !keys.includes(key)))
 }
 
 /** A write that was sent again because its connection broke meets a conflict with itself: all is as it was to become. */
@@ -74,7 +126,7 @@ async function ownWork(
   api: Api,
   namespace: string,
   name: string,
-  values: ApplicationValues,
+  values: Values,
 ): Promise<SecretVersion | 'conflict'> {
   const secret = (await api.get(corePath(namespace, 'secrets', name))) as SecretObject | undefined
   const { uid = '', resourceVersion = '' } = secret?.metadata ?? {}
@@ -82,9 +134,9 @@ async function ownWork(
   return own ? { uid, resourceVersion } : 'conflict'
 }
 
-function encoded(values: ApplicationValues): Record<string, string> {
+function encoded(values: Values): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(values).map(([key, value]) => [key, Buffer.from(value).toString('base64')]),
+    Object.entries(values).map(([key, value = '']) => [key, Buffer.from(value).toString('base64')]),
   )
 }
 

@@ -199,7 +199,7 @@ async function stopped(
 
 /** Gives what a run has changed. */
 function differing(before: Things, after: Things): (keyof Things)[] {
-  return (['role', 'database', 'grants', 'extension', 'setting', 'secret'] as const).filter(
+  return (['role', 'database', 'grants', 'extension', 'setting', 'secret', 'binding'] as const).filter(
     (thing) => before[thing] !== after[thing],
   )
 }

@@ -1,3 +1,4 @@
+import type { KubeObject } from '../../sandbox/api.ts'
 import type { ProvisionRequest } from '../../src/input/request.ts'
 import type { FailureCode } from '../../src/lib/failure.ts'
 import { identifier, literal, type Application } from '../support/bench.ts'
@@ -153,6 +154,7 @@ export interface Things {
   readonly extension: string
   readonly setting: string
   readonly secret: string
+  readonly binding: string
 }
 
 /** Reads what a run could have changed. */
@@ -182,6 +184,7 @@ export async function thingsOf(application: Application): Promise<Things> {
           database,
         )
   const secret = bench.sandbox.api.get('Secret', bench.sandbox.appNamespace, request.appSecret)
+  const binding = bench.sandbox.api.get('Secret', bench.sandbox.appNamespace, `${request.appSecret}-binding`)
   // As template1 has it: nobody granted anything.
   const untouched =
     databaseRow?.acl === null && !inside?.acl.includes(`${role}=`) && !inside?.acl.includes(`"${role}"`)
@@ -191,7 +194,11 @@ export async function thingsOf(application: Application): Promise<Things> {
     grants: databaseRow === undefined || untouched ? '' : `${databaseRow.acl ?? ''} ${inside?.acl ?? ''}`,
     extension: inside?.extensions ?? '',
     setting: settingRow?.text ?? '',
-    secret:
-      secret === undefined ? '' : `${secret.metadata.uid ?? ''} ${secret.metadata.resourceVersion ?? ''}`,
+    secret: versionOf(secret),
+    binding: versionOf(binding),
   }
+}
+
+function versionOf(object: KubeObject | undefined): string {
+  return object === undefined ? '' : `${object.metadata.uid ?? ''} ${object.metadata.resourceVersion ?? ''}`
 }

@@ -26,7 +26,7 @@ export const inPlace: Outcome = {
   loginUnchecked: false,
   cluster: { server: 'https://api.prod.example.com:6443', namespace: 'shop' },
   permissions: undefined,
-  secret: { namespace: 'shop', name: 'app-postgresql-secret', resourceVersion: '1043', verifies: false },
+  secret: { namespace: 'shop', name: 'app-postgresql-secret', resourceVersion: '1043', authority: undefined },
   database: 'shop',
   serverVersion: '16.6',
   restart: undefined,

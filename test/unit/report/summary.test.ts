@@ -40,7 +40,7 @@ Works as it is with psql and every client built on libpq. node-postgres reads \`
   })
 
   test('a first provisioning whose clients verify the server', () => {
-    const outcome = { ...provisioned, secret: { ...provisioned.secret, verifies: true } }
+    const outcome = { ...provisioned, secret: { ...provisioned.secret, authority: 'mounted' as const } }
     expect(formatSummary(outcome)).toContain(`**Use it in your Deployment**
 
 ${yaml}
@@ -68,7 +68,62 @@ spec:
                 path: ca.crt
 ${fence}
 
-psql and every client built on libpq take the authority from \`PGSSLROOTCERT\`; other clients are given the path of the file.
+psql and every client built on libpq take the authority from \`PGSSLROOTCERT\`, and the forms of \`secret-format\` name its file. node-postgres with the names of libpq takes it from \`NODE_EXTRA_CA_CERTS\`.
+`)
+  })
+
+  test('a first provisioning with a service binding', () => {
+    const secret = {
+      ...provisioned.secret,
+      authority: 'mounted' as const,
+      binding: 'app-postgresql-secret-binding',
+    }
+    expect(formatSummary({ ...provisioned, secret })).toContain(`
+          env:
+            - name: PGSSLROOTCERT
+              value: /etc/pg-app-user/ca.crt
+            - name: SERVICE_BINDING_ROOT
+              value: /bindings
+          volumeMounts:
+            - name: pg-app-user
+              mountPath: /etc/pg-app-user
+              readOnly: true
+            - name: postgresql
+              mountPath: /bindings/postgresql
+              readOnly: true
+      volumes:
+        - name: pg-app-user
+          secret:
+            secretName: app-postgresql-secret
+            items:
+              - key: ca.crt
+                path: ca.crt
+        - name: postgresql
+          secret:
+            secretName: app-postgresql-secret-binding
+${fence}
+`)
+  })
+
+  test("a first provisioning whose clients verify the server with the system's authorities", () => {
+    const outcome = { ...provisioned, secret: { ...provisioned.secret, authority: 'system' as const } }
+    expect(formatSummary(outcome)).toContain(`**Use it in your Deployment**
+
+${yaml}
+spec:
+  template:
+    spec:
+      containers:
+        - name: app
+          envFrom:
+            - secretRef:
+                name: app-postgresql-secret
+          env:
+            - name: PGSSLROOTCERT
+              value: system
+${fence}
+
+psql and every client built on libpq need \`PGSSLROOTCERT\` to look among the authorities of the system, and know that word from libpq 16 on. Other clients trust the authorities of their own surroundings.
 `)
   })
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { SslMode } from '../../../src/postgres/sslmode.ts'
 import { formats, mountedCa, type Credential } from '../../../src/secrets/formats.ts'
+import { readDotnet } from '../../support/dotnet.ts'
 
 const plain: Credential = {
   host: 'db.example',
@@ -27,21 +28,6 @@ const odd = [
   '&sslmode=disable',
   '💥',
 ]
-
-/** Reads a connection string as DbConnectionStringBuilder does: quoted values double their quotes. */
-function readDotnet(text: string): Record<string, string> {
-  const pair = /([^=;]+)=("(?:[^"]|"")*"|'(?:[^']|'')*'|[^;]*)(?:;|$)/y
-  const pairs: [string, string][] = []
-  while (pair.lastIndex < text.length) {
-    const [, key = '', value = ''] = pair.exec(text) ?? []
-    const [quote = ''] = /^["']/.exec(value) ?? []
-    pairs.push([
-      key.trim(),
-      quote === '' ? value.trim() : value.slice(1, -1).replaceAll(quote + quote, quote),
-    ])
-  }
-  return Object.fromEntries(pairs)
-}
 
 /** Reads the URL as libpq does, and as pgjdbc does after its `jdbc:`. */
 function readUrl(text: string): Record<string, string> {
@@ -106,7 +92,7 @@ test.each<[SslMode, Credential['ca'], string, string, string]>([
   [
     'verify-full',
     'system',
-    'sslmode=verify-full&sslrootcert=system',
+    'sslmode=verify-full',
     'sslmode=verify-full&sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory',
     'SSL Mode=VerifyFull',
   ],

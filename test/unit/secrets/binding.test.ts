@@ -1,0 +1,46 @@
+import { describe, expect, test } from '@jest/globals'
+import { bindingName, bindingValues } from '../../../src/secrets/binding.ts'
+
+describe('the name of a service binding', () => {
+  test('is that of the application Secret with an ending', () => {
+    expect(bindingName('app-postgresql-secret', ['url', 'servicebinding'])).toBe(
+      'app-postgresql-secret-binding',
+    )
+    expect(bindingName('app-postgresql-secret', ['url'])).toBeUndefined()
+  })
+
+  test.each([
+    ['the longest that leaves room', 'a'.repeat(245), `${'a'.repeat(245)}-binding`],
+    ['one more', 'a'.repeat(246), /^a{236}-[0-9a-f]{8}-binding$/],
+    ['the longest there is', 'a'.repeat(253), /^a{236}-[0-9a-f]{8}-binding$/],
+    ['cut at a dot', `${'a'.repeat(235)}.${'b'.repeat(17)}`, /^a{235}-[0-9a-f]{8}-binding$/],
+  ])('%s', (_, secret, name) => {
+    const bound = bindingName(secret, ['servicebinding']) ?? ''
+    expect(bound).toMatch(name instanceof RegExp ? name : new RegExp(`^${name}$`))
+    expect(bound.length).toBeLessThanOrEqual(253)
+  })
+
+  test('is another one for another Secret that is cut at the same place', () => {
+    const of = (end: string): string | undefined =>
+      bindingName(`${'a'.repeat(250)}${end}`, ['servicebinding'])
+    expect(of('b')).not.toBe(of('c'))
+  })
+})
+
+test('holds the authority, and a URL that names no file', () => {
+  const login = {
+    PGHOST: 'one,two',
+    PGPORT: '5432',
+    PGUSER: "it's",
+    PGPASSWORD: 'p@ss',
+    PGDATABASE: 'shop',
+    PGSSLMODE: 'verify-full',
+    'ca.crt': 'PEM',
+  }
+  expect(bindingValues(login)).toMatchObject({
+    host: 'one,two',
+    sslmode: 'verify-full',
+    certificates: 'PEM',
+    uri: 'postgresql://it%27s:p%40ss@one:5432,two:5432/shop?sslmode=verify-full',
+  })
+})
