@@ -23,7 +23,7 @@ export type Change =
       /** Whether the Secret says that it was there once. */
       readonly again: boolean
     }
-  /** Says beforehand, in the comment of a role that is there, that a database is about to be made for it. */
+  /** Says beforehand that a database is about to be made for a role that is there. */
   | { readonly kind: 'note-database'; readonly comment: RoleComment }
   | { readonly kind: 'create-database'; readonly owner: string; readonly again: boolean }
   | { readonly kind: 'create-extension'; readonly extension: string }
@@ -320,11 +320,6 @@ function definitionOf<Kind extends Change['kind']>(change: ChangeOf<Kind>): Defi
   return definitions[change.kind]
 }
 
-/** Returns the step in which a change is made. */
-function stageOf(change: Change): Stage {
-  return definitionOf(change).stage
-}
-
 /** Returns what a change is in the outputs. */
 export function effectOf(change: Change, wanted: Wanted): Effect {
   return definitionOf(change).effect(change, wanted)
@@ -347,5 +342,5 @@ export function statementsOf(change: Change, wanted: Wanted, verifier = ''): rea
 
 /** Returns the changes of one step. */
 export function changesOf(stage: Stage, changes: readonly Change[]): readonly Change[] {
-  return changes.filter((change) => stageOf(change) === stage)
+  return changes.filter((change) => definitionOf(change).stage === stage)
 }

@@ -80,7 +80,7 @@ export async function startAction(setting: ActionSetting): Promise<StartedAction
       const left = { ...(await contentOf(paths.work)), ...(await contentOf(paths.temp)) }
       const reports = Object.fromEntries(
         Object.entries(left).filter(([name]) =>
-          /(^|\/)pg-app-user-go-live-\w+\/go-live\.(json|xml|html)$/.test(name),
+          /(^|\/)pg-app-user-go-live-\w+\/(go-live\.(json|xml|html)|(attest|rights)\.yaml)$/.test(name),
         ),
       )
       const canaries = canariesFor([...secretsOf(sandbox), ...(setting.secrets ?? []), ...masks])
