@@ -39,6 +39,7 @@ export const builtinResources: readonly Resource[] = [
   { ...rbac, plural: 'clusterrolebindings', kind: 'ClusterRoleBinding', namespaced: false },
   { ...apps, plural: 'deployments', kind: 'Deployment', shortNames: ['deploy'] },
   { ...apps, plural: 'statefulsets', kind: 'StatefulSet', shortNames: ['sts'] },
+  { ...apps, plural: 'daemonsets', kind: 'DaemonSet', shortNames: ['ds'] },
   { ...batch, plural: 'cronjobs', kind: 'CronJob', shortNames: ['cj'] },
   { ...batch, plural: 'jobs', kind: 'Job' },
 ]

@@ -14,6 +14,7 @@ export const gatePurpose = 'the go-live gate'
 const ofApplication: readonly Reading[] = [
   { verb: 'list', group: 'apps', resource: 'deployments' },
   { verb: 'list', group: 'apps', resource: 'statefulsets' },
+  { verb: 'list', group: 'apps', resource: 'daemonsets' },
   { verb: 'list', group: '', resource: 'pods' },
 ]
 

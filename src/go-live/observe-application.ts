@@ -5,8 +5,9 @@ import { oneLine } from '../lib/text.ts'
 import { evidenceOf } from './evidence.ts'
 import type { Evidence } from './finding.ts'
 import { applicationGateRights } from './gate-rights.ts'
+import { readNode, zoneLabel, zoneOf } from './zone.ts'
 
-/** A Deployment or StatefulSet that uses the application Secret. */
+/** A Deployment, StatefulSet or DaemonSet that uses the application Secret. */
 export interface Workload {
   /** `Deployment shop`. */
   readonly what: string
@@ -29,8 +30,10 @@ interface WorkloadPod {
 
 /** What the namespace of the application shows about its use of the Secret. */
 export interface ApplicationSight {
-  /** Those that use the Secret; absent where neither kind may be listed. */
+  /** Those that use the Secret; absent where no kind may be listed. */
   readonly workloads: readonly Workload[] | undefined
+  /** Zones by Node, of those below its Pods whose label could be read. */
+  readonly zones: ReadonlyMap<string, string>
   readonly evidence: readonly Evidence[]
   readonly unread: readonly Unread[]
   /** Every optional right that reading this takes, for a complete Role. */
@@ -44,7 +47,12 @@ interface WorkloadObject {
     readonly selector?: LabelSelector
     readonly template?: { readonly spec?: PodSpec }
   }
-  readonly status?: { readonly readyReplicas?: number }
+  readonly status?: {
+    readonly readyReplicas?: number
+    /** Of a DaemonSet, which runs one Pod on each Node that it is for. */
+    readonly desiredNumberScheduled?: number
+    readonly numberReady?: number
+  }
 }
 
 /** meta/v1 LabelSelector. */
@@ -60,10 +68,11 @@ interface LabelSelector {
 const kinds = [
   ['Deployment', 'deployments'],
   ['StatefulSet', 'statefulsets'],
+  ['DaemonSet', 'daemonsets'],
 ] as const
 
 /**
- * Looks for what uses the Secret. No selector can ask for that, so both lists are read whole; the Pods are asked for by
+ * Looks for what uses the Secret. No selector can ask for that, so the lists are read whole; the Pods are asked for by
  * the labels of what was found.
  */
 export async function observeApplication(
@@ -106,8 +115,34 @@ export async function observeApplication(
       }),
   )
   const seen = lists.some((list) => list !== undefined)
-  return { workloads: seen ? workloads : undefined, evidence, unread, rights }
+  const zones = await zonesBelow(api, workloads, evidence)
+  return { workloads: seen ? workloads : undefined, zones, evidence, unread, rights }
 }
+
+/** A namespaced account may read no Node: then only the Nodes are known. */
+async function zonesBelow(
+  api: Api,
+  workloads: readonly Workload[],
+  evidence: Evidence[],
+): Promise<ReadonlyMap<string, string>> {
+  const nodes = new Set(workloads.flatMap(({ pods = [] }) => pods.map(({ node }) => node)))
+  const zones = new Map<string, string>()
+  await Promise.all(
+    [...nodes]
+      .filter((node) => node !== undefined)
+      .slice(0, mostNodes)
+      .map(async (node) => {
+        const answered = await readNode(api, node)
+        const zone = zoneOf(answered.body)
+        if (zone !== undefined) zones.set(node, oneLine(zone, 80))
+        evidence.push(evidenceOf(answered, () => (zone === undefined ? 'no zone label' : `zone ${zone}`)))
+      }),
+  )
+  return zones
+}
+
+/** Of a DaemonSet there is one below each Pod; a few show how they are spread. */
+const mostNodes = 20
 
 function workloadOf(
   kind: string,
@@ -122,16 +157,18 @@ function workloadOf(
   const apart = template?.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []
   return {
     what: `${kind} ${oneLine(metadata?.name ?? '', 80)}`,
-    replicas: spec?.replicas ?? 1,
-    ready: status?.readyReplicas ?? 0,
+    replicas: spec?.replicas ?? status?.desiredNumberScheduled ?? 1,
+    ready: status?.readyReplicas ?? status?.numberReady ?? 0,
     unlimited: (template?.containers ?? []).flatMap(lacking),
-    keptApart: [...strict, ...apart].some(({ topologyKey = '' }) => placesOfOwn.includes(topologyKey)),
+    keptApart:
+      kind === 'DaemonSet' ||
+      [...strict, ...apart].some(({ topologyKey = '' }) => placesOfOwn.includes(topologyKey)),
     pods,
   }
 }
 
 /** Places that lie on different Nodes. */
-const placesOfOwn = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone', 'topology.kubernetes.io/region']
+const placesOfOwn = ['kubernetes.io/hostname', zoneLabel, 'topology.kubernetes.io/region']
 
 /** Returns a selector as the terms of a query. Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#api */
 function requirementsOf({ matchLabels = {}, matchExpressions = [] }: LabelSelector = {}): readonly string[] {

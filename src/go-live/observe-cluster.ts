@@ -9,7 +9,7 @@ import {
   type OptionalRight,
   type Unread,
 } from '../kubernetes/ask.ts'
-import type { Metadata, PodObject } from '../kubernetes/objects.ts'
+import type { PodObject } from '../kubernetes/objects.ts'
 import type { Labels, Look, ProviderSight, ProviderTopic, ScheduleSight } from '../providers/provider.ts'
 import { familyOf, isInstance, type Family } from '../providers/providers.ts'
 import { physicalBackups, type PhysicalBackups } from '../providers/spilo.ts'
@@ -17,6 +17,7 @@ import { databasePod, podWords, type DatabasePod } from './database-pod.ts'
 import { evidenceOf } from './evidence.ts'
 import type { Evidence } from './finding.ts'
 import { databaseGateRights, gatePurpose, type AccessScope } from './gate-rights.ts'
+import { readNode, zoneOf, type NodeObject } from './zone.ts'
 
 /** Everything about the database that the API server shows. */
 export interface ClusterSight extends ProviderSight {
@@ -105,7 +106,7 @@ async function lookAtZones(
   await Promise.all(
     [...nodes].map(async (node) => {
       const answered = await look.node(node)
-      const zone = answered.body?.metadata?.labels?.['topology.kubernetes.io/zone']
+      const zone = zoneOf(answered.body)
       if (zone !== undefined) zones.set(node, zone)
       look.note('zones', answered, () => (zone === undefined ? 'no zone label' : `zone ${zone}`))
     }),
@@ -131,13 +132,8 @@ class ClusterLook implements Look {
     return await ask(this.#api, this.#path('', 'v1', 'pods', name), this.#podsRight('get'))
   }
 
-  /** Nodes belong to no namespace, so that no Role can give a right to them. */
-  async node(name: string): Promise<Answered<{ readonly metadata?: Metadata }>> {
-    const right = { verb: 'get', group: '', resource: 'nodes', name, purpose: gatePurpose }
-    return await ask(this.#api, `/api/v1/nodes/${encodeURIComponent(name)}`, {
-      namespace: 'the whole cluster',
-      ...right,
-    })
+  async node(name: string): Promise<Answered<NodeObject>> {
+    return await readNode(this.#api, name)
   }
 
   async get<Body>(group: string, version: string, resource: string, name: string): Promise<Answered<Body>> {

@@ -4,6 +4,9 @@ import { backupRun, dateOf, daysOf, runsWords } from './backup-run.ts'
 import type { BackupRun, Look, OperatorSight, Provider, ProviderSight } from './provider.ts'
 
 const group = 'postgresql.cnpg.io'
+/** The plugin that keeps backups in a store of their own. Source: https://cloudnative-pg.io/plugin-barman-cloud/docs/ */
+const plugin = 'barman-cloud.cloudnative-pg.io'
+const pluginGroup = 'barmancloud.cnpg.io'
 const clusterName = 'cnpg.io/cluster'
 
 /** CloudNativePG. Source: https://cloudnative-pg.io/documentation/current/ */
@@ -15,6 +18,7 @@ export const cloudnativepg: Provider = {
     { verb: 'get', group, resource: 'clusters', object: (cluster) => cluster },
     { verb: 'list', group, resource: 'scheduledbackups' },
     { verb: 'list', group, resource: 'backups' },
+    { verb: 'get', group: pluginGroup, resource: 'objectstores' },
   ],
   clusterOf: ({ [clusterName]: name }) =>
     name === undefined ? undefined : { name, selector: { [clusterName]: name } },
@@ -29,6 +33,7 @@ async function observe(look: Look, name: string): Promise<ProviderSight> {
     look.list<BackupObject>(group, 'v1', 'backups'),
   ])
   const { spec, status } = cluster.body ?? {}
+  const store = await storeOf(look, spec)
   const [archiving, backup] = [
     conditionOf(status, 'ContinuousArchiving'),
     conditionOf(status, 'LastBackupSucceeded'),
@@ -58,7 +63,7 @@ async function observe(look: Look, name: string): Promise<ProviderSight> {
   look.note('backups', backups, () => runsWords(runs))
   const last = dateOf(status?.lastSuccessfulBackup)
   return {
-    operator: cluster.body && operatorSight(name, cluster.body),
+    operator: cluster.body && operatorSight(name, cluster.body, store),
     schedules: plans.map(({ metadata, spec: plan }) => ({
       what: `ScheduledBackup ${metadata?.name ?? ''}`,
       cron: plan?.schedule ?? '',
@@ -72,8 +77,23 @@ async function observe(look: Look, name: string): Promise<ProviderSight> {
   }
 }
 
-function operatorSight(name: string, { spec, status }: ClusterObject): OperatorSight {
-  const days = daysOf(spec?.backup?.retentionPolicy)
+/** The store of the plugin, where the cluster uses it: how long backups are kept is said there. */
+async function storeOf(look: Look, spec: ClusterObject['spec']): Promise<StoreObject | undefined> {
+  const used = spec?.plugins?.find(({ name, enabled }) => name === plugin && enabled !== false)
+  const name = used?.parameters?.['barmanObjectName']
+  if (name === undefined) return undefined
+  const store = await look.get<StoreObject>(pluginGroup, 'v1', 'objectstores', name)
+  look.note('operator', store, ({ spec: kept }) => `retentionPolicy ${kept?.retentionPolicy ?? 'none'}`)
+  return store.body
+}
+
+function operatorSight(
+  name: string,
+  { spec, status }: ClusterObject,
+  store: StoreObject | undefined,
+): OperatorSight {
+  const [own, ofStore] = [daysOf(spec?.backup?.retentionPolicy), daysOf(store?.spec?.retentionPolicy)]
+  const days = ofStore ?? own
   const archiving = conditionOf(status, 'ContinuousArchiving')?.status
   const backup = conditionOf(status, 'LastBackupSucceeded')
   return {
@@ -81,7 +101,12 @@ function operatorSight(name: string, { spec, status }: ClusterObject): OperatorS
     wantedInstances: spec?.instances,
     readyInstances: status?.readyInstances,
     status: oneLine(status?.phase ?? 'no status', 80),
-    ...(days !== undefined && { retention: { days, setting: 'retentionPolicy' } }),
+    ...(days !== undefined && {
+      retention: {
+        days,
+        setting: ofStore === undefined ? 'retentionPolicy' : 'retentionPolicy of the ObjectStore',
+      },
+    }),
     ...(archiving === 'True' && { archives: true }),
     ...(archiving === 'False' && { archives: false }),
     ...(backup?.status === 'False' && {
@@ -118,13 +143,26 @@ function runOf({ metadata, status }: BackupObject): BackupRun {
 
 /** postgresql.cnpg.io/v1. Source: https://cloudnative-pg.io/documentation/current/cloudnative-pg.v1/ */
 interface ClusterObject {
-  readonly spec?: { readonly instances?: number; readonly backup?: { readonly retentionPolicy?: string } }
+  readonly spec?: {
+    readonly instances?: number
+    readonly backup?: { readonly retentionPolicy?: string }
+    readonly plugins?: readonly {
+      readonly name?: string
+      readonly enabled?: boolean
+      readonly parameters?: Readonly<Record<string, string>>
+    }[]
+  }
   readonly status?: {
     readonly readyInstances?: number
     readonly phase?: string
     readonly lastSuccessfulBackup?: string
     readonly conditions?: readonly Condition[]
   }
+}
+
+/** barmancloud.cnpg.io/v1 ObjectStore. */
+interface StoreObject {
+  readonly spec?: { readonly retentionPolicy?: string }
 }
 
 /** As in meta/v1; the operator has ContinuousArchiving, LastBackupSucceeded and Ready. */

@@ -627,7 +627,7 @@ describe('role, database and TLS', () => {
 
 describe('the application in its namespace', () => {
   const lists = [
-    { apiGroups: ['apps'], resources: ['deployments', 'statefulsets'], verbs: ['list'] },
+    { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
     { apiGroups: [''], resources: ['pods'], verbs: ['list'] },
     { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create', 'patch'] },
   ]
@@ -651,11 +651,14 @@ describe('the application in its namespace', () => {
       kind,
       metadata: { name, namespace },
       spec: {
-        replicas,
+        ...(kind !== 'DaemonSet' && { replicas }),
         selector: { matchLabels: labels },
         template: { metadata: { labels }, spec: { containers: [container] } },
       },
-      status: { readyReplicas: replicas },
+      status:
+        kind === 'DaemonSet'
+          ? { desiredNumberScheduled: replicas, numberReady: replicas }
+          : { readyReplicas: replicas },
     })
     for (const [index, nodeName] of nodes.slice(0, replicas).entries()) {
       api.put({
@@ -679,7 +682,7 @@ describe('the application in its namespace', () => {
     const { report } = await judged(application)
     for (const id of ids) expect([id, find(report, id).verdict]).toEqual([id, 'unknown'])
     expect(find(report, 'app-replicas').remedy).toContain(
-      'the right to list deployments and list statefulsets (apps)',
+      'the right to list daemonsets, list deployments and list statefulsets (apps)',
     )
     expect(report.manifest).toContain('resources: [deployments]')
     expect(report.manifest).toContain('resources: [postgresqls]')
@@ -716,21 +719,23 @@ describe('the application in its namespace', () => {
     for (const id of ids) {
       expect(find(report, id)).toMatchObject({
         verdict: 'unknown',
-        seen: expect.stringContaining('statefulsets may not be read'),
+        seen: expect.stringContaining('daemonsets and statefulsets may not be read'),
       })
     }
   })
 
   test.each([
-    ['envFrom', (name: string) => ({ envFrom: [{ secretRef: { name } }] })],
+    ['Deployment', 'envFrom', (name: string) => ({ envFrom: [{ secretRef: { name } }] })],
+    ['DaemonSet', 'envFrom', (name: string) => ({ envFrom: [{ secretRef: { name } }] })],
     [
+      'Deployment',
       'env',
       (name: string) => ({ env: [{ name: 'URL', valueFrom: { secretKeyRef: { name, key: 'PGHOST' } } }] }),
     ],
-  ])('that uses it by %s is met', async (_, use) => {
+  ])('that uses it in a %s by %s is met', async (kind, _, use) => {
     allow(lists)
     const own = await bench.established()
-    deploy('Deployment', own.role, { name: 'app', resources, ...use(own.request.appSecret) })
+    deploy(kind, own.role, { name: 'app', resources, ...use(own.request.appSecret) })
     const { report } = await judged(own)
     for (const id of ids) expect([id, find(report, id).verdict]).toEqual([id, 'met'])
     expect(find(report, 'app-replicas').warnings.join()).toContain('nothing seems to connect')

@@ -29,7 +29,7 @@ test('a release is held back: provisioned, reported, and failed', async () => {
   expect(run.log).toContain('The application user is in place; only the release is held.')
   // What has the same reason is said once.
   expect(run.log).toMatch(
-    /! app-replicas +unknown: deployments and statefulsets may not be read\n +the same: app-spread and app-resources\n/,
+    /! app-replicas +unknown: daemonsets, deployments and statefulsets may not be read\n +the same: app-spread and app-resources\n/,
   )
   expect(run.log.match(/only people can do this/g)?.length).toBe(7)
   expect(run.log).toContain('With the Role in rights.yaml the run sees more')

@@ -143,7 +143,13 @@ export const workload: Workload = {
   ],
 }
 
-export const application: ApplicationSight = { workloads: [workload], evidence, unread: [], rights: [] }
+export const application: ApplicationSight = {
+  workloads: [workload],
+  zones: new Map(),
+  evidence,
+  unread: [],
+  rights: [],
+}
 
 const server: ServerState = {
   version: '16.15',

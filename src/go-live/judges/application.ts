@@ -3,7 +3,7 @@ import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import type { Workload } from '../observe-application.ts'
 import { queries } from '../observe-sql.ts'
-import { apiEvidence, hiddenBy, sqlEvidence } from './words.ts'
+import { apiEvidence, hiddenBy, sqlEvidence, zonesTogether } from './words.ts'
 
 type Workloads = readonly Workload[]
 
@@ -46,7 +46,7 @@ export function judgeApplicationSpread(observed: Observations, rules: Rules): Ju
     const seen = workloads
       .map(
         (workload) =>
-          `${workload.what}: ${workload.pods === undefined ? (workload.keptApart ? 'kept apart by a rule' : 'its Pods may not be listed') : count(nodesOf(workload).size, 'Node')}`,
+          `${workload.what}: ${workload.pods === undefined ? (workload.keptApart ? 'kept apart by a rule' : 'its Pods may not be listed') : placesOf(nodesOf(workload), observed.application.zones)}`,
       )
       .join('; ')
     if (crowded.length > 0)
@@ -63,8 +63,19 @@ export function judgeApplicationSpread(observed: Observations, rules: Rules): Ju
         remedy: hiddenBy(hidden)?.remedy ?? 'an attestation',
         evidence: [],
       }
-    return { verdict: 'met', seen, evidence: [] }
+    const warnings = workloads.flatMap((workload) => {
+      const zone = zonesTogether([...nodesOf(workload)], observed.application.zones)
+      return zone === undefined ? [] : [`${workload.what}: all of it is in zone ${oneLine(zone, 80)}`]
+    })
+    return { verdict: 'met', seen, evidence: [], warnings }
   })
+}
+
+/** Returns on how many Nodes something is, and in which zones where those are known. */
+function placesOf(nodes: ReadonlySet<string>, zones: ReadonlyMap<string, string>): string {
+  const known = new Set([...nodes].map((node) => zones.get(node)).filter((zone) => zone !== undefined))
+  const inZones = known.size > 0 ? ` in ${count(known.size, 'zone')}` : ''
+  return `${count(nodes.size, 'Node')}${inZones}`
 }
 
 /** `app-resources`: requests and limits of every container. */
@@ -150,7 +161,7 @@ function eachWorkload(
     return {
       verdict: 'unknown',
       wanted,
-      seen: hidden?.seen ?? 'neither Deployments nor StatefulSets could be listed',
+      seen: hidden?.seen ?? 'neither Deployments, StatefulSets nor DaemonSets could be listed',
       remedy: hidden?.remedy ?? 'an attestation',
       evidence,
     }
@@ -161,13 +172,13 @@ function eachWorkload(
     return {
       verdict: 'unknown',
       wanted,
-      seen: `no Deployment or StatefulSet uses ${secretRef}, yet ${open}`,
+      seen: `no Deployment, StatefulSet or DaemonSet uses ${secretRef}, yet ${open}`,
       remedy: 'end them where no application is behind them, or an attestation',
       evidence: [...evidence, sqlEvidence(observed, queries.sessions, open)],
     }
   }
   if (workloads.length === 0) {
-    const seen = `no Deployment or StatefulSet uses ${secretRef} yet`
+    const seen = `no Deployment, StatefulSet or DaemonSet uses ${secretRef} yet`
     return { verdict: 'not applicable', wanted, seen, evidence }
   }
   const judgement = weigh(workloads)

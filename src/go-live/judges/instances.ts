@@ -3,7 +3,7 @@ import type { DatabasePod } from '../database-pod.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import { queries, type WalSender } from '../observe-sql.ts'
-import { hiddenBy, slotWords, sqlEvidence } from './words.ts'
+import { hiddenBy, slotWords, sqlEvidence, zonesTogether } from './words.ts'
 
 /** `instances`: as many as the plan has, each source beside the others. */
 export function judgeInstances(observed: Observations, rules: Rules): Judgement {
@@ -176,12 +176,16 @@ export function judgeSpread(observed: Observations, rules: Rules): Judgement {
     return { verdict: 'not met', wanted, seen, remedy, evidence }
   }
   const crowded = nodes.length < working.length
+  const together = zonesTogether(nodes, cluster.zones)
   return {
     verdict: 'met',
     wanted,
     seen,
     evidence,
-    warnings: crowded ? ['some instances share a Node'] : [],
+    warnings: [
+      ...(crowded ? ['some instances share a Node'] : []),
+      ...(together === undefined ? [] : [`all of them are in zone ${together}`]),
+    ],
   }
 }
 

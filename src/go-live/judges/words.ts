@@ -79,3 +79,12 @@ export function durationWords(milliseconds: number): string {
   const minutes = milliseconds / minuteMs
   return minutes >= 1 ? count(Math.round(minutes), 'minute') : `${milliseconds / 1000} s`
 }
+
+/** Returns the zone that several Nodes are all in; nothing where there are more, or not all of them are known. */
+export function zonesTogether(
+  nodes: readonly string[],
+  zones: ReadonlyMap<string, string>,
+): string | undefined {
+  const [zone, ...others] = [...new Set(nodes.map((node) => zones.get(node)))]
+  return nodes.length > 1 && others.length === 0 ? zone : undefined
+}

@@ -891,6 +891,21 @@ const rows: readonly Row[] = [
     'unknown',
     'does not tell',
   ],
+  [
+    'app-spread',
+    'replicas in two zones',
+    {
+      application: {
+        ...application,
+        zones: new Map([
+          ['node-4', 'a'],
+          ['node-5', 'b'],
+        ]),
+      },
+    },
+    'met',
+    'Deployment shop: 2 Nodes in 2 zones',
+  ],
   ['load-test', 'nobody vouches', {}, 'unknown', 'only people can do this'],
 ]
 
@@ -1176,6 +1191,23 @@ describe('attestations and waivers', () => {
     }
     expect(findingOf('recovery-test', {}, 'premium', entries).exception?.until).toBe('2027-01-01')
   })
+})
+
+test('what is in one zone alone needs a look, where zones can be seen', () => {
+  const zones = new Map(
+    ['node-1', 'node-2', 'node-3', 'node-4', 'node-5'].map((node) => [node, 'a'] as const),
+  )
+  const inOne = { cluster: { ...cluster, zones }, application: { ...application, zones } }
+  expect(findingOf('spread', inOne)).toMatchObject({
+    verdict: 'met',
+    warnings: ['all of them are in zone a'],
+  })
+  expect(findingOf('app-spread', inOne)).toMatchObject({
+    verdict: 'met',
+    warnings: ['Deployment shop: all of it is in zone a'],
+  })
+  const half = new Map([['node-1', 'a']])
+  expect(findingOf('spread', { cluster: { ...cluster, zones: half } }).warnings).toEqual([])
 })
 
 test('what holds back comes first, what is met last', () => {

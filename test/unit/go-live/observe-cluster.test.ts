@@ -253,6 +253,30 @@ test('CloudNativePG shows its instances, schedules, backups and archiving', asyn
   ])
 })
 
+test.each([
+  ['30d', [{ days: 30, setting: 'retentionPolicy of the ObjectStore' }, []]],
+  [403, [undefined, ['objectstores']]],
+  [404, [undefined, []]],
+] as const)('CloudNativePG with the plugin keeps backups as its ObjectStore says: %s', async (kept, told) => {
+  const seen = await observe({
+    [`${core}/pods/pg1-0`]: cnpgPods[0] ?? {},
+    [`${core}/pods?labelSelector=cnpg.io/cluster=main`]: { items: cnpgPods },
+    [`${cnpg}/clusters/main`]: {
+      spec: {
+        plugins: [
+          { name: 'another.example.com', parameters: { barmanObjectName: 'no' } },
+          { name: 'barman-cloud.cloudnative-pg.io', parameters: { barmanObjectName: 'store' } },
+        ],
+      },
+    },
+    ...(kept !== 404 && {
+      [`/apis/barmancloud.cnpg.io/v1/namespaces/${namespace}/objectstores/store`]:
+        kept === 403 ? kept : { spec: { retentionPolicy: kept } },
+    }),
+  })
+  expect([seen.operator?.retention, seen.unread.operator.map(({ right }) => right.resource)]).toEqual(told)
+})
+
 test('Crunchy shows all of it in one resource', async () => {
   const group = 'postgres-operator.crunchydata.com'
   const labels = { [`${group}/cluster`]: 'main', [`${group}/instance`]: 'a', [`${group}/role`]: 'replica' }

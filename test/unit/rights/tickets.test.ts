@@ -183,7 +183,7 @@ describe('tickets', () => {
       name: 'main',
       role: 'pg-app-user-pg-go-live',
     })
-    expect(others.map(({ resource }) => resource)).toEqual(['scheduledbackups', 'backups'])
+    expect(others.map(({ resource }) => resource)).toEqual(['scheduledbackups', 'backups', 'objectstores'])
   })
 
   test('without an account cannot be applied: neither its name nor its subject is one', () => {
