@@ -61,6 +61,11 @@ export interface Sequences {
   readonly furthest: readonly UsedSequence[]
 }
 
+interface SequencesRead extends Sequences {
+  /** By their ids, those that are yet to be read. */
+  readonly rest: readonly number[]
+}
+
 /** What the application's own login sees of its database. */
 export interface Inside {
   readonly timeouts: Seen<Timeouts>
@@ -178,7 +183,7 @@ const mostBatches = 20
  * The ones with the least room come first. A sequence that is older than PostgreSQL 10 reaches further than the integer
  * column that it numbers, so that the nearer end of the two counts.
  */
-const sequencesSql = (offset: number): string => `
+const sequencesSql = (ids?: readonly number[]): string => `
 with sequence as materialized (
   select s.seqrelid as id, format('%I.%I', n.nspname, c.relname) as name, s.seqincrement > 0 as up,
     greatest(s.seqmin, case coalesce(nullif(t.typbasetype, 0), t.oid) when 'int2'::regtype then -32768
@@ -192,16 +197,22 @@ with sequence as materialized (
         and d.deptype in ('a', 'i') and d.refobjsubid > 0 limit 1
     ) as numbered on true
     left join pg_type t on t.oid = numbered.atttypid
-  where not s.seqcycle and (c.relpersistence = 'p' or not pg_is_in_recovery()) and ${own}
+  where not s.seqcycle and (c.relpersistence = 'p' or not pg_is_in_recovery())
+    and ${ids === undefined ? own : `s.seqrelid in (${ids.join(', ')})`}
 ),
-batch as materialized (select * from sequence order by high - low, id limit ${batch} offset ${offset}),
+batch as materialized (select * from sequence order by high - low, id limit ${batch}),
 told as materialized (
   select *, has_sequence_privilege(id, 'USAGE, SELECT') as told from batch
 ),
 read as materialized (
   select *, case when told then pg_sequence_last_value(id) end::numeric as last from told
 )
-select json_build_object('total', (select count(*) from sequence), 'read', (select count(*) from read),
+select json_build_object('rest', (
+    select coalesce(json_agg(id::bigint), '[]') from (
+      select id from sequence order by high - low, id offset ${batch} limit ${batch * (mostBatches - 1)}
+    ) as rest
+  ),
+  'total', (select count(*) from sequence), 'read', (select count(*) from read),
   'hidden', (select count(*) from read where not coalesce(told, false)),
   'furthest', (
     select coalesce(json_agg(furthest), '[]') from (
@@ -223,7 +234,7 @@ export async function observeInside(
 ): Promise<Inside> {
   const [timeouts, , keyless, unvacuumed, invalidIndexes, collations, sessions, sequences] =
     await Promise.all([
-      lookAt<Timeouts>(session, timeoutsSql),
+      lookAt<Timeouts>(session, timeoutsSql, 'its own'),
       lookAt(session, limitsSql(Math.max(1, Math.ceil(remainingMs)))),
       lookAt<Found<string>>(session, keylessSql),
       lookAt<Found<string>>(session, unvacuumedSql),
@@ -236,12 +247,12 @@ export async function observeInside(
 }
 
 async function observeSequences(session: Session): Promise<Seen<Sequences>> {
-  const first = await lookAt<Sequences>(session, sequencesSql(0))
+  const first = await lookAt<SequencesRead>(session, sequencesSql())
   if ('hidden' in first) return first
-  const batches = Math.min(mostBatches, Math.ceil(first.value.total / batch))
+  const { rest } = first.value
   const others = await Promise.all(
-    Array.from({ length: batches - 1 }, (_, index) =>
-      lookAt<Sequences>(session, sequencesSql((index + 1) * batch)),
+    Array.from({ length: Math.ceil(rest.length / batch) }, (_, index) =>
+      lookAt<SequencesRead>(session, sequencesSql(rest.slice(index * batch, (index + 1) * batch))),
     ),
   )
   const seen = [first, ...others].flatMap((each) => ('value' in each ? [each.value] : []))
