@@ -12,7 +12,7 @@ const layers = {
   input: ['postgres', 'secrets'],
   kubeconfig: ['kubernetes', 'input'],
   rights: ['kubernetes'],
-  secrets: ['kubernetes', 'postgres'],
+  secrets: ['kubernetes', 'postgres', 'providers'],
   route: ['kubernetes', 'providers'],
   run: [...parts, ...core],
   provision: [...parts, ...core],

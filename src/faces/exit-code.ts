@@ -61,6 +61,7 @@ const kinds: Record<FailureCode, ExitKind> = {
   'channel-binding-failed': 'database',
   'login-unsupported': 'database',
   'admin-login-refused': 'database',
+  'access-database-missing': 'database',
   'admin-rights-missing': 'database',
   'target-is-standby': 'database',
   'pooler-in-between': 'database',

@@ -106,7 +106,7 @@ async function passGate(
 async function observe(run: Run, rules: Rules, earlier: Session | undefined): Promise<Observations> {
   const { request, cluster, sessions, journal, wanted } = run
   const { api, namespace } = cluster
-  const admin = earlier ?? (await sessions.asAdmin('postgres'))
+  const admin = earlier ?? (await sessions.asAdmin(sessions.home))
   const { pod, selector } = await cluster.whereTo()
   const [secret, server, sql, health, database, application] = await Promise.all([
     readApplicationSecret(api, namespace, request.appSecret, journal.mask),

@@ -12,6 +12,10 @@ export type Kind =
   | 'secret'
   | 'name'
   | 'identifier'
+  | 'existing'
+  | 'host'
+  | 'port'
+  | 'service'
   | 'list'
   | 'settings'
   | 'patterns'
@@ -112,6 +116,42 @@ export const parameters = [
     default: 'port-forward',
     description:
       'How the run reaches PostgreSQL: `port-forward` goes through the API server, from anywhere; `direct` connects to `PGHOST` itself, from where that is reached as applications reach it (in the cluster), and needs no right on Services and Pods.',
+  },
+  {
+    name: 'access-service',
+    kind: 'service',
+    description:
+      'Service to reach PostgreSQL by, in `access-namespace`. Default: `USER_ACCESS` of the access Secret; for a Secret of an operator, the one that leads to the primary.',
+  },
+  {
+    name: 'access-host',
+    kind: 'host',
+    description:
+      '`PGHOST` for applications, and the name that a certificate has to bear. Default: as in the access Secret, else the name of the Service inside the cluster.',
+  },
+  {
+    name: 'access-port',
+    kind: 'port',
+    description: '`PGPORT` for applications. Default: as in the access Secret, else 5432.',
+  },
+  {
+    name: 'access-user',
+    kind: 'existing',
+    description:
+      'Admin to log in as, with the password of the access Secret. Default: as in the access Secret. For one that holds a password alone.',
+  },
+  {
+    name: 'access-sslmode',
+    kind: 'choice',
+    options: sslModes,
+    description:
+      'How the admin logs in, and applications unless `app-sslmode` says otherwise. Default: as in the access Secret; for a Secret of an operator `require`.',
+  },
+  {
+    name: 'access-database',
+    kind: 'existing',
+    description:
+      'Database of the admin for all that is done outside the database of the application. Default: `postgres`. For a server that has no such database, or does not let the admin in there.',
   },
   {
     name: 'app-database',

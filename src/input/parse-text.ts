@@ -5,6 +5,10 @@ import { certificateBlocks } from '../lib/pem.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
 import { readRegularFile, UnfitFile } from '../lib/regular-file.ts'
 import { oneLine, plainFingerprint } from '../lib/text.ts'
+import { serviceOf, unfitService } from '../secrets/service-name.ts'
+import type { Unfit } from '../secrets/unfit.ts'
+import { unfitValue } from '../secrets/value.ts'
+import { parseExisting, parseIdentifier, parseName, shown } from './names.ts'
 import type { Parameter } from './parameters.ts'
 import { parseRoleSettings } from './role-settings.ts'
 
@@ -12,9 +16,6 @@ import { parseRoleSettings } from './role-settings.ts'
 const durationPattern = /^(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/
 /** Beyond this a timer of Node.js overflows; no pipeline job lives that long anyway. */
 const longestMs = 24 * 3600 * 1000
-
-/** Names that PostgreSQL keeps for itself; `pg_` as a beginning is another. */
-const reservedNames = ['postgres', 'template0', 'template1', 'public', 'none']
 
 /** What the text of a parameter means, or what is wrong with it, to follow its name. */
 export type Parsed = { readonly value: unknown } | { readonly problem: string }
@@ -30,6 +31,14 @@ export function parseText(parameter: Parameter, text: string): Parsed {
       return parseName(text.trim(), parameter.name.endsWith('namespace'))
     case 'identifier':
       return parseIdentifier(text)
+    case 'existing':
+      return parseExisting(text)
+    case 'host':
+      return parseFit(text.trim(), (value) => unfitValue('PGHOST', value))
+    case 'port':
+      return parseFit(text.trim(), (value) => unfitValue('PGPORT', value))
+    case 'service':
+      return parseFit(text.trim(), unfitService, serviceOf)
     case 'list':
       return parseList(text)
     case 'settings':
@@ -55,39 +64,14 @@ export function parseText(parameter: Parameter, text: string): Parsed {
   }
 }
 
-/** Kubernetes names: RFC 1123 labels for namespaces, subdomains for Secrets. */
-function parseName(text: string, namespace: boolean): Parsed {
-  const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
-  const pattern = new RegExp(namespace ? `^${label}$` : `^${label}(\\.${label})*$`)
-  if (pattern.test(text) && text.length <= (namespace ? 63 : 253)) return { value: text }
-  return {
-    problem: `${shown(text)} is no ${namespace ? 'namespace' : 'name of a Secret'}: lower case letters, digits and "-"${
-      namespace ? ', 63 characters at most' : ' or ".", 253 characters at most'
-    }`,
-  }
-}
-
-/**
- * PostgreSQL identifiers: 63 bytes (NAMEDATALEN - 1), any characters but NUL. Other control characters are refused too:
- * the name becomes an environment variable of the application, and a line end there is nearly always a mistake.
- */
-function parseIdentifier(text: string): Parsed {
-  const bytes = Buffer.byteLength(text)
-  if (text.includes('\0')) return { problem: 'holds a NUL character, which no PostgreSQL name may' }
-  if (/\p{Cc}/u.test(text)) return { problem: 'holds a control character, such as a line end' }
-  if (!text.isWellFormed()) return { problem: 'holds half a character (a lone surrogate)' }
-  if (bytes > 63) {
-    return {
-      problem: `${shown(text)} has ${bytes} bytes in UTF-8; PostgreSQL takes 63 and would cut the rest`,
-    }
-  }
-  // Pipelines leave a variable that they do not know as it is written.
-  const placeholder = placeholderIn(text)
-  if (placeholder !== undefined) return { problem: `${shown(text)} is ${placeholder.what}` }
-  if (reservedNames.includes(text) || text.startsWith('pg_')) {
-    return { problem: `${shown(text)} is reserved by PostgreSQL: choose a name of the application's own` }
-  }
-  return { value: text }
+/** What may stand in an access Secret as well, and is judged alike. */
+function parseFit(
+  text: string,
+  unfit: (value: string) => Unfit | undefined,
+  convert: (value: string) => unknown = (value) => value,
+): Parsed {
+  const found = unfit(text)
+  return found === undefined ? { value: convert(text) } : { problem: found.problem }
 }
 
 function parseList(text: string): Parsed {
@@ -206,8 +190,4 @@ function pemText(text: string): string | UnfitFile {
   } catch (error) {
     return error instanceof UnfitFile ? error : text
   }
-}
-
-function shown(text: string): string {
-  return `"${oneLine(text, 80)}"`
 }

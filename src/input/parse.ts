@@ -56,6 +56,14 @@ export function parseRequest(
     accessSecret: values['access-secret'],
     accessNamespace: values['access-namespace'],
     via: values.via,
+    access: {
+      host: values['access-host'],
+      port: values['access-port'],
+      user: values['access-user'],
+      service: values['access-service'],
+      sslMode: values['access-sslmode'],
+      database: values['access-database'],
+    },
     appDatabase: values['app-database'],
     appUsername: values['app-username'] ?? values['app-database'],
     appSecret: values['app-secret'],
@@ -98,8 +106,10 @@ function contradictions(given: Partial<Values>, problems: readonly Problem[]): r
   const nothing = given.provision === false && given['go-live'] === 'off'
   const gated = given['go-live'] !== undefined && given['go-live'] !== 'off'
   const wrong = problems.some(({ name }) => name === 'go-live-profile')
+  const home = given['access-database']
   return [
     ...beside(given, problems),
+    ...(home === undefined ? [] : unfitHome(home, given['app-database'])),
     ...(nothing
       ? [
           {
@@ -151,6 +161,16 @@ function beside(given: Partial<Values>, problems: readonly Problem[]): readonly 
   ]
 }
 
+/** Sessions are open there while the database of the application is made, opened and closed. */
+function unfitHome(home: string, appDatabase: string | undefined): readonly Problem[] {
+  const problem = /^template[01]$/.test(home)
+    ? 'is a template, which has to be free of sessions while a database is made from it'
+    : home === appDatabase
+      ? 'is the database of the application: it has to be another one, such as "postgres"'
+      : undefined
+  return problem === undefined ? [] : [{ name: 'access-database', problem }]
+}
+
 /**
  * Reads the texts of some parameters.
  *
@@ -194,6 +214,12 @@ interface Values {
   readonly 'access-secret': string
   readonly 'access-namespace': string
   readonly via: Via
+  readonly 'access-host'?: string
+  readonly 'access-port'?: string
+  readonly 'access-user'?: string
+  readonly 'access-service'?: string
+  readonly 'access-sslmode'?: SslMode
+  readonly 'access-database'?: string
   readonly 'app-database': string
   readonly 'app-username'?: string
   readonly 'app-secret': string

@@ -1,6 +1,7 @@
 import type { Via } from '../lib/via.ts'
 import type { RoleSetting } from '../postgres/role-setting.ts'
 import type { SslMode } from '../postgres/sslmode.ts'
+import type { AccessInputs } from '../secrets/access-form.ts'
 import { bindingName } from '../secrets/binding.ts'
 import type { FormatName } from '../secrets/formats.ts'
 import type { Profile } from './profile.ts'
@@ -79,6 +80,8 @@ export interface ProvisionRequest extends ClusterRequest {
   readonly accessNamespace: string
   /** Default: port-forward. */
   readonly via?: Via | undefined
+  /** What is said of the way to PostgreSQL, beside the access Secret. */
+  readonly access?: AccessInputs
   readonly appDatabase: string
   readonly appUsername: string
   readonly appSecret: string
@@ -114,7 +117,9 @@ export function namesOf(request: ProvisionRequest): readonly string[] {
   const { accessSecret, accessNamespace, appDatabase, appUsername, appSecret, appNamespace } = request
   const named = [accessSecret, accessNamespace, appDatabase, appUsername, appSecret, appNamespace ?? '']
   const binding = bindingName(appSecret, request.secretFormats) ?? ''
-  return [...named, binding, ...request.extensions, ...request.connectRoles]
+  const { host = '', service = '', user = '', database = '' } = request.access ?? {}
+  const theirs = [host, service, user, database]
+  return [...named, binding, ...theirs, ...request.extensions, ...request.connectRoles]
 }
 
 /** Returns what a run is about to do, for the first line of its log. */

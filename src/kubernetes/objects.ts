@@ -39,6 +39,7 @@ export interface SecretObject {
 
 /** core/v1 Service. */
 export interface ServiceObject {
+  readonly metadata?: Metadata
   readonly spec?: {
     readonly type?: string
     readonly clusterIP?: string

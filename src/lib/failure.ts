@@ -41,6 +41,7 @@ export const failureCodes = [
   'channel-binding-failed',
   'login-unsupported',
   'admin-login-refused',
+  'access-database-missing',
   'admin-rights-missing',
   'target-is-standby',
   'pooler-in-between',

@@ -33,6 +33,12 @@ export function capitalized(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
 }
 
+/** Returns a name as YAML takes it in the place of a value: in quotes, where it could mean something else. */
+export function yamlText(name: string): string {
+  const plain = /^[a-z_][\w-]*$/i.test(name) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(name)
+  return plain ? name : JSON.stringify(name)
+}
+
 /** Returns the count with its noun: `1 right`, `3 rights`. */
 export function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? '' : 's'}`

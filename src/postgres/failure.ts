@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { asFailure, Failure } from '../lib/failure.ts'
 import { passingFailure, switchOf, type Passing } from '../lib/passing.ts'
-import { setting } from '../lib/spelling.ts'
+import { input, setting } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import { saidBy } from './said.ts'
 import { meaningOf } from './sqlstate.ts'
@@ -86,7 +86,7 @@ export function poolerFailure(message: string, said?: pg.DatabaseError): Failure
     [
       ...(said === undefined ? [] : [`It said "${oneLine(said.message)}".`]),
       'Locks, settings and proofs belong to one session, which a pooler does not keep.',
-      `Ask the administrator for a Service that leads to the primary: key USER_ACCESS of the access Secret, or PGHOST with ${setting('via', 'direct')}.`,
+      `Ask the administrator for a Service that leads to the primary, and name it: ${input('access-service')}, or USER_ACCESS of the access Secret. With ${setting('via', 'direct')}, it is PGHOST that has to lead there.`,
     ],
     { cause: said },
   )

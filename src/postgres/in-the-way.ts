@@ -42,7 +42,7 @@ async function watch(
     const waiting = sessions.silentFor(patienceMs)
     if (waiting.length === 0) continue
     // It takes a connection of those that others may need: given back at once, and done without where there is none.
-    const session = await sessions.asAdmin('postgres').catch(() => undefined)
+    const session = await sessions.asAdmin(sessions.home).catch(() => undefined)
     if (session === undefined) continue
     const found = await whoIsInTheWay(session, waiting).catch(() => undefined)
     await sessions.end(session)

@@ -34,7 +34,9 @@ interface Application {
  */
 export function lockScript(application: Application, { sql }: Question<unknown>): readonly string[] {
   // Each statement then sees what was committed before it began: the question, what was before the lock was free.
-  return ['BEGIN ISOLATION LEVEL READ COMMITTED', noticeOurEnd, ...keysOf(application).map(tryToTake), sql]
+  const keys = keysOf(application)
+  const take = [...keys.map(tryToTake), lookElsewhere(keys)]
+  return ['BEGIN ISOLATION LEVEL READ COMMITTED', noticeOurEnd, ...take, sql]
 }
 
 /**
@@ -49,10 +51,13 @@ export async function tryLock<Seen>(
 ): Promise<{ readonly seen: Seen } & (Locked<Seen> | Obstructed)> {
   const locks = keysOf(application)
   const [, , ...rows] = await session.script(lockScript(application, question))
-  const seen = question.answer(rows[locks.length] ?? [])
+  const elsewhere = (rows[locks.length] ?? []).map((row): unknown => row['key'])
+  const seen = question.answer(rows[locks.length + 1] ?? [])
   // Behind a pooler they would outlive us, in a session of somebody else's.
   const ours = rows[0]?.[0]?.['pid'] === session.announcedPid
-  const missing = locks.find((_, index) => !ours || rows[index]?.[0]?.['taken'] !== true)
+  const missing = locks.find(
+    ({ key }, index) => !ours || rows[index]?.[0]?.['taken'] !== true || elsewhere.includes(key),
+  )
   if (missing === undefined) {
     // For the session from here on. Nobody has to wait for that: what comes next is sent right behind it.
     const keep = [...locks.map(({ key }) => `select pg_advisory_lock(${key})`), 'COMMIT']
@@ -95,7 +100,7 @@ export async function takeLock<Seen>(
       () => undefined,
     )
     pauseMs = Math.min(2 * pauseMs, longestPauseMs)
-    current = await sessions.asAdmin('postgres', { first: lockScript(application, question) })
+    current = await sessions.asAdmin(sessions.home, { first: lockScript(application, question) })
   }
 }
 
@@ -114,7 +119,7 @@ export function lockHeld(obstacle: Obstacle): Failure {
   const message = `${capitalized(said)}.`
   if (holder !== undefined && !holder.admins) {
     return new Failure('lock-held', message, [
-      'Any role that may connect to database "postgres" can take such a lock, and call itself as it likes.',
+      'Any role that may connect to a database of this server can take such a lock, and call itself as it likes.',
       'If it is no run with another admin, end it. Whoever may act as that role, or a superuser, can run:',
       `  SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ${holder.pid} AND usename = ${pg.escapeLiteral(holder.role)};`,
     ])
@@ -169,6 +174,16 @@ function tryToTake({ key }: NamedKey): string {
   return `select pg_try_advisory_xact_lock(${key}) as taken, pg_backend_pid() as pid`
 }
 
+/**
+ * An advisory lock is one of a database, and another run may be told to be at home in another one. It is seen from here all
+ * the same: whoever has taken its own first and looks then finds the other's, so that of two runs one goes on at most.
+ */
+function lookElsewhere(keys: readonly NamedKey[]): string {
+  return `select ${lockedKey}::text as key from pg_locks
+    where ${advisory} and ${lockedKey} in (${keys.map(({ key }) => key).join(', ')})
+      and database <> (select oid from pg_database where datname = current_database())`
+}
+
 /** A session that is lost holds nothing. */
 async function isHeld(
   session: Session,
@@ -179,7 +194,7 @@ async function isHeld(
     await kept
     const [row] = await session.query<{ held: number }>(
       `select count(distinct ${lockedKey})::int as held from pg_locks
-       where locktype = 'advisory' and pid = pg_backend_pid() and granted and ${lockedKey} = any ($1::bigint[])`,
+       where ${advisory} and pid = pg_backend_pid() and ${lockedKey} = any ($1::bigint[])`,
       [locks.map(({ key }) => key)],
     )
     return row?.held === locks.length
@@ -188,6 +203,9 @@ async function isHeld(
     throw error
   }
 }
+
+/** A lock that is held, on one bigint. */
+const advisory = "locktype = 'advisory' and granted and objsubid = 1"
 
 /** A lock on one bigint shows in pg_locks as its two halves. Source: PostgreSQL manual, view pg_locks. */
 const lockedKey = '((classid::bigint << 32) | objid::bigint)'
@@ -204,8 +222,7 @@ async function findHolder(session: Session, key: string): Promise<Holder | undef
        coalesce(a.usename = session_user, false) as admins,
        extract(epoch from clock_timestamp() - a.backend_start)::int as seconds
      from pg_locks l join pg_stat_activity a using (pid)
-     where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and ${lockedKey} = $1::bigint
-       and l.database = (select oid from pg_database where datname = current_database())
+     where ${advisory} and ${lockedKey} = $1::bigint and pid <> pg_backend_pid()
      order by admins limit 1`,
     [key],
   )

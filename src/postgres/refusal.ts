@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
-import { setting } from '../lib/spelling.ts'
+import { input, setting } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import type { Attempt, Login } from './attempt.ts'
 import { poolerFailure } from './failure.ts'
@@ -119,18 +119,18 @@ export function unproven({ user }: Login, exchange: 'none' | 'md5' = 'none'): Fa
   )
 }
 
-/** As `refusalFailure`, with what a wrong password means for the admin of the access Secret. */
-export function adminRefusalFailure(
-  attempt: Attempt,
-  login: Login,
-  {
-    ref,
-    named,
-    doubts,
-  }: { readonly ref: string; readonly named: boolean; readonly doubts: readonly string[] },
-): Failure {
-  const { refusal } = attempt
-  if (refusal?.code !== '28P01') return refusalFailure(attempt, login)
+/** As `refusalFailure`, with what a wrong password means for the admin of the access Secret, and a closed door at its home. */
+export function adminRefusalFailure(attempt: Attempt, login: Login, admin: Introduced): Failure {
+  const { refusal, exchange } = attempt
+  const { ref, named, doubts, home } = admin
+  if (refusal?.code === '3D000' && login.database === home) return homeless(admin, refusal)
+  if (refusal?.code !== '28P01') {
+    const failure = refusalFailure(attempt, login)
+    const closed = refusal?.code === '42501' || (refusal?.code === '28000' && exchange === undefined)
+    if (!closed || login.database !== home) return failure
+    const { code, message, hint } = failure
+    return new Failure(code, message, [...hint, elsewhere(admin)], { cause: refusal })
+  }
   const hint =
     doubts.length > 0
       ? [...doubts, 'Ask the administrator to put the access Secret right.']
@@ -147,4 +147,40 @@ export function adminRefusalFailure(
     // The server's words have the name in them.
     named ? { cause: refusal } : {},
   )
+}
+
+/** What is told of an admin that is not let in. */
+export interface Introduced {
+  /** The access Secret, as `namespace/name`. */
+  readonly ref: string
+  /** Whether its name is shown where PostgreSQL refuses it: it may be a credential. */
+  readonly named: boolean
+  /** What looks wrong with its name and password, one thought a line. */
+  readonly doubts: readonly string[]
+  /** The database of its sessions that are for no particular one. */
+  readonly home: string
+  /** The database that the access Secret names. */
+  readonly itsDatabase?: string
+}
+
+function homeless(admin: Introduced, cause: pg.DatabaseError): Failure {
+  return new Failure(
+    'access-database-missing',
+    `There is no database "${admin.home}" on this server (3D000), from which others are made.`,
+    [
+      'Nearly every server has a database "postgres" for that; it may have been dropped or renamed here.',
+      elsewhere(admin),
+    ],
+    { cause },
+  )
+}
+
+/** Which other database to begin in. */
+function elsewhere({ ref, home, itsDatabase }: Introduced): string {
+  const named = itsDatabase === undefined || itsDatabase === home ? undefined : oneLine(itsDatabase)
+  const other =
+    named === undefined
+      ? 'another database that the admin may enter'
+      : `another one that the admin may enter, such as "${named}", which ${ref} names`
+  return `To begin in ${other}: ${input('access-database')}.`
 }

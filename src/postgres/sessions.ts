@@ -2,17 +2,11 @@ import type { Attempt, Login, LoginOptions } from './attempt.ts'
 import { examineCertificate, type ServerCertificate } from './certificate.ts'
 import { Connections, type Peer, type Server } from './connection.ts'
 import { logInPatiently } from './login.ts'
-import { adminRefusalFailure, unproven } from './refusal.ts'
+import { adminRefusalFailure, unproven, type Introduced } from './refusal.ts'
 import type { Session } from './session.ts'
 
 /** The admin, and where to find out about it. */
-export interface Admin extends Omit<Login, 'database'> {
-  /** The access Secret, as `namespace/name`, for the error when its password is no longer right. */
-  readonly ref: string
-  /** Whether its name is shown where PostgreSQL refuses it: it may be a credential. */
-  readonly named: boolean
-  /** What looks wrong with its name and password, one thought a line. */
-  readonly doubts: readonly string[]
+export interface Admin extends Omit<Login, 'database'>, Introduced {
   /** Whether a server that asks for no password is taken for the one that is meant. */
   readonly unproven: 'refuse' | 'accept'
 }
@@ -23,6 +17,11 @@ export class Sessions {
   private readonly admin: Admin
   private readonly open = new Set<Session>()
   private readonly arriving = new Set<Promise<Attempt>>()
+
+  /** The database to log in to as the admin for all that is done outside the application's. */
+  get home(): string {
+    return this.admin.home
+  }
 
   constructor(server: Server, admin: Admin) {
     this.connections = new Connections(server)

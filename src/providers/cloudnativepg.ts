@@ -1,5 +1,5 @@
 import type { Metadata } from '../kubernetes/objects.ts'
-import { oneLine } from '../lib/text.ts'
+import { oneLine, yamlText } from '../lib/text.ts'
 import { backupRun, dateOf, daysOf, runsWords } from './backup-run.ts'
 import type { BackupRun, Look, OperatorSight, Provider, ProviderSight } from './provider.ts'
 
@@ -12,6 +12,16 @@ const clusterName = 'cnpg.io/cluster'
 /** CloudNativePG. Source: https://cloudnative-pg.io/documentation/current/ */
 export const cloudnativepg: Provider = {
   id: 'cloudnativepg',
+  name: 'CloudNativePG',
+  // Source: https://github.com/cloudnative-pg/cloudnative-pg/blob/main/pkg/specs/secrets.go
+  secretKeys: {
+    host: ['host'],
+    port: ['port'],
+    user: ['username', 'user'],
+    password: ['password'],
+    database: ['dbname'],
+  },
+  sslMode: 'require',
   role: { label: 'cnpg.io/instanceRole', primary: ['primary'] },
   poolerRole: 'cnpg_pooler_pgbouncer',
   readings: [
@@ -19,6 +29,19 @@ export const cloudnativepg: Provider = {
     { verb: 'list', group, resource: 'scheduledbackups' },
     { verb: 'list', group, resource: 'backups' },
     { verb: 'get', group: pluginGroup, resource: 'objectstores' },
+  ],
+  secretOf: ({ labels }) => labels[clusterName],
+  servicesOf: (cluster) => ({ host: `${cluster}-rw`, forward: `${cluster}-rw` }),
+  // Source: https://cloudnative-pg.io/documentation/current/declarative_role_management/
+  admit: (role) => [
+    'spec:',
+    '  managed:',
+    '    roles:',
+    `      - name: ${yamlText(role)}`,
+    '        ensure: present',
+    '        login: true',
+    '        createdb: true',
+    '        createrole: true',
   ],
   clusterOf: ({ [clusterName]: name }) =>
     name === undefined ? undefined : { name, selector: { [clusterName]: name } },

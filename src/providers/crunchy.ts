@@ -1,3 +1,4 @@
+import { yamlText } from '../lib/text.ts'
 import { backupRun, dateOf, runsWords } from './backup-run.ts'
 import type { BackupRun, Look, OperatorSight, Provider, ProviderSight } from './provider.ts'
 
@@ -7,9 +8,28 @@ const clusterName = `${group}/cluster`
 /** Crunchy Postgres for Kubernetes (PGO). Source: https://access.crunchydata.com/documentation/postgres-operator/latest/ */
 export const crunchy: Provider = {
   id: 'crunchy',
+  name: 'Crunchy Postgres for Kubernetes',
+  // Those of the pooler, `pgbouncer-host` and others, lead to no PostgreSQL.
+  secretKeys: {
+    host: ['host'],
+    port: ['port'],
+    user: ['user'],
+    password: ['password'],
+    database: ['dbname'],
+  },
+  sslMode: 'require',
   role: { label: `${group}/role`, primary: ['master', 'primary'] },
   poolerRole: '_crunchypgbouncer',
   readings: [{ verb: 'get', group, resource: 'postgresclusters', object: (cluster) => cluster }],
+  secretOf: ({ labels }) => labels[clusterName],
+  // The Endpoints of `-primary` hold the address of the Service `-ha`; those of `-ha`, which Patroni keeps, name the Pod.
+  servicesOf: (cluster) => ({ host: `${cluster}-primary`, forward: `${cluster}-ha` }),
+  admit: (role) => [
+    'spec:',
+    '  users:',
+    `    - name: ${yamlText(role)}`,
+    '      options: CREATEDB CREATEROLE',
+  ],
   clusterOf: ({ [clusterName]: name }) =>
     name === undefined ? undefined : { name, selector: { [clusterName]: name } },
   isInstance: (labels) => labels[`${group}/instance`] !== undefined,

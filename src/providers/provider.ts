@@ -3,16 +3,41 @@ import type { Answered, ListOf } from '../kubernetes/ask.ts'
 /** The labels of an object. */
 export type Labels = Readonly<Record<string, string>>
 
+/** What a Secret that leads to PostgreSQL may tell. */
+export type AccessPart =
+  'host' | 'port' | 'user' | 'password' | 'sslMode' | 'service' | 'database' | 'replicaHost' | 'ca'
+
+/** Under which keys a Secret holds what. Several keys are several spellings of the same. */
+export type AccessKeys = Readonly<Partial<Record<AccessPart, readonly string[]>>>
+
+/** What a Secret shows of itself: nothing that is secret. */
+export interface SecretSight {
+  readonly name: string
+  readonly labels: Labels
+}
+
 /** One operator that keeps PostgreSQL on Kubernetes: everything that is known about it. */
 export interface Provider {
   /** `cloudnativepg`. */
   readonly id: string
+  /** As people call it: `CloudNativePG`. */
+  readonly name: string
+  /** How the Secrets look that it hands logins out with. */
+  readonly secretKeys: AccessKeys
+  /** With which sslmode its servers let people in as it sets them up. */
+  readonly sslMode: 'require'
   /** The label by which it says what a Pod is, and the values that mean the one that takes writes. */
   readonly role: { readonly label: string; readonly primary: readonly string[] }
   /** The role through which its connection pooler logs in. */
   readonly poolerRole: string
   /** What the go-live gate reads of its resources, beside Pods. */
   readonly readings: readonly Reading[]
+  /** Returns the cluster that a Secret gives a login to, absent where it is none that this operator made. */
+  secretOf(secret: SecretSight): string | undefined
+  /** Returns the Services of a cluster: the one whose name applications use, and the one that leads to the primary's Pod. */
+  servicesOf(cluster: string): { readonly host: string; readonly forward: string }
+  /** Returns what to write into its resource, one line each, for a role that is to create roles and databases. */
+  admit(role: string): readonly string[]
   /** Returns the cluster that a Pod with these labels belongs to, absent where it is none of its own. */
   clusterOf(labels: Labels): ClusterLabels | undefined
   /** Says whether a Pod with the labels of a cluster is one of its instances, and no pooler or backup repository. */

@@ -1,6 +1,6 @@
 import { cloudnativepg } from './cloudnativepg.ts'
 import { crunchy } from './crunchy.ts'
-import type { Labels, Provider } from './provider.ts'
+import type { Labels, Provider, SecretSight } from './provider.ts'
 import { zalando } from './zalando.ts'
 
 /** Every operator that is known. The Pods of the first one are looked for before it is known which one it is. */
@@ -23,6 +23,13 @@ export interface Family {
 const plainRole = 'role'
 /** Labels that tell one Pod from others of its kind. */
 const ordinals = ['statefulset.kubernetes.io/pod-name', 'apps.kubernetes.io/pod-index']
+
+/** Returns the operator that made a Secret, and for which of its clusters; absent where nothing says that one did. */
+export function makerOf(secret: SecretSight): Keeper | undefined {
+  return providers
+    .map((provider) => ({ provider, cluster: provider.secretOf(secret) }))
+    .find((maker): maker is Keeper => maker.cluster !== undefined)
+}
 
 /** Says whether an operator has marked the Pod with these labels as the one that takes writes. */
 export function isMarkedPrimary(labels: Labels): boolean {

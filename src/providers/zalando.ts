@@ -1,16 +1,21 @@
 import type { Answered } from '../kubernetes/ask.ts'
 import type { Metadata, PodObject } from '../kubernetes/objects.ts'
-import { oneLine } from '../lib/text.ts'
+import { oneLine, yamlText } from '../lib/text.ts'
 import { backupRun, dateOf, runsWords } from './backup-run.ts'
 import type { BackupRun, Look, Provider, ProviderSight, ScheduleSight } from './provider.ts'
 
 const group = 'acid.zalan.do'
 const application = 'application'
 const clusterName = 'cluster-name'
+/** `{username}.{cluster}.credentials.{tprkind}.{tprgroup}`; old releases had no kind in it. */
+const secretName = /\.([^.]+)\.credentials\.(?:postgresql\.)?acid\.zalan\.do$/
 
 /** The postgres-operator by Zalando, whose Pods run Spilo, which is Patroni. Source: https://github.com/zalando/postgres-operator */
 export const zalando: Provider = {
   id: 'zalando',
+  name: "Zalando's operator",
+  secretKeys: { user: ['username'], password: ['password'] },
+  sslMode: 'require',
   role: { label: 'spilo-role', primary: ['master', 'primary'] },
   poolerRole: 'pooler',
   readings: [
@@ -18,6 +23,10 @@ export const zalando: Provider = {
     { verb: 'get', group: 'batch', resource: 'cronjobs', object: backupJob },
     { verb: 'list', group: 'batch', resource: 'jobs' },
   ],
+  secretOf: ({ name, labels }) =>
+    secretName.test(name) ? (labels[clusterName] ?? secretName.exec(name)?.[1]) : undefined,
+  servicesOf: (cluster) => ({ host: cluster, forward: cluster }),
+  admit: (role) => ['spec:', '  users:', `    ${yamlText(role)}: [createdb, createrole]`],
   clusterOf: ({ [application]: kind, [clusterName]: name }) =>
     kind === 'spilo' && name !== undefined
       ? { name, selector: { [application]: kind, [clusterName]: name } }

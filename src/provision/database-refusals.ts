@@ -145,7 +145,7 @@ export function otherEncoding({ database, newDatabase }: ServerState, wanted: Wa
       'PostgreSQL keeps the names of roles as the bytes of the database in which they were made.',
       'Choose another app-username, of ASCII characters alone.',
       ...(database === undefined
-        ? ['Or ask the administrator for a template1 with the encoding of database "postgres".']
+        ? [`Or ask the administrator for a template1 with the encoding of database "${wanted.home}".`]
         : []),
     ],
   )

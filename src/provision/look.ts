@@ -241,7 +241,7 @@ export class Looker {
     if (typeof lock === 'object') return { session: lock.session, server: lock.seen, lock, seconds: timer() }
     const question = aboutServer(this.wanted)
     const first = lock === 'try' ? lockScript(this.wanted, question) : [question.sql]
-    const session = await this.sessions.asAdmin('postgres', { first })
+    const session = await this.sessions.asAdmin(this.sessions.home, { first })
     if (lock === 'none') {
       return { session, server: await session.ask(question), lock: undefined, seconds: timer() }
     }
@@ -270,9 +270,11 @@ export class Looker {
       throw tooOld(server)
     }
     if (server.standby) {
+      const { label = '', primary = [] } = this.cluster.keeper?.provider.role ?? {}
+      const mark = label === '' ? '' : `: a Service that selects it (${label}=${primary[0] ?? ''})`
       throw new Failure('target-is-standby', `${entry} leads to a standby, which takes no changes.`, [
         'A frequent cause is a switch of the primary at this very moment: run again in a minute.',
-        'If it stays, ask the administrator for what leads to the primary: a Service that selects it (with Spilo: spilo-role=master).',
+        `If it stays, ask the administrator for what leads to the primary${mark}.`,
       ])
     }
     const doubt = doubtAbout(session, server.admin.name)

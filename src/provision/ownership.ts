@@ -31,7 +31,7 @@ export function decideRole(observed: Observed, wanted: Wanted, notes: string[]):
   const { role, admin } = server
   if (role === undefined) {
     if (evidence instanceof Failure) throw evidence
-    if (!admin.createRole) throw adminLacks(server, 'CREATEROLE')
+    if (!admin.createRole) throw adminLacks(server, 'CREATEROLE', wanted)
     return 'create'
   }
   if (role.unreadable) throw unreadable(wanted)

@@ -57,7 +57,7 @@ function planned(observed: Observed, wanted: Wanted): Plan {
   const role = decideRole(observed, wanted, notes)
   refuseClaimed(server, wanted)
   const isNew = server.database === undefined
-  if (isNew && !server.admin.createDatabase) throw adminLacks(server, 'CREATEDB')
+  if (isNew && !server.admin.createDatabase) throw adminLacks(server, 'CREATEDB', wanted)
   const ours = isNew || databaseIsOurs(observed, wanted)
   const { note, comment } = decideComment(observed, wanted, role, ours, notes)
   if (hasOtherName(wanted.username, server)) throw otherEncoding(server, wanted)
@@ -101,7 +101,7 @@ function refuseReadOnly(changes: readonly Change[], { readOnly }: ServerState, w
     changes.length === 0
       ? undefined
       : !secret && readOnly.admin !== null
-        ? { setting: readOnly.admin, role: wanted.admin, database: 'postgres' }
+        ? { setting: readOnly.admin, role: wanted.admin, database: wanted.home }
         : there && readOnly.inside !== null
           ? { setting: readOnly.inside, role: wanted.admin, database: wanted.database }
           : readOnly.application !== null
@@ -166,7 +166,7 @@ export function decideGrants(
   }
   if (!mayGrant) throw notMember(server, wanted)
   if (handover === undefined) return grants
-  if (!admin.createDatabase) throw adminLacks(server, 'CREATEDB')
+  if (!admin.createDatabase) throw adminLacks(server, 'CREATEDB', wanted)
   if (handover.toApplication && mayAct(server, wanted) === undefined) throw notMember(server, wanted)
   if (owner === 'app' && inherit(server, wanted) === undefined) throw notInheriting(server, wanted, changes)
   return changes

@@ -123,7 +123,7 @@ export function privileged(dangers: readonly string[], wanted: Wanted): Failure 
 /** Returns the error for a role that the admin may not change. */
 export function notAlterable(server: ServerState, wanted: Wanted): Failure {
   const { admin, role } = server
-  if (!admin.createRole) return adminLacks(server, 'CREATEROLE')
+  if (!admin.createRole) return adminLacks(server, 'CREATEROLE', wanted)
   return withoutAdminOption(
     `The admin "${admin.name}" may not change role "${wanted.username}": it has no ADMIN OPTION on it.`,
     role,
@@ -135,7 +135,7 @@ export function notAlterable(server: ServerState, wanted: Wanted): Failure {
 /** Returns the error for a role that the admin may not act as. */
 export function notMember(server: ServerState, wanted: Wanted): Failure {
   const { admin, role, versionNumber } = server
-  if (versionNumber < 160_000 && !admin.createRole) return adminLacks(server, 'CREATEROLE')
+  if (versionNumber < 160_000 && !admin.createRole) return adminLacks(server, 'CREATEROLE', wanted)
   return withoutAdminOption(
     `The admin "${admin.name}" may not act as role "${wanted.username}": it has no ADMIN OPTION on it.`,
     role,
@@ -180,8 +180,11 @@ export function notInheriting(server: ServerState, wanted: Wanted, changes: read
 }
 
 /** Returns the error for an admin without an attribute. */
-export function adminLacks(server: ServerState, attribute: 'CREATEROLE' | 'CREATEDB'): Failure {
-  const { admin } = server
+export function adminLacks(
+  { admin }: ServerState,
+  attribute: 'CREATEROLE' | 'CREATEDB',
+  { admission }: Wanted,
+): Failure {
   return new Failure(
     'admin-rights-missing',
     `The admin "${admin.name}" has no ${attribute}, so it cannot create ${
@@ -193,8 +196,20 @@ export function adminLacks(server: ServerState, attribute: 'CREATEROLE' | 'CREAT
         : [
             `It is set to act as "${admin.actsAs}" (ALTER ROLE … SET role), and is itself here: what it may do through that role does not count.`,
           ]),
-      'Check that the access Secret is the one of the database admin. If it is, a superuser can run:',
-      `  ALTER ROLE ${identifier(admin.name)} ${attribute};`,
+      ...(admission?.madeAdmin === true
+        ? [
+            `${admission.provider} makes logins without it, unless its resource says so. Add there, beside what it holds:`,
+          ]
+        : [
+            'Check that the access Secret is the one of the database admin. If it is, a superuser can run:',
+            `  ALTER ROLE ${identifier(admin.name)} ${attribute};`,
+          ]),
+      ...(admission === undefined || admission.madeAdmin
+        ? []
+        : [
+            `Where ${admission.provider} made that role, its resource says so instead, beside what it holds:`,
+          ]),
+      ...(admission?.resource ?? []).map((line) => `  ${line}`),
     ],
   )
 }

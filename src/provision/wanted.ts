@@ -6,6 +6,15 @@ export interface Wanted {
   readonly database: string
   /** The role of the access Secret. */
   readonly admin: string
+  /** The database of the admin's sessions that are for no particular one. */
+  readonly home: string
+  /** How the operator that keeps the server gives the admin the rights it needs, where it is known which one does. */
+  readonly admission?: {
+    readonly provider: string
+    readonly resource: readonly string[]
+    /** Whether it is known that it made the admin too. */
+    readonly madeAdmin: boolean
+  }
   /** The application Secret, as `namespace/name`. */
   readonly secret: string
   /** The service binding beside it, as `namespace/name`; absent where none is asked for. */

@@ -8,8 +8,10 @@ import type {
   TargetReference,
 } from '../kubernetes/objects.ts'
 import { Failure } from '../lib/failure.ts'
-import { count, oneLine, sentence } from '../lib/text.ts'
-import { isMarkedPrimary, providers } from '../providers/providers.ts'
+import { input } from '../lib/spelling.ts'
+import { capitalized, count, oneLine, sentence } from '../lib/text.ts'
+import type { Labels } from '../providers/provider.ts'
+import { familyOf, isMarkedPrimary, providers } from '../providers/providers.ts'
 import { isReady, runningContainers, stateOf } from './pod-state.ts'
 
 /** A Service as this tool needs it. */
@@ -19,6 +21,8 @@ export interface Service {
   /** Which Pods are behind it; absent where something else keeps its endpoints. */
   readonly selector?: Readonly<Record<string, string>>
   readonly headless: boolean
+  /** The Service of the same cluster that leads to the primary's Pod, where an operator has another one for that. */
+  readonly better?: string
   readonly ports: readonly ServicePort[]
 }
 
@@ -48,7 +52,7 @@ export async function readService(api: Api, namespace: string, name: string): Pr
   const found = (await api.get(corePath(namespace, 'services', name))) as ServiceObject | undefined
   if (found === undefined) {
     throw new Failure('service-not-found', `Service ${namespace}/${name} does not exist.`, [
-      'The access Secret names it under USER_ACCESS. A frequent cause is a Secret from before the database was renamed.',
+      `${whoNamed()} A frequent cause is a Secret from before the database was renamed.`,
       'Ask the administrator which Service gives access to the database.',
     ])
   }
@@ -57,13 +61,17 @@ export async function readService(api: Api, namespace: string, name: string): Pr
     throw new Failure(
       'service-not-found',
       `Service ${namespace}/${name} only stands for the host ${oneLine(externalName ?? '')}, and has no Pod to forward to.`,
-      ['Ask the administrator for a Service that selects the Pods of the database.'],
+      [
+        'A connection is forwarded to a Pod; for a server outside the cluster, to one that passes it on (docs/anywhere.md).',
+        `Ask the administrator for a Service that selects such Pods, and name it: ${input('access-service')}.`,
+      ],
     )
   }
   return {
     namespace,
     name,
     ...(selector !== undefined && Object.keys(selector).length > 0 && { selector }),
+    ...betterThan(name, found.metadata?.labels ?? {}),
     headless: clusterIP === 'None',
     ports: ports
       .filter(({ protocol = 'TCP' }) => protocol === 'TCP')
@@ -74,6 +82,24 @@ export async function readService(api: Api, namespace: string, name: string): Pr
         ...(appProtocol !== undefined && { protocol: appProtocol }),
       })),
   }
+}
+
+function betterThan(name: string, labels: Labels): Pick<Service, 'better'> {
+  const { provider, cluster } = familyOf(labels, undefined)?.keeper ?? {}
+  const forward = provider && cluster !== undefined ? provider.servicesOf(cluster).forward : name
+  return forward === name ? {} : { better: forward }
+}
+
+/** Who says which Service it is. */
+function whoNamed(): string {
+  return `${capitalized(input('access-service'))} names it, or USER_ACCESS of the access Secret.`
+}
+
+/** What to do about a Service that leads elsewhere. */
+function askFor(what: string, { better }: Service): string {
+  return better === undefined
+    ? `Ask the administrator for a Service that ${what}.`
+    : `Service ${oneLine(better)} does: name it with ${input('access-service')}, or under USER_ACCESS of the access Secret.`
 }
 
 /**
@@ -92,7 +118,7 @@ export async function resolvePod(
 ): Promise<PodPort> {
   const servicePort = choosePort(service, port)
   if (service.selector === undefined) return await resolveEndpoint(api, service, servicePort)
-  refuseStandbys(service, service.selector)
+  refuseStandbys(service)
   const labels = Object.entries(service.selector)
   const known = primaries.filter(({ metadata }) =>
     labels.every(([key, value]) => metadata?.labels?.[key] === value),
@@ -142,7 +168,7 @@ export function choosePort(service: Service, port: number): ServicePort {
     `Service ${service.namespace}/${service.name} has no port ${port}: it has ${sentence(there) || 'no TCP port'}.`,
     [
       'None of its ports is called postgresql either, so it cannot be told which one is PostgreSQL.',
-      'Ask the administrator to add PGPORT to the access Secret.',
+      `Say which one it is: ${input('access-port')}, or PGPORT of the access Secret.`,
     ],
   )
 }
@@ -176,7 +202,8 @@ export function choosePod(service: Service, pods: readonly PodObject[]): PodObje
 }
 
 /** No switch of the primary makes a Service right that selects the others. */
-function refuseStandbys({ namespace, name }: Service, selector: Readonly<Record<string, string>>): void {
+function refuseStandbys(service: Service): void {
+  const { namespace, name, selector = {} } = service
   for (const { role } of providers) {
     const { label, primary } = role
     const selected = selector[label]
@@ -184,10 +211,7 @@ function refuseStandbys({ namespace, name }: Service, selector: Readonly<Record<
     throw new Failure(
       'target-is-standby',
       `Service ${namespace}/${name} selects the Pods with ${label}=${oneLine(selected)}, which take no changes.`,
-      [
-        'The access Secret names it under USER_ACCESS.',
-        `Ask the administrator for a Service that selects the primary: ${label}=${primary[0] ?? ''}.`,
-      ],
+      [whoNamed(), askFor(`selects the primary: ${label}=${primary[0] ?? ''}`, service)],
     )
   }
 }
@@ -236,8 +260,8 @@ async function resolveEndpoint(api: Api, service: Service, servicePort: ServiceP
     'service-not-found',
     `No ready address behind ${name} is a Pod of that namespace with the port (looked at: ${addresses}).`,
     [
-      'It has no selector, and only a Pod can be forwarded to: the database may be outside the cluster.',
-      'Ask the administrator for a Service that leads to the Pods of the database.',
+      `It has no selector, and only a Pod can be forwarded to${service.better === undefined ? ': the database may be outside the cluster' : ''}.`,
+      askFor('leads to the Pods of the database', service),
     ],
   )
 }

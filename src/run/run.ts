@@ -120,10 +120,18 @@ function trustOf(request: ProvisionRequest, { access }: Cluster): Pick<Admin, 'c
 
 function wantedOf(request: ProvisionRequest, cluster: Cluster): Wanted {
   const binding = bindingName(request.appSecret, request.secretFormats)
+  const { access, keeper } = cluster
+  const admission = keeper && {
+    provider: keeper.provider.name,
+    resource: keeper.provider.admit(access.user),
+    madeAdmin: access.maker !== undefined,
+  }
   return {
     username: request.appUsername,
     database: request.appDatabase,
-    admin: cluster.access.user,
+    admin: access.user,
+    home: access.home,
+    ...(admission && { admission }),
     secret: `${cluster.namespace}/${request.appSecret}`,
     binding: binding && `${cluster.namespace}/${binding}`,
     databaseOwner: request.databaseOwner,

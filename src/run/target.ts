@@ -9,6 +9,7 @@ import { input } from '../lib/spelling.ts'
 import { capitalized, count, oneLine, sentence } from '../lib/text.ts'
 import { underWay } from '../lib/under-way.ts'
 import type { Server } from '../postgres/connection.ts'
+import { familyOf, type Keeper } from '../providers/providers.ts'
 import {
   endpointRights,
   missingOf,
@@ -35,6 +36,8 @@ export interface Cluster {
   /** Of the application. */
   readonly namespace: string
   readonly access: AccessSecret
+  /** Which operator keeps PostgreSQL, where the access Secret or the Service tells. */
+  readonly keeper: Keeper | undefined
   /** The application Secret as it was when the run began. */
   readonly secret: ApplicationSecret | undefined
   /** The service binding as it was when the run began; absent as well where none is asked for. */
@@ -102,7 +105,9 @@ export async function connect(
   const reading = stopwatch()
   // First, because these are what the next requests wait for.
   const { via = 'port-forward' } = request
-  const access = underWay(readAccessSecret(api, accessNamespace, accessSecret, journal.mask, via))
+  const access = underWay(
+    readAccessSecret(api, accessNamespace, accessSecret, journal.mask, via, request.access),
+  )
   const read = underWay(access.then(reading))
   const route =
     via === 'direct' ? undefined : new Route(api, accessNamespace, access.then(forwarded), deadline.signal)
@@ -140,8 +145,10 @@ export async function connect(
     `${rights.length - unasked} of ${count(rights.length, 'right')}${unasked === 0 ? '' : `, ${unasked} not asked about`}`,
     asked(),
   )
-  const { ref, keyCount } = await access
-  journal.step('right', 'access Secret', `${ref} · ${count(keyCount, 'key')}, well formed`, await read)
+  const { ref, keyCount, follows, notes } = await access
+  const form = `${ref} · ${count(keyCount, 'key')}, well formed`
+  journal.step('right', 'access Secret', follows === undefined ? form : `${form}\n${follows}`, await read)
+  for (const note of notes) journal.note(note)
 
   deadline.enter(`the ${way.subject}`)
   let looked = stopwatch()
@@ -167,17 +174,11 @@ export async function connect(
   const { host, service } = await access
   const entry = via === 'direct' ? `PGHOST ${host}` : `svc/${service ?? ''}`
   const whereTo = (): Promise<Whereabouts> => way.whereabouts()
-  return {
-    api,
-    namespace,
-    access: await access,
-    secret: await secret,
-    binding: await binding,
-    server,
-    patience,
-    entry,
-    whereTo,
-  }
+  // Without a tunnel the Service need not be there, nor readable.
+  const selector = (await route?.service)?.selector ?? {}
+  const keeper = (await access).maker ?? familyOf(selector, undefined)?.keeper
+  const secrets = { access: await access, keeper, secret: await secret, binding: await binding }
+  return { api, namespace, ...secrets, server, patience, entry, whereTo }
 }
 
 const proven =

@@ -12,35 +12,45 @@ export interface AdminLogin {
   readonly credentials: readonly string[]
 }
 
-/** Judges what stands under PGUSER and PGPASSWORD. Either may be anything, so it only says what is likely. */
-export function judgeAdmin(user: string, password: string): AdminLogin {
+/**
+ * Judges the name and the password of an admin. Either may be anything, so it only says what is likely.
+ *
+ * @param from where the two stand: the names of their keys
+ */
+export function judgeAdmin(
+  user: string,
+  password: string,
+  from: { readonly user: string; readonly password: string },
+): AdminLogin {
   const random = looksMadeAtRandom(user)
   const swapped = random ? !looksMadeAtRandom(password) : looksLikeName(password)
   const several = /[:=/]/.test(user)
   const named = !random && !swapped && /^[\p{L}\p{N}_.@$-]+$/u.test(user)
   const doubts = [
-    ...(swapped ? swappedDoubt : []),
-    ...doubtsAbout('PGUSER', user),
+    ...(swapped ? swappedDoubt(from) : []),
+    ...doubtsAbout(from.user, user, 'name'),
     ...(several && foreignForm(user, 'name') === undefined
-      ? ['PGUSER looks like more than a name: a user with a password behind it, for example.']
+      ? [`${from.user} looks like more than a name: a user with a password behind it, for example.`]
       : []),
-    ...doubtsAbout('PGPASSWORD', password),
+    ...doubtsAbout(from.password, password, 'password'),
   ]
   const parts = several ? user.split(/[\s:=/@]+/).slice(1) : []
   return { named, doubts, credentials: random || several ? [user, ...parts] : [] }
 }
 
-const swappedDoubt = [
-  'PGUSER and PGPASSWORD are probably swapped: the one looks like a password, or the other like a name.',
-  'PGUSER is not shown for that reason. If they are swapped, the password stands in the log of PostgreSQL now: set a new one.',
-]
+function swappedDoubt(from: { readonly user: string; readonly password: string }): readonly string[] {
+  return [
+    `${from.user} and ${from.password} are probably swapped: the one looks like a password, or the other like a name.`,
+    `${from.user} is not shown for that reason. If they are swapped, the password stands in the log of PostgreSQL now: set a new one.`,
+  ]
+}
 
-function doubtsAbout(key: string, value: string): readonly string[] {
+function doubtsAbout(key: string, value: string, wanted: 'name' | 'password'): readonly string[] {
   const placeholder = placeholderIn(value)
   if (placeholder !== undefined) return [`${key} is ${placeholder.what}. ${placeholder.from}`]
   if (encodedBefore(value) !== undefined)
     return [`${key} looks like base64 of text: it was probably encoded twice.`]
-  const form = foreignForm(value, key === 'PGUSER' ? 'name' : 'password')
+  const form = foreignForm(value, wanted)
   return form === undefined ? [] : [`${key} ${form}.`]
 }
 

@@ -9,11 +9,14 @@ export interface DecodedData {
 /**
  * Decodes the given keys of a Secret's `data`; one that is absent or empty is neither a value nor a problem.
  * A password is handed to `onPassword` before anything else is done with it, decodable or not.
+ *
+ * @param passwordKeys which keys hold one
  */
 export function decodeData(
   data: Readonly<Record<string, string>> | undefined,
   keys: readonly string[],
   onPassword: (password: string) => void,
+  passwordKeys: readonly string[] = ['PGPASSWORD'],
 ): DecodedData {
   const values = new Map<string, string>()
   const problems: string[] = []
@@ -21,7 +24,7 @@ export function decodeData(
     const encoded = data?.[key]
     if (encoded === undefined || encoded === '') continue
     const text = decodedText(encoded)
-    if (key === 'PGPASSWORD') onPassword(text ?? encoded)
+    if (passwordKeys.includes(key)) onPassword(text ?? encoded)
     if (text === undefined) problems.push(`${key} is not base64 of UTF-8 text`)
     else if (text.includes('\0')) problems.push(`${key} holds a NUL character`)
     else values.set(key, text)

@@ -199,6 +199,7 @@ const wanted: Wanted = {
   username: 'shop',
   database: 'shop',
   admin: admin.user,
+  home: 'postgres',
   secret: 'shop/app-postgresql-secret',
   databaseOwner: undefined,
   extensions: [],
@@ -466,6 +467,19 @@ export const examples: Readonly<Record<FailureCode, Example>> = {
         ref: 'postgres-system/postgresql1-access',
         named: true,
         doubts: [],
+        home: 'postgres',
+      },
+    ),
+  'access-database-missing': () =>
+    adminRefusalFailure(
+      { exchange: undefined, refusal: said('3D000', 'database "postgres" does not exist') },
+      { ...admin, database: 'postgres' },
+      {
+        ref: 'postgres-system/postgresql1-access',
+        named: true,
+        doubts: [],
+        home: 'postgres',
+        itsDatabase: 'defaultdb',
       },
     ),
   'admin-rights-missing': () =>

@@ -60,6 +60,7 @@ describe.each([
   'SECURITY.md',
   'RELEASING.md',
   'gitlab/README.md',
+  'docs/anywhere.md',
   'docs/command-line.md',
   'docs/go-live.md',
   'docs/how-it-works.md',

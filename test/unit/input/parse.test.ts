@@ -4,6 +4,7 @@ import type { ParameterName } from '../../../src/input/parameters.ts'
 import { parseRequest, type RawInputs } from '../../../src/input/parse.ts'
 import type { ProvisionRequest } from '../../../src/input/request.ts'
 import { Failure } from '../../../src/lib/failure.ts'
+import type { AccessInputs } from '../../../src/secrets/access-form.ts'
 
 const least: RawInputs = {
   'access-secret': 'postgresql1-access',
@@ -40,6 +41,7 @@ describe('what is not given', () => {
     expect(parse({})).toEqual({
       kubeconfig: { absenceHint: [] },
       context: undefined,
+      access: {},
       expectServer: undefined,
       accessSecret: 'postgresql1-access',
       accessNamespace: 'postgres-system',
@@ -141,6 +143,34 @@ describe('settings of the role', () => {
     ],
   ])('%j is refused', (text, says) => {
     expect(problem('role-settings', text)).toEqual(says)
+  })
+})
+
+describe('what stands in for keys of the access Secret', () => {
+  test.each<[ParameterName, string, keyof AccessInputs, string]>([
+    ['access-host', ' pg.example ', 'host', 'pg.example'],
+    ['access-port', '6432', 'port', '6432'],
+    ['access-user', 'postgres', 'user', 'postgres'],
+    ['access-user', 'pg_admin', 'user', 'pg_admin'],
+    ['access-service', 'svc/pg', 'service', 'pg'],
+    ['access-sslmode', 'verify-full', 'sslMode', 'verify-full'],
+    ['access-database', 'defaultdb', 'database', 'defaultdb'],
+  ])('%s: %j is taken', (name, text, part, value) => {
+    expect(parse({ [name]: text }).access?.[part]).toBe(value)
+  })
+
+  test.each<[ParameterName, string, RegExp]>([
+    ['access-host', 'pg.example:5432', /^holds a port/],
+    ['access-host', 'postgresql://kim:hunter2-dummy@pg', /^is a URL \(postgresql:/],
+    ['access-port', '0', /"0", which is no port/],
+    ['access-user', '${PGUSER}', /is a variable/],
+    ['access-service', 'pod/pg-0', /neither a Service's name/],
+    ['access-sslmode', 'on', /is none of disable/],
+    ['access-database', 'template1', /is a template/],
+    ['access-database', 'shop', /is the database of the application/],
+  ])('%s: %j is refused', (name, text, says) => {
+    expect(problem(name, text)).toMatch(says)
+    expect(problem(name, text)).not.toContain('hunter2')
   })
 })
 

@@ -12,6 +12,7 @@ const wanted: Wanted = {
   username: 'shop',
   database: 'shop',
   admin: 'admin',
+  home: 'postgres',
   secret: 'shop/app-postgresql-secret',
   databaseOwner: undefined,
   extensions: [],

@@ -36,6 +36,8 @@ test('a Secret as an administrator leaves it', () => {
     password: 'pa ss',
     sslMode: 'require',
     service: 'pg-user-access',
+    home: 'postgres',
+    notes: [],
     // Both have a space in them, so that neither can be told from a credential.
     named: false,
     doubts: [],
