@@ -13,7 +13,13 @@ import {
   type Face,
   type Parameter,
 } from '../src/input/parameters.ts'
-import { componentInputs, formatTemplate, unmistakable } from './gitlab.ts'
+import {
+  componentInputs,
+  componentParameters,
+  formatTemplate,
+  unmistakable,
+  type ComponentName,
+} from './gitlab.ts'
 
 /** A file that is made from the table of parameters, in whole or between markers. */
 interface Generated {
@@ -27,11 +33,13 @@ const generated: readonly Generated[] = [
   { path: 'action.yml', content: formatAction },
   { path: 'gitlab/templates/provision.yml', content: () => formatTemplate('provision') },
   { path: 'gitlab/templates/go-live.yml', content: () => formatTemplate('go-live') },
+  { path: 'gitlab/templates/migrate.yml', content: () => formatTemplate('migrate') },
   {
     path: 'gitlab/README.md',
     content: (current) =>
       fillAll(current, {
-        'component-inputs': formatComponentInputs(),
+        'component-inputs': formatComponentInputs('provision'),
+        'migrate-inputs': formatMigrateInputs(),
         'component-absent': formatAbsent('gitlab'),
         'component-outputs': formatOutputs('variable', variableOf),
       }),
@@ -105,9 +113,9 @@ function formatInputs(rows: readonly Parameter[]): string {
 }
 
 /** The inputs of the component: those of the table, and those of the job, whose texts are in the template alone. */
-function formatComponentInputs(): string {
-  const shared = parametersOf('gitlab')
-  const own = Object.entries(componentInputs('provision')).filter(
+function formatComponentInputs(component: ComponentName): string {
+  const shared = componentParameters(component)
+  const own = Object.entries(componentInputs(component)).filter(
     ([name]) => !shared.some((parameter) => parameter.name === name),
   )
   return table(
@@ -119,6 +127,23 @@ function formatComponentInputs(): string {
         typeof value === 'string' && value !== '' ? `${description} Default: \`${value}\`.` : description,
       ]),
     ],
+  )
+}
+
+/** What the component for migrations has beside what all of them have. */
+function formatMigrateInputs(): string {
+  const all = new Set(componentParameters('provision').map(({ name }) => name))
+  const shared = componentParameters('migrate').filter(({ name }) => !all.has(name))
+  const { image, run, tool } = componentInputs('migrate')
+  const own = Object.entries({ image, run, tool }).map(([name, one]) => [
+    `\`${name}\``,
+    typeof one?.default !== 'string'
+      ? `**Required.** ${one?.description}`
+      : `${one.description} Default: \`${one.default}\`.`,
+  ])
+  return table(
+    ['input', 'meaning'],
+    [...own, ...shared.map((parameter) => [`\`${parameter.name}\``, meaning(parameter)])],
   )
 }
 

@@ -1,8 +1,8 @@
 import { Document, isMap, isPair, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
 import { tokenVariable } from '../src/faces/edge.ts'
-import { parametersOfCommand, variableOf } from '../src/faces/options.ts'
-import type { Kind, NamedParameter, ParameterName } from '../src/input/parameters.ts'
+import { parametersOfCommand, variableOf, type CommandName } from '../src/faces/options.ts'
+import { parameters, type Kind, type NamedParameter, type ParameterName } from '../src/input/parameters.ts'
 import { goLiveModes } from '../src/input/ref.ts'
 import { reportFiles } from '../src/report/report-files.ts'
 
@@ -19,6 +19,7 @@ interface ComponentInput {
 export const components = {
   provision: { job: 'pg-app-user:provision', action: 'prepare' },
   'go-live': { job: 'pg-app-user:go-live', action: 'verify' },
+  migrate: { job: 'pg-app-user:migrate', action: 'access' },
 } as const
 
 /** One of the components, by the name of its file. */
@@ -90,15 +91,39 @@ const jobInputs = (job: string): Readonly<Record<string, ComponentInput>> => ({
   },
 })
 
+/** What the component for a migration has in place of an image of this tool. */
+const migration: Readonly<Record<string, ComponentInput>> = {
+  image: {
+    description: 'Image of the job: that of the project, which has the migration and what it needs.',
+    regex: unquoted,
+  },
+  run: {
+    description: parameters.find(({ name }) => name === 'run')?.description ?? '',
+    regex: `^${singleLine}$`,
+  },
+  tool: {
+    description:
+      'How the job starts pg-app-user: by npx in an image with Node.js, else by the path where the image has it.',
+    default: `npx --yes ${packageJson.name}@${packageJson.version}`,
+    regex: '^[-\\w@./ ]+$',
+  },
+}
+
+/** The command of the command line that a component runs. */
+function commandOf(component: ComponentName): CommandName {
+  return component === 'migrate' ? 'exec' : component
+}
+
 /** Gives the parameters that a component has: those of the command it runs, but for what GitLab has no use for. */
 export function componentParameters(component: ComponentName): readonly NamedParameter[] {
-  return parametersOfCommand(component).filter(({ absent }) => absent?.gitlab === undefined)
+  return parametersOfCommand(commandOf(component)).filter(({ absent }) => absent?.gitlab === undefined)
 }
 
 /** Gives the inputs of a component: those of the table, then those of the job. */
 export function componentInputs(component: ComponentName): Readonly<Record<string, ComponentInput>> {
   const table = componentParameters(component).map((one) => [one.name, componentInput(one)] as const)
-  return { ...Object.fromEntries(table), ...jobInputs(components[component].job) }
+  const own = component === 'migrate' ? migration : {}
+  return { ...Object.fromEntries(table), ...jobInputs(components[component].job), ...own }
 }
 
 function componentInput(parameter: NamedParameter): ComponentInput {
@@ -122,11 +147,12 @@ export function formatTemplate(component: ComponentName): string {
   const { job, action } = components[component]
   const table = componentParameters(component)
   const command = [
-    `${program} ${component}`,
+    component === 'migrate' ? '$[[ inputs.tool ]] exec' : `${program} ${component}`,
     ...(component === 'provision' ? ['--yes'] : []),
-    `--dotenv ${dotenv} --report-directory ${reportFolder}`,
+    ...(component === 'migrate' ? [] : [`--dotenv ${dotenv} --report-directory ${reportFolder}`]),
     // In double quotes, because a name may be a variable. None of the patterns has anything else that a shell reads.
     ...table.filter(isConstrained).map(({ name }) => `--${name}="$[[ inputs.${name} ]]"`),
+    ...(component === 'migrate' ? ['-- sh -e -c "$PG_APP_USER_RUN"'] : []),
   ].join(' ')
   const variables = table
     .filter((parameter) => !isConstrained(parameter))
@@ -156,16 +182,19 @@ export function formatTemplate(component: ComponentName): string {
       stage: '$[[ inputs.stage ]]',
       image: { name: '$[[ inputs.image ]]', entrypoint: [''] },
       rules: '$[[ inputs.rules ]]',
-      resource_group: 'pg-app-user/$[[ inputs.access-namespace ]]/$[[ inputs.access-secret ]]',
-      dependencies: [],
-      cache: [],
+      ...(component !== 'migrate' && {
+        resource_group: 'pg-app-user/$[[ inputs.access-namespace ]]/$[[ inputs.access-secret ]]',
+        dependencies: [],
+        cache: [],
+      }),
       variables: {
         ...(component === 'go-live' && gated.variables),
         ...(Object.fromEntries(variables) as Record<string, string>),
+        ...(component === 'migrate' && { PG_APP_USER_RUN: { value: '$[[ inputs.run ]]', expand: false } }),
       },
-      before_script: [],
+      ...(component !== 'migrate' && { before_script: [] }),
       script: [command],
-      after_script: [],
+      ...(component !== 'migrate' && { after_script: [] }),
       ...(component === 'go-live' && { artifacts: gated.artifacts }),
     },
   }
@@ -236,7 +265,7 @@ function guardInputs(document: Document): void {
 }
 
 function isVariable(key: unknown): boolean {
-  return typeof key === 'string' && key.startsWith(variableOf(''))
+  return typeof key === 'string' && (key.startsWith(variableOf('')) || key === 'value')
 }
 
 function spaceOut(document: Document): void {

@@ -24,10 +24,12 @@ export interface Upstream {
 /** Thrown where the server lets nobody in, with its own words. */
 export class Refused extends Error {
   readonly answer: Buffer
+  readonly said: string
 
   constructor(answer: Buffer) {
     super('the server refused the login')
     this.answer = answer
+    this.said = fieldsOf(answer.subarray(5)).get('M') ?? ''
   }
 }
 

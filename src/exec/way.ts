@@ -3,15 +3,12 @@ import type { Failure } from '../lib/failure.ts'
 import { switchOf } from '../lib/passing.ts'
 import type { Login } from '../postgres/attempt.ts'
 import { Connections, type Server } from '../postgres/connection.ts'
+import type { Way as Leads } from '../route/way.ts'
 import type { Behind } from './listener.ts'
 import { carryCancel, openUpstream, type Upstream } from './upstream.ts'
 
-/** The way to PostgreSQL that can be looked for afresh. */
-export interface Leading {
-  dial(): Promise<Duplex>
-  /** The next `dial` finds out anew which Pod takes writes. */
-  renew(): void
-}
+/** The way to PostgreSQL, which can be looked for afresh. */
+type Leading = Pick<Leads, 'dial' | 'renew'>
 
 /** For so long a way that was found is taken to lead to the primary still. */
 const freshMs = 5_000
@@ -31,11 +28,13 @@ export class Way implements Behind {
   readonly #connections: Connections
   readonly #entry: Entry
   readonly #name: string
+  readonly #leading: Leading
   #found = performance.now()
 
   /** @param server how long it goes on, and what its sessions are called */
   constructor(server: Omit<Server, 'dial'>, leading: Leading, entry: Entry) {
     this.#entry = entry
+    this.#leading = leading
     this.#name = server.applicationName
     this.#connections = new Connections({ ...server, dial: () => this.#dial(leading) })
     // So that the first connection is as fast as the others.
@@ -60,14 +59,19 @@ export class Way implements Behind {
     this.#connections.closeUnused()
   }
 
+  /** Opens a connection to whatever is the primary then. */
+  async dial(): Promise<Duplex> {
+    return await this.#dial(this.#leading)
+  }
+
   async #dial(leading: Leading): Promise<Duplex> {
     if (performance.now() - this.#found > freshMs) this.#renew(leading)
     try {
-      return await leading.dial()
+      return (await leading.dial()).stream
     } catch (error) {
       if (switchOf(error) === undefined) throw error
       this.#renew(leading)
-      return await leading.dial()
+      return (await leading.dial()).stream
     }
   }
 

@@ -21,6 +21,7 @@ import {
   outputsUnwritable,
   takeKubeconfig,
 } from './edge.ts'
+import { environmentOfCaller } from './caller.ts'
 import { githubIssuer } from './github.ts'
 import { onStrayError, standsUnknown } from './last-resort.ts'
 
@@ -41,6 +42,7 @@ onStrayError((stray) => {
   annotate(startAnnotations(stray))
 })
 
+const environment = environmentOfCaller()
 const issuer = githubIssuer((token) => void reporter.mask(token))
 const inputs = Object.fromEntries(parametersOf('action').map(({ name }) => [name, core.getInput(name)]))
 const kubeconfig = {
@@ -51,11 +53,18 @@ const kubeconfig = {
 let outcome: Outcome | undefined
 let failure: Failure | undefined
 try {
-  const request = parseRequest(inputs, { kubeconfig, issuer, runName: runName(), release: releaseContext() })
+  const request = parseRequest(inputs, {
+    kubeconfig,
+    issuer,
+    runName: runName(),
+    release: releaseContext(),
+    command: { environment, person: false },
+  })
   reporter.write([`pg-app-user ${version} · ${titleOf(request)}`])
   // Loaded only now: most of the code is of no use to somebody whose inputs are wrong.
   const { run } = await import('../run/run.ts')
-  outcome = await run(request, reporter, cancellation())
+  const { signal, release } = cancellation()
+  outcome = await run(request, reporter, signal, release)
   failure = outcome.failure
 } catch (error) {
   failure = asFailure(error)

@@ -15,6 +15,7 @@ import { PipelineReporter, type Sink } from '../report/pipeline.ts'
 import { paint, PersonReporter, Screen } from '../report/terminal.ts'
 import { bindingName } from '../secrets/binding.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from '../run/outcome.ts'
+import { environmentOfCaller } from './caller.ts'
 import {
   cancellation,
   causesOf,
@@ -25,7 +26,7 @@ import {
   takeToken,
   unwritable,
 } from './edge.ts'
-import { exitCodeOf } from './exit-code.ts'
+import { exitCodeOf, exitCodeOfExec } from './exit-code.ts'
 import {
   asComponent,
   gitlabAbsenceHint,
@@ -35,10 +36,11 @@ import {
   variableIssuer,
 } from './gitlab.ts'
 import { onStrayError, standsUnknown } from './last-resort.ts'
+import { asOptions } from './usage.ts'
 import {
   answerOf,
-  asOptions,
   isSet,
+  split,
   parseCommandLine,
   parametersOfCommand,
   variableOf,
@@ -64,9 +66,14 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
+const environment = environmentOfCaller()
 const args = process.argv.slice(2)
-const { json, verbose } = answerOf(args, process.env)
-const log = json ? process.stderr : process.stdout
+const { own } = split(args)
+const executing = own[0] === 'exec'
+const { json, verbose } = answerOf(own, process.env)
+// The output of a command is its own.
+const log = json || executing ? process.stderr : process.stdout
+let commandEnded: number | undefined
 const person = process.stdin.isTTY && log.isTTY && !inPipeline
 const screen = person ? new Screen(log, verbose) : undefined
 let reporter = new PipelineReporter(screen ?? plainSink())
@@ -112,6 +119,7 @@ async function runStory(invocation: Invocation): Promise<void> {
       ? gitlabRunName(process.env)
       : formatRunName([`by ${process.env['USER'] ?? 'somebody'} on ${hostname()}`]),
     ...(inGitlab && { release: gitlabRelease(process.env) }),
+    command: { words: invocation.words, environment, person },
   })
   const { kubeconfig } = inputs
   if (exposed.has('kubeconfig') && kubeconfig && kubeconfig !== inCluster && !existsSync(kubeconfig)) {
@@ -134,7 +142,8 @@ async function runStory(invocation: Invocation): Promise<void> {
   })
   // Loaded only now: most of the code is of no use to somebody whose inputs are wrong.
   const { run } = await import('../run/run.ts')
-  const ended = await run(request, reporter, cancelled)
+  const ended = await run(request, reporter, cancelled.signal, cancelled.release)
+  commandEnded = ended.command?.exitCode
   screen?.rest()
   const shown = reporter.clean(ended)
   const folder = shown.goLive && invocation.reportDirectory
@@ -171,6 +180,7 @@ async function runStory(invocation: Invocation): Promise<void> {
 
 /** The command `go-live` is the gate alone, and holds back unless something else is asked for. */
 function gatedInputs({ command, inputs }: Invocation): RawInputs {
+  if (command === 'exec') return { ...inputs, provision: 'false', 'go-live': 'off' }
   if (command !== 'go-live') return inputs
   const mode = inputs['go-live'] ?? ''
   if (mode === 'off') {
@@ -268,7 +278,7 @@ function fail(failure: Failure, stands: string): void {
   screen?.rest()
   reporter.write(formatFailure(reporter.clean(failure), stands))
   for (const cause of causesOf(failure)) reporter.debug(cause)
-  process.exitCode = exitCodeOf(failure.code)
+  process.exitCode = executing ? exitCodeOfExec(failure, commandEnded) : exitCodeOf(failure.code)
 }
 
 /** Shows details: folded where the log can fold, as they are elsewhere. */

@@ -56,21 +56,31 @@ export function formatRunName(parts: readonly (string | undefined)[]): string {
   return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 63)
 }
 
+/** Tells when a person or the pipeline wants the run to stop. */
+export interface Cancellation {
+  readonly signal: AbortSignal
+  /** Listens no longer: signals are for somebody else. */
+  readonly release: () => void
+}
+
 /**
- * Returns a signal that is aborted when a person or the pipeline wants the run to stop. It is listened to once, so that
- * asking a second time ends the process at once, as the system does by itself.
+ * Returns what is aborted when a person or the pipeline wants the run to stop. It is listened to once, so that asking a
+ * second time ends the process at once, as the system does by itself.
  *
  * @param told called when it happens
  */
-export function cancellation(told?: () => void): AbortSignal {
+export function cancellation(told?: () => void): Cancellation {
   const cancelled = new AbortController()
-  const cancel = (): void => {
+  const release = (): void => {
     process.off('SIGINT', cancel).off('SIGTERM', cancel)
+  }
+  const cancel = (): void => {
+    release()
     told?.()
     cancelled.abort()
   }
   process.on('SIGINT', cancel).on('SIGTERM', cancel)
-  return cancelled.signal
+  return { signal: cancelled.signal, release }
 }
 
 /** Returns what led to a failure, for debug output. */

@@ -1,4 +1,4 @@
-import type { FailureCode } from '../lib/failure.ts'
+import type { Failure, FailureCode } from '../lib/failure.ts'
 
 /** What the exit code of the command line says. Pipelines branch on these, so they never change their meaning. */
 export const exitCodes = {
@@ -17,6 +17,10 @@ export const exitCodes = {
   database: { code: 5, meaning: 'database: what PostgreSQL refused, or what was found in it' },
   secret: { code: 6, meaning: 'Secret: the application Secret is in conflict, or cannot be written' },
   timeout: { code: 7, meaning: 'timeout: the run or its wait for another one took too long' },
+  command: {
+    code: 125,
+    meaning: 'command: of exec, what this tool itself could not do; else the code is that of the command',
+  },
   cancelled: { code: 130, meaning: 'cancelled: by Ctrl-C, by a signal, or by "no" to the question' },
 } as const
 
@@ -95,6 +99,11 @@ const kinds: Record<FailureCode, ExitKind> = {
   'go-live-file-missing': 'usage',
   'go-live-file-invalid': 'usage',
   'go-live-held-back': 'gate',
+  'role-not-found': 'database',
+  'database-not-found': 'database',
+  'command-not-started': 'usage',
+  'command-failed': 'command',
+  'command-timeout': 'timeout',
   'lock-held': 'timeout',
   timeout: 'timeout',
   cancelled: 'cancelled',
@@ -106,4 +115,18 @@ const kinds: Record<FailureCode, ExitKind> = {
 /** Returns the exit code for a way in which a run stopped. */
 export function exitCodeOf(code: FailureCode): number {
   return exitCodes[kinds[code]].code
+}
+
+/**
+ * Returns the exit code of command `exec`: what the command ended with, as a shell gives it, and one of its own for what this
+ * tool could not do.
+ *
+ * @param ended the exit code of the command, where it ended by itself
+ */
+export function exitCodeOfExec(failure: Failure, ended: number | undefined): number {
+  if (failure.code === 'command-failed' && ended !== undefined) return ended
+  if (failure.code === 'command-not-started') {
+    return (failure.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT' ? 127 : 126
+  }
+  return failure.code === 'cancelled' ? exitCodes.cancelled.code : exitCodes.command.code
 }

@@ -65,6 +65,20 @@ Exit codes:
 ${codes}
 `
 
+/** What the help of command `exec` says after the options. */
+export const execHelp = `${precedence}${kubeconfig}
+Examples:
+  A migration:
+    pg-app-user exec --access-secret postgresql1-access --access-namespace postgres-system \\
+      --app-namespace shop --app-database shop -- npx prisma migrate deploy
+  A prompt of psql, as the application's role:
+    pg-app-user exec … -- psql
+
+Exit codes:
+  That of the command; 126 and 127 where it could not be started, 128 and its number after a signal.
+${codesOf('command', 'cancelled')}
+`
+
 /** What the help of command `rights` says after the options. */
 export const rightsHelp = `${precedence}
 Examples:

@@ -10,15 +10,13 @@ import {
 import type { RawInputs } from '../input/parse.ts'
 import { goLiveModes } from '../input/ref.ts'
 import { Failure } from '../lib/failure.ts'
-import type { Spelling } from '../lib/spelling.ts'
-import { capitalized, oneLine } from '../lib/text.ts'
 import { version } from '../lib/version.ts'
-import { asLog } from './edge.ts'
 import type { ReceiverOptions } from './rights.ts'
-import { goLiveHelp, programHelp, provisionHelp, rightsHelp } from './help.ts'
+import { execHelp, goLiveHelp, programHelp, provisionHelp, rightsHelp } from './help.ts'
+import { usageFailure } from './usage.ts'
 
 /** What the command line can be asked for. */
-export type CommandName = 'provision' | 'go-live' | 'rights'
+export type CommandName = 'provision' | 'go-live' | 'exec' | 'rights'
 
 /** What was asked for on the command line, and by its variables. */
 export interface Invocation {
@@ -28,6 +26,8 @@ export interface Invocation {
   /** The parameters that were given as options, which every process of the machine can read. */
   readonly exposed: ReadonlySet<ParameterName>
   readonly yes: boolean
+  /** Of `exec`: what to run. */
+  readonly words?: readonly [string, ...string[]]
   /** A file for the outputs, as variables. */
   readonly dotenv?: string
   /** A folder for the files of the go-live report. */
@@ -47,6 +47,18 @@ export function variableOf(name: string): string {
   return `PG_APP_USER_${name.toUpperCase().replaceAll('-', '_')}`
 }
 
+/** What says what to change. */
+const unneeded: readonly ParameterName[] = [
+  'app-sslmode',
+  'secret-format',
+  'database-owner',
+  'extensions',
+  'connect-roles',
+  'role-settings',
+  'existing',
+  'dry-run',
+]
+
 /** What of the table a command has, and what it fixes there. */
 const tables: Record<
   CommandName,
@@ -55,21 +67,18 @@ const tables: Record<
     readonly fixes: Partial<Record<ParameterName, Partial<Omit<Parameter, 'name'>>>>
   }
 > = {
-  provision: { has: () => true, fixes: {} },
+  provision: { has: (name) => !name.startsWith('exec-'), fixes: {} },
+  exec: {
+    // What is there already is neither made nor judged.
+    has: (name) =>
+      !unneeded.includes(name) &&
+      !name.startsWith('go-live') &&
+      !['unproven', 'release-branches'].includes(name),
+    fixes: {},
+  },
   'go-live': {
     // The gate alone has no use for what says what to change.
-    has: (name) =>
-      ![
-        'app-sslmode',
-        'secret-format',
-        'database-owner',
-        'extensions',
-        'connect-roles',
-        'role-settings',
-        'existing',
-        'unproven',
-        'dry-run',
-      ].includes(name),
+    has: (name) => !unneeded.includes(name) && name !== 'unproven' && !name.startsWith('exec-'),
     fixes: {
       // A gate that is off is no gate.
       'go-live': { options: goLiveModes.filter((mode) => mode !== 'off'), default: 'enforce' },
@@ -128,15 +137,33 @@ export function parseCommandLine(args: readonly string[]): Invocation | undefine
   const program = createProgram((parsed) => {
     invocation = parsed
   })
+  const { own, words } = split(args)
   try {
-    program.parse(args, { from: 'user' })
+    program.parse(own, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     // Help that was asked for, and the version, have been shown.
     if (error.exitCode === 0) return undefined
-    throw usageFailure(error, args)
+    throw usageFailure(error, own)
   }
-  return invocation
+  if (invocation?.command !== 'exec') return invocation
+  const [file, ...rest] = words
+  if (file === undefined) {
+    throw new Failure('input-invalid', 'No command was given to run.', [
+      'It comes last, behind two hyphens: pg-app-user exec --app-database shop … -- npm run migrate',
+    ])
+  }
+  return { ...invocation, words: [file, ...rest] }
+}
+
+/** Returns the words that are meant for this tool, and those of the command that `exec` is to run. */
+export function split(args: readonly string[]): {
+  readonly own: readonly string[]
+  readonly words: readonly string[]
+} {
+  const at = args.indexOf('--')
+  if (!args.includes('exec') || at === -1) return { own: args, words: [] }
+  return { own: args.slice(0, at), words: args.slice(at + 1) }
 }
 
 /** Returns the whole command line, with every option and its help; `found` is told what was asked for. */
@@ -180,6 +207,25 @@ export function createProgram(found: (invocation: Invocation) => void): Command 
   goLive.action(() => {
     found(invocationOf('go-live', goLive))
   })
+
+  const exec = program
+    .command('exec')
+    .usage('[options] -- <command> [argument …]')
+    .summary('run a command against the database, with a login that lives as long as the command')
+    .description(
+      'Runs a command, such as a migration, against the database in the cluster. It finds the database by variables (PGHOST, DATABASE_URL and others), through a port of 127.0.0.1 that lives as long as the command, and works as the role of the application. Input, output and exit code are those of the command.',
+    )
+    .addHelpText('after', execHelp)
+  for (const parameter of parametersOfCommand('exec')) exec.addOption(optionOf(parameter))
+  exec
+    .addOption(
+      new Option('--verbose', 'show what led to an error, and other details; never a credential').env(
+        variableOf('verbose'),
+      ),
+    )
+    .action(() => {
+      found(invocationOf('exec', exec))
+    })
 
   const rights = program
     .command('rights')
@@ -306,41 +352,4 @@ function receiverIn(options: ReceiverOptions): ReceiverOptions {
   const { serviceAccount, user, group, issuer, issuerUrl, repositoryId, projectId, environment } = options
   const given = { serviceAccount, user, group, issuer, issuerUrl, repositoryId, projectId, environment }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value))
-}
-
-/** A value is left out: whoever misspells an option may have put a credential behind it. */
-function usageFailure(error: CommanderError, args: readonly string[]): Failure {
-  if (error.code === 'commander.help') {
-    const [, unknown] = args
-    const message = unknown === undefined ? 'No command was given.' : `Unknown command '${oneLine(unknown)}'.`
-    return new Failure('input-invalid', message, [
-      'pg-app-user provision   gives an application its role, database, grants and Secret',
-      'pg-app-user go-live     checks whether the database is ready for production',
-      'pg-app-user rights      prints the rights to ask the administrator for',
-      'pg-app-user --help      says more',
-    ])
-  }
-  const [what = '', ...hints] = error.message
-    .replace(/^error: /, '')
-    .replace(/=[^']*'/, "'")
-    .split('\n')
-  const message = oneLine(what)
-  const [command] = args.filter((arg) => ['provision', 'go-live', 'rights'].includes(arg))
-  return new Failure('input-invalid', `${capitalized(message.replace(/\.$/, ''))}.`, [
-    ...hints.map((hint) => oneLine(hint.replace(/^\((.*)\)$/, '$1'))),
-    `Every option, with examples: pg-app-user ${command === undefined ? '' : `${command} `}--help`,
-  ])
-}
-
-/** The spelling of the command line: what the core calls an input is an option here, and there is no job summary. */
-export const asOptions: Spelling = {
-  ...asLog,
-  noun: 'option',
-  name: (name) => `--${name}`,
-  label: (name) => `--${name}`,
-  setting: (name, value) => `--${name} ${value}`,
-  debugging: 'with --verbose',
-  turns: [],
-  provisioning: 'a run of pg-app-user provision',
-  reporting: 'add --report-directory with a folder, and they are written there',
 }

@@ -2,6 +2,7 @@ import { Failure } from '../lib/failure.ts'
 import { sentence } from '../lib/text.ts'
 import { formatFailure } from '../report/log.ts'
 import { nothingChanged } from '../run/outcome.ts'
+import { withoutVariables } from './caller.ts'
 import { exitCodeOf } from './exit-code.ts'
 
 /**
@@ -46,18 +47,18 @@ export function meddling(variables: NodeJS.ProcessEnv): readonly string[] {
 export async function start(face: () => Promise<unknown>): Promise<void> {
   const names = meddling(process.env)
   if (names.length === 0) {
-    for (const name of Object.keys(process.env)) {
-      if (readByPostgres.test(name)) Reflect.deleteProperty(process.env, name)
-    }
+    const read = Object.keys(process.env).filter((name) => readByPostgres.test(name))
+    Object.assign(process.env, withoutVariables(process.env, read))
+    for (const name of read) Reflect.deleteProperty(process.env, name)
     await face()
     return
   }
   // Not on Windows, nor before Node.js 22.15. A child in its place would not do: with NODE_DEBUG=child_process its
   // environment, which may hold the kubeconfig, is printed.
   if (typeof process.execve === 'function') {
-    const rest = Object.entries(process.env).filter(([name]) => !names.includes(name))
+    const rest = withoutVariables(process.env, names)
     const words = [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
-    process.execve(process.execPath, words, Object.fromEntries(rest))
+    process.execve(process.execPath, words, rest)
   }
   const failure = new Failure(
     'input-invalid',

@@ -281,10 +281,30 @@ export const parameters = [
       'Refs for which `go-live: auto` enforces: patterns of branches, and of tags with `tag:` in front, one per line or comma-separated.',
   },
   {
+    name: 'run',
+    kind: 'text',
+    description:
+      'What to run against the database once it is as it should be, such as `npx prisma migrate deploy`: for a shell that stops at the first error. It finds the database by variables (`PGHOST`, `DATABASE_URL` and others), with a login that lives as long as it does. Its exit code is that of the step.',
+    absent: { cli: 'command `exec` takes a command' },
+  },
+  {
+    name: 'exec-timeout',
+    kind: 'duration',
+    description:
+      'How long what is run against the database may take. Default: `30m`, and on a terminal as long as it does.',
+  },
+  {
+    name: 'exec-lock-timeout',
+    kind: 'duration',
+    description:
+      '`lock_timeout` of its sessions, such as `5s`: how long a statement waits for a lock. It ends the wait of migration tools for one another as well, and a `CREATE INDEX CONCURRENTLY` on a busy table. Default: as on the server.',
+  },
+  {
     name: 'timeout',
     kind: 'duration',
     default: '5m',
-    description: 'How long the whole run may take, such as `90s`, `5m` or `1h`.',
+    description:
+      'How long the whole run may take, such as `90s`, `5m` or `1h`; what is run against the database has its own time.',
   },
 ] as const satisfies readonly Parameter[]
 

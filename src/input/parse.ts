@@ -22,6 +22,9 @@ const nobody: Issuer = {
   token: () => Promise.resolve(undefined),
 }
 
+/** How long a command may take where nobody watches it, unless an input says otherwise. */
+const execMs = 30 * 60 * 1000
+
 /**
  * Turns raw inputs into the one typed request.
  *
@@ -36,9 +39,19 @@ export function parseRequest(
     readonly runName: string
     /** What the pipeline runs for; absent where nothing is known about that. */
     readonly release?: ReleaseContext
+    /** Of a command: its words, where it is none of the inputs, what its environment is made of, whether a person waits. */
+    readonly command?: {
+      readonly words?: readonly [string, ...string[]] | undefined
+      readonly environment: NodeJS.ProcessEnv
+      readonly person: boolean
+    }
   },
 ): ProvisionRequest {
-  const values = parseValues<ParameterName>(inputs, parameters, contradictions)
+  const { words, environment = {}, person = false } = surroundings.command ?? {}
+  const values = parseValues<ParameterName>(inputs, parameters, (given, problems) =>
+    contradictions(given, problems, words !== undefined),
+  )
+  const what = words ?? values.run
   return {
     kubeconfig: surroundings.kubeconfig,
     workload:
@@ -80,6 +93,15 @@ export function parseRequest(
     dryRun: values['dry-run'],
     provision: values.provision,
     goLive: goLiveRequest(values, surroundings.release ?? { pullRequest: false }),
+    command:
+      what === undefined
+        ? undefined
+        : {
+            what,
+            environment,
+            timeoutMs: values['exec-timeout'] ?? (person ? undefined : execMs),
+            lockTimeoutMs: values['exec-lock-timeout'],
+          },
     timeoutMs: values.timeout,
     runName: surroundings.runName,
   }
@@ -102,8 +124,13 @@ interface Problem {
 }
 
 /** Finds what is right by itself and wrong beside something else. */
-function contradictions(given: Partial<Values>, problems: readonly Problem[]): readonly Problem[] {
-  const nothing = given.provision === false && given['go-live'] === 'off'
+function contradictions(
+  given: Partial<Values>,
+  problems: readonly Problem[],
+  commanded: boolean,
+): readonly Problem[] {
+  const idle = given.run === undefined && !commanded
+  const nothing = given.provision === false && given['go-live'] === 'off' && idle
   const gated = given['go-live'] !== undefined && given['go-live'] !== 'off'
   const wrong = problems.some(({ name }) => name === 'go-live-profile')
   const home = given['access-database']
@@ -239,6 +266,9 @@ interface Values {
   readonly 'go-live-profile'?: Profile
   readonly 'go-live-file'?: string
   readonly 'release-branches': readonly string[]
+  readonly run?: string
+  readonly 'exec-timeout'?: number
+  readonly 'exec-lock-timeout'?: number
   readonly timeout: number
 }
 

@@ -74,6 +74,18 @@ export interface GoLiveRequest {
   readonly fileNamed: boolean
 }
 
+/** A command that a run starts once the database is as it should be. */
+export interface CommandRequest {
+  /** A program with its arguments, or lines of a shell. */
+  readonly what: readonly [string, ...string[]] | string
+  /** What its environment is made of. */
+  readonly environment: NodeJS.ProcessEnv
+  /** When it must be over; absent where it may take as long as it does. */
+  readonly timeoutMs?: number | undefined
+  /** `lock_timeout` of its sessions; absent where the server's counts. */
+  readonly lockTimeoutMs?: number | undefined
+}
+
 /** Everything a run needs to know, parsed and complete. */
 export interface ProvisionRequest extends ClusterRequest {
   readonly accessSecret: string
@@ -106,7 +118,9 @@ export interface ProvisionRequest extends ClusterRequest {
   readonly provision?: boolean
   /** Absent where the gate is off. */
   readonly goLive?: GoLiveRequest | undefined
-  /** When the run must be over. */
+  /** Absent where none was asked for. */
+  readonly command?: CommandRequest | undefined
+  /** When the run must be over, or the command begun. */
   readonly timeoutMs: number
   /** Names the pipeline run in `application_name`, so that a waiting run can say whom it waits for. */
   readonly runName: string
@@ -123,7 +137,8 @@ export function namesOf(request: ProvisionRequest): readonly string[] {
 }
 
 /** Returns what a run is about to do, for the first line of its log. */
-export function titleOf({ appUsername, dryRun, provision }: ProvisionRequest): string {
+export function titleOf({ appUsername, command, dryRun, goLive, provision }: ProvisionRequest): string {
+  if (provision === false && goLive === undefined && command !== undefined) return `exec for ${appUsername}`
   if (provision === false) return `go-live gate of ${appUsername}`
   return `${dryRun ? 'dry run' : 'provision'} ${appUsername}`
 }

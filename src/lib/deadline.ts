@@ -84,6 +84,18 @@ export function startDeadline(
   }
 }
 
+/** Returns a time without an end of its own: what goes on until it is aborted. */
+export function endless(signal: AbortSignal): Deadline {
+  return {
+    signal,
+    endsAt: new Date(8_640_000_000_000_000),
+    remainingMs: () => Infinity,
+    enter: () => undefined,
+    waitFor: () => undefined,
+    stop: () => undefined,
+  }
+}
+
 /** Returns the words for how long a run waits. */
 export function waitsUntil({ endsAt }: Deadline): string {
   return `this run waits until ${endsAt.toISOString().slice(11, 19)} UTC (${input('timeout')})`

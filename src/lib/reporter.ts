@@ -27,6 +27,8 @@ export interface Reporter {
   step(step: Step): void
   /** Says what the run is at now, for those who watch it. */
   enter?(phase: string): void
+  /** Leaves the terminal to somebody else. */
+  rest?(): void
   /** Details for those who look for them, such as statements: folded away, never shown as steps. */
   detail(title: string, lines: readonly string[]): void
   /** Shown with debug logging only. */

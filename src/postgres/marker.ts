@@ -30,6 +30,10 @@ export interface RoleComment {
 
 const key = 'pg-app-user'
 
+/** The comment of a login that lives as long as a command. It names nobody, and no marker can be taken for it. */
+export const loginComment =
+  'pg-app-user exec: a login for one command. It ends by itself, and a later run drops it.'
+
 /** This tool's name as data has it, in whatever notation: in quotes, or first behind a brace. Prose has it otherwise. */
 const mention = /["'`{\p{Pi}\p{Pf}]\s*pg-app-user/iu
 

@@ -1,3 +1,4 @@
+import { loginComment } from './marker.ts'
 import { roleSettings } from './role-setting.ts'
 import { array, literal } from './state-sql.ts'
 
@@ -124,6 +125,7 @@ select json_build_object(
       'members', array(
         select distinct g.rolname from pg_auth_members m join pg_roles g on g.oid = m.member
         where m.roleid = app.id and g.rolname <> current_user
+          and shobj_description(g.oid, 'pg_authid') is distinct from ${literal(loginComment)}
           and coalesce((to_jsonb(m) ->> 'inherit_option')::boolean or (to_jsonb(m) ->> 'set_option')::boolean, true)
         order by 1
       ),
@@ -211,6 +213,13 @@ select json_build_object(
     where c.classoid = 'pg_authid'::regclass and r.rolname <> ${app}
       and (c.description ~* 'pg-app-user' or strpos(c.description, ${literal('\\u')}) > 0)
     order by r.rolname
+  ),
+  'leftovers', array(
+    select r.rolname from pg_roles r join pg_shdescription c on c.objoid = r.oid and c.classoid = 'pg_authid'::regclass, me
+    where c.description = ${literal(loginComment)} and r.rolvaliduntil < now() - interval '10 minutes'
+      and (me.rolsuper or me.rolcreaterole and (not options or pg_has_role(me.id, r.oid, 'MEMBER WITH ADMIN OPTION')))
+      and not exists (select from pg_stat_activity where usesysid = r.oid)
+    order by 1
   ),
   'unknownRoles', array(
     select wanted from unnest(${connectRoles}) wanted where wanted not in (select rolname from pg_roles)

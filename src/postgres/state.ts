@@ -111,6 +111,8 @@ export interface ServerState {
   readonly readOnly: ReadOnly
   /** Other roles whose marker names the database, or whose comment cannot be read and has to do with it. */
   readonly claims: readonly Claim[]
+  /** Logins of commands whose run did not come to drop them: they have ended, and nobody is in. */
+  readonly leftovers: readonly string[]
   /** Roles of input `connect-roles` that do not exist. */
   readonly unknownRoles: readonly string[]
   /** Wanted extensions whose files the server does not have. */

@@ -259,33 +259,8 @@ export class Looker {
     return { attempt, inside, seconds: timer() }
   }
 
-  /** Makes sure that this is a primary that we understand, with nobody in between. */
   private check(session: Session, server: ServerState, seconds: number): void {
-    const { journal } = this
-    const { entry } = this.cluster
-    if (session.announcedPid !== server.backendPid) {
-      throw poolerFailure(`A connection pooler answers behind ${entry}, not PostgreSQL itself.`)
-    }
-    if (server.versionNumber < oldestVersion) {
-      throw tooOld(server)
-    }
-    if (server.standby) {
-      const { label = '', primary = [] } = this.cluster.keeper?.provider.role ?? {}
-      const mark = label === '' ? '' : `: a Service that selects it (${label}=${primary[0] ?? ''})`
-      throw new Failure('target-is-standby', `${entry} leads to a standby, which takes no changes.`, [
-        'A frequent cause is a switch of the primary at this very moment: run again in a minute.',
-        `If it stays, ask the administrator for what leads to the primary${mark}.`,
-      ])
-    }
-    const doubt = doubtAbout(session, server.admin.name)
-    if (doubt !== undefined) journal.note(doubt)
-    if (journal.serverVersion !== undefined) return
-    journal.serverVersion = server.version
-    const encryption = session.encryption ?? 'no TLS'
-    const rank = server.admin.superuser ? 'a superuser' : 'no superuser'
-    const text = `${server.version} · primary · ${encryption} · admin "${server.admin.name}", ${rank}`
-    journal.step('right', 'PostgreSQL', text, seconds)
-    journal.row({ subject: 'PostgreSQL', now: `${server.version}, primary, ${encryption}` })
+    checkServer(session, server, this.cluster, this.journal, seconds)
   }
 
   private async literalLogsIn(login: Login): Promise<boolean> {
@@ -314,6 +289,43 @@ export class Looker {
     this.journal.mask(password)
     return password
   }
+}
+
+/**
+ * Makes sure that this is a primary that we understand, with nobody in between, and tells about it once.
+ *
+ * @throws Failure `pooler-in-between`, `server-version-unsupported`, `target-is-standby`
+ */
+export function checkServer(
+  session: Session,
+  server: ServerState,
+  { entry, keeper }: Pick<Cluster, 'entry' | 'keeper'>,
+  journal: Journal,
+  seconds: number,
+): void {
+  if (session.announcedPid !== server.backendPid) {
+    throw poolerFailure(`A connection pooler answers behind ${entry}, not PostgreSQL itself.`)
+  }
+  if (server.versionNumber < oldestVersion) {
+    throw tooOld(server)
+  }
+  if (server.standby) {
+    const { label = '', primary = [] } = keeper?.provider.role ?? {}
+    const mark = label === '' ? '' : `: a Service that selects it (${label}=${primary[0] ?? ''})`
+    throw new Failure('target-is-standby', `${entry} leads to a standby, which takes no changes.`, [
+      'A frequent cause is a switch of the primary at this very moment: run again in a minute.',
+      `If it stays, ask the administrator for what leads to the primary${mark}.`,
+    ])
+  }
+  const doubt = doubtAbout(session, server.admin.name)
+  if (doubt !== undefined) journal.note(doubt)
+  if (journal.serverVersion !== undefined) return
+  journal.serverVersion = server.version
+  const encryption = session.encryption ?? 'no TLS'
+  const rank = server.admin.superuser ? 'a superuser' : 'no superuser'
+  const text = `${server.version} · primary · ${encryption} · admin "${server.admin.name}", ${rank}`
+  journal.step('right', 'PostgreSQL', text, seconds)
+  journal.row({ subject: 'PostgreSQL', now: `${server.version}, primary, ${encryption}` })
 }
 
 /** Returns the error for a server that nobody maintains any more. */

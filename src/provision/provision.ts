@@ -1,3 +1,4 @@
+import { sweepLeftovers } from '../exec/sweep.ts'
 import { Failure } from '../lib/failure.ts'
 import { passingOf } from '../postgres/failure.ts'
 import { watched } from '../postgres/in-the-way.ts'
@@ -42,6 +43,7 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   const first = await looker.look()
   if (isInPlace(first)) {
     tellInPlace(first, wanted, journal)
+    if (!request.dryRun) await sweepLeftovers(run, first.admin, first.server.leftovers)
     return first.admin
   }
   if (request.dryRun) {
@@ -62,6 +64,7 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   }
   await sessions.end(look.attempt.session)
   await apply(look, lock, run)
+  await sweepLeftovers(run, look.admin, look.server.leftovers)
   return look.admin
 }
 

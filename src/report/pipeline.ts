@@ -13,6 +13,8 @@ export interface Sink {
   group(title: string, lines: readonly string[]): void
   /** Shows what the run is at, where somebody watches. */
   enter?(phase: string): void
+  /** Takes that away. */
+  rest?(): void
   readonly debugging: boolean
 }
 
@@ -52,6 +54,10 @@ export class PipelineReporter implements Reporter {
 
   enter(phase: string): void {
     this.sink.enter?.(phase)
+  }
+
+  rest(): void {
+    this.sink.rest?.()
   }
 
   detail(title: string, lines: readonly string[]): void {

@@ -7,7 +7,7 @@ import type { Change, Listed } from '../provision/change.ts'
 import type { Effect } from '../provision/effect.ts'
 import type { PermissionReport } from '../rights/permissions.ts'
 import { bindingName } from '../secrets/binding.ts'
-import type { Outcome, Row } from './outcome.ts'
+import type { CommandEnd, Outcome, Row } from './outcome.ts'
 
 /** Says neither which credential it is nor which of the two: that would tell it. */
 const unhidden =
@@ -35,6 +35,7 @@ export class Journal {
   restart: string | undefined
   loginUnchecked = false
   goLive: GateReport | undefined
+  command: CommandEnd | undefined
   readonly mask: (credential: string, beside?: readonly string[]) => void
   readonly reporter: Reporter
   private readonly running = stopwatch()
@@ -123,6 +124,8 @@ export class Journal {
       provisioned: request.provision !== false,
       gated: request.goLive !== undefined,
       goLive: this.goLive,
+      commanded: request.command !== undefined,
+      command: this.command,
       application: request.appUsername,
       seconds: this.running(),
       changes: this.changes,

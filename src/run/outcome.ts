@@ -18,6 +18,15 @@ export interface Row {
   readonly done?: string
 }
 
+/** How a command ended. */
+export interface CommandEnd {
+  /** As a shell has it: 128 and its number for a signal. */
+  readonly exitCode: number
+  readonly seconds: number
+  /** How many connections it opened. */
+  readonly connections: number
+}
+
 /** What a run came to, complete even when it failed half-way. */
 export interface Outcome {
   readonly failure: Failure | undefined
@@ -28,6 +37,10 @@ export interface Outcome {
   readonly gated: boolean
   /** What the gate came to; absent where there was none, or the run ended before it. */
   readonly goLive: GateReport | undefined
+  /** Whether a command was to be started. */
+  readonly commanded: boolean
+  /** What came of it; absent where it did not end by itself. */
+  readonly command: CommandEnd | undefined
   readonly application: string
   readonly seconds: number
   /** What was changed; under `dry-run`, what would be. */
@@ -113,6 +126,10 @@ export function standing(outcome: Outcome): string {
     ...(doubts.length > 0 ? [`Whether ${passive(doubts)} is not known: ${unknownBecause(failure)}.`] : []),
   ]
   const changed = hasChanged(outcome) ? parts.join(' ') : nothingChanged
+  if (failure?.code === 'command-failed' || failure?.code === 'command-timeout') {
+    const before = hasChanged(outcome) ? `${changed} ` : ''
+    return `${before}What the command itself changed stands.`
+  }
   if (failure?.code === 'go-live-held-back') {
     return outcome.provisioned && !outcome.dryRun
       ? `${changed} The application user is in place; only the release is held.`
@@ -128,10 +145,11 @@ function unknownBecause(failure: Failure | undefined): string {
 
 /** Returns the last line of a run that came to its end, fit to be pasted into a chat. */
 export function lastLine(outcome: Outcome): string {
-  const { goLive, provisioned, seconds } = outcome
+  const { command, goLive, provisioned, seconds } = outcome
   const sentences = [
     ...(provisioned ? [provisionSentence(outcome)] : []),
     ...(goLive === undefined ? [] : [gateSentence(goLive)]),
+    ...(command === undefined ? [] : [`The command ended with exit code ${command.exitCode}.`]),
   ]
   return `${sentences.join(' ')} ${formatSeconds(seconds)}`
 }

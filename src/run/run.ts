@@ -10,6 +10,8 @@ import { urlPasswords } from '../lib/text.ts'
 import { underWay } from '../lib/under-way.ts'
 import type { Admin, Sessions } from '../postgres/sessions.ts'
 import { poolerRoles } from '../providers/providers.ts'
+import type { Gate } from '../go-live/gate.ts'
+import type { Session } from '../postgres/session.ts'
 import type { Wanted } from '../provision/wanted.ts'
 import { bindingName } from '../secrets/binding.ts'
 import type { Run } from './context.ts'
@@ -27,14 +29,17 @@ const goodbyeMs = 3_000
 
 /**
  * The whole story: finds the cluster, provisions the application user, and judges whether the database may carry
- * production; each of the last two where it is asked for.
+ * production, and runs a command against it; each but the first where it is asked for.
  *
  * Never throws: what went wrong is the outcome's `failure`, beside everything that is known about what stands.
+ *
+ * @param takeSignals called when signals are for the command from here on
  */
 export async function run(
   request: ProvisionRequest,
   reporter: Reporter,
   cancelled: AbortSignal,
+  takeSignals: () => void = () => undefined,
 ): Promise<Outcome> {
   const deadline = startDeadline(request.timeoutMs, cancelled, (phase) => reporter.enter?.(phase))
   const journal = new Journal(reporter)
@@ -60,7 +65,8 @@ export async function run(
       sessions = new Sessions(cluster.server, admin)
       const story: Run = { request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) }
       const session = request.provision === false ? undefined : await provision(story)
-      await gate?.pass(story, session)
+      await passing(gate, story, session)
+      await command(story, takeSignals)
       return undefined
     } catch (error) {
       return await toFailure(error, deadline)
@@ -71,6 +77,31 @@ export async function run(
   await awaitAtMost(sessions?.endAll(), deadline.signal.aborted ? graceMs.goodbye : goodbyeMs)
   api?.close()
   return journal.outcome(request, failure)
+}
+
+/** Where the gate holds the release back, the command is not run. */
+async function passing(gate: Gate | undefined, story: Run, admin: Session | undefined): Promise<void> {
+  try {
+    await gate?.pass(story, admin)
+  } catch (error) {
+    if (
+      story.request.command !== undefined &&
+      error instanceof Failure &&
+      error.code === 'go-live-held-back'
+    ) {
+      const { leaveOut } = await import('../exec/exec.ts')
+      leaveOut(story, 'the release is held back')
+    }
+    throw error
+  }
+}
+
+async function command(story: Run, takeSignals: () => void): Promise<void> {
+  const { request } = story
+  if (request.command === undefined) return
+  const { execute, leaveOut } = await import('../exec/exec.ts')
+  if (request.dryRun) leaveOut(story, 'this is a dry run')
+  else await execute(story, request.command, takeSignals)
 }
 
 /** Returns what a story comes to; that of the deadline, where it is still under way some time after that. */

@@ -22,7 +22,7 @@ import {
 } from '../rights/permissions.ts'
 import { Route } from '../route/route.ts'
 import type { Service } from '../route/service.ts'
-import { directly, throughTunnels, type Whereabouts } from '../route/way.ts'
+import { type Way, directly, throughTunnels, type Whereabouts } from '../route/way.ts'
 import { readAccessSecret, type AccessSecret } from '../secrets/access-secret.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../secrets/application-secret.ts'
 import { bindingName, readBinding, type BindingSecret } from '../secrets/binding.ts'
@@ -43,6 +43,8 @@ export interface Cluster {
   /** The service binding as it was when the run began; absent as well where none is asked for. */
   readonly binding: BindingSecret | undefined
   readonly server: Server
+  /** The same way, for those who go on when the run's own time is over, and say nothing of it. */
+  readonly way: Pick<Way, 'dial' | 'renew'>
   /** For looks at what is behind the Service: each finds afresh where that leads. */
   readonly patience: Patience
   /** What leads to the database, for messages: `svc/postgresql1-user-access`, `PGHOST postgresql1.example.com`. */
@@ -178,7 +180,7 @@ export async function connect(
   const selector = (await route?.service)?.selector ?? {}
   const keeper = (await access).maker ?? familyOf(selector, undefined)?.keeper
   const secrets = { access: await access, keeper, secret: await secret, binding: await binding }
-  return { api, namespace, ...secrets, server, patience, entry, whereTo }
+  return { api, namespace, ...secrets, server, way, patience, entry, whereTo }
 }
 
 const proven =

@@ -3,6 +3,8 @@ import type { IncomingMessage, RequestListener } from 'node:http'
 import { jest } from '@jest/globals'
 import pg from 'pg'
 import { WebSocketServer } from 'ws'
+import { notStarted } from '../../src/exec/child.ts'
+import { failureOfCommand, refuseCommand } from '../../src/exec/refusals.ts'
 import { outputsUnwritable, unwritable } from '../../src/faces/edge.ts'
 import { githubIssuer } from '../../src/faces/github.ts'
 import { parseGoLiveFile, readGoLiveFile } from '../../src/go-live/file.ts'
@@ -249,6 +251,7 @@ const server: ServerState = {
   newDatabase: undefined,
   readOnly: { admin: null, inside: null, application: null },
   claims: [],
+  leftovers: [],
   unknownRoles: [],
   unavailableExtensions: [],
   untrustedExtensions: [],
@@ -569,6 +572,11 @@ export const examples: Readonly<Record<FailureCode, Example>> = {
       async (server) =>
         createApplicationSecret(await server.api(), 'shop', 'app-postgresql-secret', published),
     ),
+  'role-not-found': () => refuseCommand({ ...server, role: undefined }, wanted),
+  'database-not-found': () => refuseCommand({ ...server, database: undefined }, wanted),
+  'command-not-started': () => notStarted('prisma', Object.assign(new Error(), { code: 'ENOENT' })),
+  'command-failed': () => failureOfCommand({ exitCode: 1, timedOut: false }, {}),
+  'command-timeout': () => failureOfCommand({ exitCode: 143, timedOut: true }, { timeoutMs: 1_800_000 }),
   'lock-held': () =>
     lockHeld({
       name: 'shop',

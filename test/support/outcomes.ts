@@ -9,6 +9,8 @@ export const inPlace: Outcome = {
   provisioned: true,
   gated: false,
   goLive: undefined,
+  commanded: false,
+  command: undefined,
   application: 'shop',
   seconds: 0.31,
   changes: [],

@@ -195,6 +195,7 @@ const server: ServerState = {
   newDatabase: undefined,
   readOnly: { admin: null, inside: null, application: null },
   claims: [],
+  leftovers: [],
   unknownRoles: [],
   unavailableExtensions: [],
   untrustedExtensions: [],

@@ -16,7 +16,7 @@ interface ComponentInput {
 
 interface Job {
   readonly script?: readonly string[]
-  readonly variables?: Readonly<Record<string, string>>
+  readonly variables?: Readonly<Record<string, string | object>>
   readonly environment?: { readonly name: string; readonly action: string }
 }
 
@@ -25,7 +25,7 @@ async function contentOf(path: string): Promise<string> {
 }
 
 const components = await Promise.all(
-  (['provision', 'go-live'] as const).map(async (name) => {
+  (['provision', 'go-live', 'migrate'] as const).map(async (name) => {
     const template = await contentOf(`gitlab/templates/${name}.yml`)
     const [header, body] = parseAllDocuments(template)
     const { spec } = header?.toJS() as { spec: { inputs: Record<string, ComponentInput> } }
@@ -35,7 +35,7 @@ const components = await Promise.all(
 
 /** What a component has of the table is what its command has, but for what would be visible to everyone. */
 function parametersOfComponent(component: (typeof components)[number]['name']): readonly string[] {
-  return parametersOfCommand(component)
+  return parametersOfCommand(component === 'migrate' ? 'exec' : component)
     .map(({ name }) => name)
     .filter((name) => name !== 'kubeconfig')
 }
@@ -47,10 +47,11 @@ const all: readonly Parameter[] = parameters
 describe.each(all.map((parameter) => [parameter.name, parameter] as const))('%s', (name, parameter) => {
   it('exists on each face, or there is a reason why not', () => {
     const provision = commands.find((command) => command.name() === 'provision')
+    const exec = commands.find((command) => command.name() === 'exec')
     const found: Record<Face, boolean> = {
       action: name in action.inputs,
       gitlab: components.some(({ inputs }) => name in inputs),
-      cli: provision?.options.some(({ long }) => long === `--${name}`) === true,
+      cli: [provision, exec].some((command) => command?.options.some(({ long }) => long === `--${name}`)),
     }
     for (const [face, exists] of Object.entries(found)) {
       expect({ face, exists }).toEqual({ face, exists: parameter.absent?.[face as Face] === undefined })
@@ -61,7 +62,9 @@ describe.each(all.map((parameter) => [parameter.name, parameter] as const))('%s'
   it('has the same text and default wherever it exists, but for what the gate alone and "rights" fix', () => {
     for (const { inputs, ...face } of [{ ...action, name: 'provision' as const }, ...components]) {
       const input = inputs[name]
-      const fixed = parametersOfCommand(face.name).find((each) => each.name === name)
+      const fixed = parametersOfCommand(face.name === 'migrate' ? 'exec' : face.name).find(
+        (each) => each.name === name,
+      )
       if (input === undefined) continue
       expect(input.description).toBe((fixed ?? parameter).description)
       if ((fixed ?? parameter).required) expect(input).not.toHaveProperty('default')
@@ -111,6 +114,7 @@ describe.each(components)('the component $name', ({ name: component, template, i
     expect(Object.keys(inputs)).toEqual([
       ...parametersOfComponent(component),
       ...['stage', 'job-name', 'image', 'environment', 'rules'],
+      ...(component === 'migrate' ? ['run', 'tool'] : []),
     ])
   })
 
@@ -137,7 +141,9 @@ describe.each(components)('the component $name', ({ name: component, template, i
       const { variables = {} } = made[`pg-app-user:${component}`] ?? {}
       expect(freely).toContain('app-database')
       for (const name of freely) {
-        expect(variables[variableOf(name)]).toBe(name === 'app-database' && free === '' ? 'a' : free)
+        const text = name === 'run' || name === 'app-database' ? free || 'a' : free
+        const value = name === 'run' ? { value: text, expand: false } : text
+        expect(variables[variableOf(name)]).toEqual(value)
       }
     },
   )
@@ -154,7 +160,8 @@ describe.each(components)('the component $name', ({ name: component, template, i
 
   it('puts into the script only what nobody can write freely, quoted', () => {
     for (const [used, name = ''] of script.matchAll(/\$\[\[ inputs\.([a-z-]+) \]\]/g)) {
-      expect(script).toContain(`="${used}"`)
+      // It is several words, none of which means anything to a shell.
+      if (name !== 'tool') expect(script).toContain(`="${used}"`)
       const { type, options, regex } = inputs[name] ?? {}
       expect(type === 'boolean' || options !== undefined || regex !== undefined).toBe(true)
       if (regex !== undefined) {
@@ -176,7 +183,8 @@ describe.each(components)('the component $name', ({ name: component, template, i
   })
 
   it('says all that the gate depends on in the script', () => {
-    for (const name of ['go-live', 'go-live-profile', 'go-live-file', 'release-branches', 'access-secret']) {
+    const gate = ['go-live', 'go-live-profile', 'go-live-file', 'release-branches']
+    for (const name of ['access-secret', ...(component === 'migrate' ? [] : gate)]) {
       expect(script).toContain(`--${name}=`)
     }
   })
@@ -184,7 +192,7 @@ describe.each(components)('the component $name', ({ name: component, template, i
   it('records no deployment', () => {
     const actions = Object.values(jobs).flatMap(({ environment }) => environment?.action ?? [])
     expect(actions).not.toEqual([])
-    for (const action of actions) expect(['prepare', 'verify']).toContain(action)
+    for (const action of actions) expect(['prepare', 'verify', 'access']).toContain(action)
     expect(job).not.toHaveProperty('environment')
   })
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
       dialled += 1
       const socket = connect({ host, port })
       await once(socket, 'connect')
-      return socket
+      return { stream: socket, words: '' }
     },
     renew: () => undefined,
   }

@@ -9,13 +9,20 @@ describe('cancellation', () => {
   it('is heard once, so that a second signal ends the process as the system does', () => {
     const before = process.listenerCount('SIGINT')
     let told = 0
-    const signal = cancellation(() => told++)
+    const { signal, release } = cancellation(() => told++)
     expect(process.listenerCount('SIGINT')).toBe(before + 1)
     process.emit('SIGINT')
     expect(signal.aborted).toBe(true)
     expect(told).toBe(1)
     expect(process.listenerCount('SIGINT')).toBe(before)
     expect(process.listenerCount('SIGTERM')).toBe(before)
+    release()
+  })
+
+  it('ends where signals are for somebody else', () => {
+    const before = process.listenerCount('SIGINT')
+    cancellation().release()
+    expect(process.listenerCount('SIGINT')).toBe(before)
   })
 })
 
