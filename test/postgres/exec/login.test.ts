@@ -224,11 +224,20 @@ describe('refused before anything starts', () => {
     expect([code, said]).toEqual(['admin-option-missing', ''])
   })
 
-  test('a dry run, and a program that is not there', async () => {
+  test('a dry run, a release that is held back, and a program that is not there', async () => {
     const application = await bench.established()
     const dry = await exec(application, started, { dryRun: true, provision: true })
     expect([dry.code, dry.said]).toEqual([undefined, ''])
     expect(dry.log).toContain('not run: this is a dry run')
+    const goLive = {
+      enforcement: { enforced: true, why: 'test' },
+      profile: 'premium' as const,
+      file: join(folder, 'none.yaml'),
+      fileNamed: false,
+    }
+    const held = await exec(application, started, { goLive })
+    expect([held.code, held.said]).toEqual(['go-live-held-back', ''])
+    expect(held.log).toContain('not run: the release is held back')
     const absent = await exec(application, started, {}, { what: ['no-such-program'] })
     expect(absent.code).toBe('command-not-started')
     expect(await logins()).toEqual([])
