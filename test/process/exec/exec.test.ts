@@ -242,7 +242,11 @@ describe('ended from outside', () => {
 })
 
 test('on a terminal Ctrl-C reaches the command once, and it may go on', async () => {
-  const words = ['sh', '-c', "trap 'echo caught' INT; echo ready; sleep 600; echo over; exit 4"]
+  const words = [
+    'sh',
+    '-c',
+    'trap \'echo caught; over=1\' INT; echo ready; while [ -z "$over" ]; do sleep 0.1; done; echo over; exit 4',
+  ]
   const session = startOnTerminal({ sandbox, args: [...own(), ...words], env: { KUBECONFIG: kubeconfig } })
   await session.see('ready')
   session.type('\x03')
