@@ -3,16 +3,10 @@ import { format, resolveConfig } from 'prettier'
 import { Document, isMap, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
 import { exitCodes } from '../src/faces/exit-code.ts'
-import { variableOf } from '../src/faces/options.ts'
+import { variableOf } from '../src/faces/commands.ts'
 import { formatRights } from '../src/faces/rights.ts'
-import {
-  meaning,
-  outputs,
-  parameters,
-  parametersOf,
-  type Face,
-  type Parameter,
-} from '../src/input/parameters.ts'
+import { outputs } from '../src/input/outputs.ts'
+import { meaning, parameters, parametersOf, type Face, type Parameter } from '../src/input/parameters.ts'
 import {
   componentInputs,
   componentParameters,

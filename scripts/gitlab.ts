@@ -1,7 +1,7 @@
 import { Document, isMap, isPair, isScalar, visit } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
 import { tokenVariable } from '../src/faces/edge.ts'
-import { parametersOfCommand, variableOf, type CommandName } from '../src/faces/options.ts'
+import { parametersOfCommand, variableOf, type CommandName } from '../src/faces/commands.ts'
 import { parameters, type Kind, type NamedParameter, type ParameterName } from '../src/input/parameters.ts'
 import { goLiveModes } from '../src/input/ref.ts'
 import { reportFiles } from '../src/report/report-files.ts'

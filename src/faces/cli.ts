@@ -37,15 +37,8 @@ import {
 } from './gitlab.ts'
 import { onStrayError, standsUnknown } from './last-resort.ts'
 import { asOptions } from './usage.ts'
-import {
-  answerOf,
-  isSet,
-  split,
-  parseCommandLine,
-  parametersOfCommand,
-  variableOf,
-  type Invocation,
-} from './options.ts'
+import { parametersOfCommand, variableOf } from './commands.ts'
+import { answerOf, isSet, parseCommandLine, split, type Invocation } from './options.ts'
 
 const oldestNode = 22
 const inPipeline = isSet(process.env['CI'])

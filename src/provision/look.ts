@@ -4,10 +4,9 @@ import { Failure } from '../lib/failure.ts'
 import { placeholderIn, type Placeholder } from '../lib/placeholder.ts'
 import { underWay } from '../lib/under-way.ts'
 import type { Attempt, Login } from '../postgres/attempt.ts'
-import { poolerFailure } from '../postgres/failure.ts'
 import { aboutInside, type InsideState } from '../postgres/inside.ts'
 import { lockScript, tryLock, type Lock } from '../postgres/lock.ts'
-import { doubtAbout, weigh } from '../postgres/login.ts'
+import { weigh } from '../postgres/login.ts'
 import { unproven } from '../postgres/refusal.ts'
 import { isAmbiguous } from '../postgres/scram.ts'
 import type { Session } from '../postgres/session.ts'
@@ -26,13 +25,12 @@ import { credentialsIn } from '../secrets/formats.ts'
 import { notesOn, planSecret, type SecretPlan } from '../secrets/plan-secret.ts'
 import { bindingPlan } from './binding.ts'
 import { literalPassword } from './change.ts'
+import { checkServer } from './check-server.ts'
 import { namesAll, type Observed } from './observed.ts'
 import { plan, type Plan } from './plan.ts'
 import { asShipped, insideTemplate } from './template.ts'
 import { applicationLogin, publishedValues, wantedSecret } from './wanted-secret.ts'
 import type { Wanted } from './wanted.ts'
-
-const oldestVersion = 130_000
 
 /** Everything that one look at Secret and server showed, and what follows from it. */
 export interface Look {
@@ -289,52 +287,6 @@ export class Looker {
     this.journal.mask(password)
     return password
   }
-}
-
-/**
- * Makes sure that this is a primary that we understand, with nobody in between, and tells about it once.
- *
- * @throws Failure `pooler-in-between`, `server-version-unsupported`, `target-is-standby`
- */
-export function checkServer(
-  session: Session,
-  server: ServerState,
-  { entry, keeper }: Pick<Cluster, 'entry' | 'keeper'>,
-  journal: Journal,
-  seconds: number,
-): void {
-  if (session.announcedPid !== server.backendPid) {
-    throw poolerFailure(`A connection pooler answers behind ${entry}, not PostgreSQL itself.`)
-  }
-  if (server.versionNumber < oldestVersion) {
-    throw tooOld(server)
-  }
-  if (server.standby) {
-    const { label = '', primary = [] } = keeper?.provider.role ?? {}
-    const mark = label === '' ? '' : `: a Service that selects it (${label}=${primary[0] ?? ''})`
-    throw new Failure('target-is-standby', `${entry} leads to a standby, which takes no changes.`, [
-      'A frequent cause is a switch of the primary at this very moment: run again in a minute.',
-      `If it stays, ask the administrator for what leads to the primary${mark}.`,
-    ])
-  }
-  const doubt = doubtAbout(session, server.admin.name)
-  if (doubt !== undefined) journal.note(doubt)
-  if (journal.serverVersion !== undefined) return
-  journal.serverVersion = server.version
-  const encryption = session.encryption ?? 'no TLS'
-  const rank = server.admin.superuser ? 'a superuser' : 'no superuser'
-  const text = `${server.version} · primary · ${encryption} · admin "${server.admin.name}", ${rank}`
-  journal.step('right', 'PostgreSQL', text, seconds)
-  journal.row({ subject: 'PostgreSQL', now: `${server.version}, primary, ${encryption}` })
-}
-
-/** Returns the error for a server that nobody maintains any more. */
-export function tooOld({ version }: Pick<ServerState, 'version'>): Failure {
-  return new Failure(
-    'server-version-unsupported',
-    `PostgreSQL ${version} is too old: 13 to 18 are supported.`,
-    ['Ask the administrator for an upgrade; the PostgreSQL project no longer maintains this version either.'],
-  )
 }
 
 /** Says whether there is nothing to do. */

@@ -1,5 +1,6 @@
 import { verdicts } from '../go-live/finding.ts'
-import { outputs, parameters } from '../input/parameters.ts'
+import { outputs } from '../input/outputs.ts'
+import { parameters } from '../input/parameters.ts'
 import { failureCodes } from '../lib/failure.ts'
 import { sslModes } from '../postgres/sslmode.ts'
 import { changeActions, changeObjects } from '../provision/effect.ts'

@@ -1,5 +1,5 @@
 import { tally, tallyOfOpen, type GateReport } from '../go-live/finding.ts'
-import { outputs, type OutputName } from '../input/parameters.ts'
+import { outputs, type OutputName } from '../input/outputs.ts'
 import type { Failure } from '../lib/failure.ts'
 import { capitalized, formatSeconds, sentence } from '../lib/text.ts'
 import type { Change } from '../provision/change.ts'

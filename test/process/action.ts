@@ -6,7 +6,8 @@ import { basename, join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { commandsOf, furnish, parseOutputs, prepareStep, type Command } from '../../sandbox/runner.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
-import type { OutputName, ParameterName } from '../../src/input/parameters.ts'
+import type { OutputName } from '../../src/input/outputs.ts'
+import type { ParameterName } from '../../src/input/parameters.ts'
 import { Canaries } from '../support/canary.ts'
 
 /** What one run of the built action is given. */

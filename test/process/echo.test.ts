@@ -83,7 +83,10 @@ function absent(face: string | undefined, said: readonly Echo[], blank = '***'):
     .filter((shown) => face?.includes(shown) !== true)
 }
 
+/** The files of a report that show all that was seen, and that which shows who is to get rights. */
 const reports = ['go-live.html', 'go-live.json', 'go-live.xml']
+const roles = 'rights.yaml'
+const written = ['attest.yaml', ...reports, roles]
 const gateOptions = ['--go-live=warn', '--go-live-profile=premium', '--report-directory=report', '--verbose']
 
 async function act(said: readonly Echo[], password?: string): Promise<ActionRun> {
@@ -123,21 +126,21 @@ describe('a credential that an API server repeats in every form, while all else 
     expect(absent(run.log, said)).toEqual([])
     expect(absent(run.summary, said.slice(0, 1))).toEqual([])
     expect(absent(run.summary, said.slice(1), '&#42;&#42;&#42;')).toEqual([])
-    expect(Object.keys(run.reports).sort()).toEqual(reports)
-    for (const [file, content] of Object.entries(run.reports)) {
-      expect([file, absent(content, said.slice(1))]).toEqual([file, []])
+    expect(Object.keys(run.reports).sort()).toEqual(written)
+    expect(absent(run.reports[roles], said.slice(0, 1))).toEqual([])
+    for (const file of reports) {
+      expect([file, absent(run.reports[file], said.slice(1))]).toEqual([file, []])
     }
   })
 
-  test.each(every)('section, log, JSON and reports of a job in GitLab: from %d on', async (first) => {
+  test.each(every)('log, JSON and reports of a job in GitLab: from %d on', async (first) => {
     const said = from(first)
     const { code, stdout, stderr, files } = await actInGitlab(said)
     expect(code).toBe(0)
     expect(absent(stderr, said)).toEqual([])
-    const sections = [...stderr.matchAll(/section_start:[^]*?section_end:/g)].join('\n')
-    expect(absent(sections, said.slice(0, 1))).toEqual([])
+    expect(absent(files[`report/${roles}`], said.slice(0, 1))).toEqual([])
     expect(absent(JSON.stringify(JSON.parse(stdout)), said.slice(1))).toEqual([])
-    expect(Object.keys(files)).toHaveLength(reports.length)
+    expect(Object.keys(files)).toHaveLength(written.length)
     for (const file of reports) {
       expect([file, absent(files[`report/${file}`], said.slice(1))]).toEqual([file, []])
     }
@@ -166,14 +169,14 @@ describe('the search finds a credential that nobody told the tool of', () => {
   }
 
   test('on every face of the action', async () => {
-    expect(await foundIn(act(from(0), stranger))).toEqual([...reports, 'stdout', 'summary'])
+    expect(await foundIn(act(from(0), stranger))).toEqual([...reports, roles, 'stdout', 'summary'])
   })
 
   test('on every face of a job in GitLab', async () => {
-    expect(await foundIn(actInGitlab(from(0), stranger))).toEqual([...reports, 'stderr', 'stdout'])
+    expect(await foundIn(actInGitlab(from(0), stranger))).toEqual([...reports, roles, 'stderr', 'stdout'])
   })
 
   test('on a terminal', async () => {
-    expect(await foundIn(actOnTerminal(from(0), stranger))).toEqual([...reports, 'stdout'])
+    expect(await foundIn(actOnTerminal(from(0), stranger))).toEqual([...reports, roles, 'stdout'])
   })
 })

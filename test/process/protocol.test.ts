@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
-import { outputs as outputTable } from '../../src/input/parameters.ts'
+import { outputs as outputTable } from '../../src/input/outputs.ts'
 import { documents } from '../../src/lib/version.ts'
 import { inputsFor, runAction, startAction, tokenOf, watchChanges, type ActionRun } from './action.ts'
 
