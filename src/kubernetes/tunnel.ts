@@ -39,8 +39,9 @@ const bodyWithinMs = 2_000
  */
 export async function openTunnel(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel> {
   for (let turn = 0; ; turn++) {
-    signal.throwIfAborted()
     await api.renew()
+    // Only now: while it was renewed, the run may have ended.
+    signal.throwIfAborted()
     const opened = await openOrAgain(api, target, signal)
     if (opened instanceof Tunnel) return opened
     await api.waitOut(api.refused(opened, namesOf(target)), turn)
