@@ -20,7 +20,7 @@ export async function eventTriggerHint(
       `select evtname as name, evtfoid::regproc::text as called from pg_event_trigger where evtenabled <> 'D' order by evtname`,
     )
     .catch(() => [])
-  const found = triggers.find(({ called }) => where.includes(`function ${called}(`))
+  const found = triggers.find(({ called }) => isCalledIn(where, called))
   if (found === undefined) return []
   return [
     `It comes from event trigger "${oneLine(found.name)}", which calls ${oneLine(found.called)}().`,
@@ -31,4 +31,18 @@ export async function eventTriggerHint(
         ]
       : []),
   ]
+}
+
+/**
+ * Says whether a CONTEXT names a function, in whatever language the server speaks: the signature is the same in all, the
+ * words around it are not, and some languages put no space before it.
+ *
+ * @param called as regproc is written
+ */
+export function isCalledIn(context: string, called: string): boolean {
+  for (let at = context.indexOf(`${called}(`); at !== -1; at = context.indexOf(`${called}(`, at + 1)) {
+    // The end of a longer name is another function's.
+    if (!/[\w$."]$/.test(context.slice(0, at))) return true
+  }
+  return false
 }

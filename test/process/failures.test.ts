@@ -283,7 +283,7 @@ const cases: readonly Case[] = [
           USER_ACCESS: base64('pods/postgresql1-0'),
         },
       })),
-    says: /^The access Secret postgres-system\/postgresql1-access cannot be used: PGHOST is missing; PGUSER holds a control character; PGSSLMODE is "required", which is none of .*; PGPORT is "abc", which is no port; USER_ACCESS is "pods\/postgresql1-0", which is neither a Service's name nor svc\/name\.$/,
+    says: /^The access Secret postgres-system\/postgresql1-access cannot be used: PGHOST is missing; USER_ACCESS is "pods\/postgresql1-0", which is neither a Service's name nor svc\/name; PGSSLMODE is "required", which is none of .*; PGUSER holds a control character; PGPORT is "abc", which is no port\.$/,
     hints: /It needs 5 keys: PGHOST, PGUSER, PGPASSWORD, PGSSLMODE and USER_ACCESS\./,
   },
   {
@@ -291,7 +291,7 @@ const cases: readonly Case[] = [
     when: 'the access Secret is older than the database',
     arrange: () => gone('Service', database, service),
     says: 'Service postgres-system/postgresql1-user-access does not exist.',
-    hints: /The access Secret names it under USER_ACCESS\./,
+    hints: /USER_ACCESS of the access Secret\./,
   },
   {
     code: 'service-port-unknown',
