@@ -84,7 +84,7 @@ const obstacles: readonly Obstacle[] = [
     inputs: () => ({ accessSecret: bench.access({ target: standby }), timeoutMs: 3_000 }),
     code: 'target-is-standby',
     says: /^svc\/access\d+ leads to a standby/,
-    hints: /spilo-role=master/,
+    hints: /ask the administrator for what leads to the primary/,
   },
   {
     title: 'the role is NOLOGIN',

@@ -265,7 +265,8 @@ describe('a name of a user with signs that nobody sees is shown without them', (
     const run = await runCommand({ sandbox, args: ['provision', ...args, '--verbose'], env })
     expect(run.stderr).toContain(`as ${shown} · kubeconfig from`)
     const sections = [...run.stderr.matchAll(/section_start:[^]*?section_end:/g)].join('\n')
-    expect(new Set(subjectsIn(sections))).toEqual(new Set([shown]))
+    const roles = inputs === lacking ? sections : (run.files['report/rights.yaml'] ?? '')
+    expect(new Set(subjectsIn(roles))).toEqual(new Set([shown]))
     if (inputs === lacking) {
       expect(JSON.parse(run.stdout)).toMatchObject({
         failure: { message: expect.stringContaining(`${shown} lacks`) as unknown },
@@ -278,13 +279,16 @@ describe('a name of a user with signs that nobody sees is shown without them', (
 
   test.each([lacking, gate])('on a terminal: %j', async (inputs) => {
     const options = Object.entries(inputs).map(([name, value]) => `--${name}=${value}`)
-    const args = ['provision', ...optionsFor(sandbox, 'hidden'), ...options, '--verbose']
+    const report = '--report-directory=report'
+    const args = ['provision', ...optionsFor(sandbox, 'hidden'), report, ...options, '--verbose']
     // A terminal that takes no control sequences is sent none but colours.
     const env = { KUBECONFIG: sandbox.kubeconfig, TERM: 'dumb', NO_COLOR: '1' }
     const session = startOnTerminal({ sandbox, args, env })
     const run = await session.ended
     expect(run.stdout).toContain(`as ${shown} · kubeconfig from`)
-    expect(new Set(subjectsIn(run.stdout))).toEqual(new Set([shown]))
+    const roles = inputs === lacking ? run.stdout : (run.files['report/rights.yaml'] ?? '')
+    expect(new Set(subjectsIn(roles))).toEqual(new Set([shown]))
+    expect(hiddenIn(roles)).toEqual([])
     expect(hiddenIn(session.shown().replaceAll('\r\n', '\n'))).toEqual([])
   })
 })

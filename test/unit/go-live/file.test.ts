@@ -306,7 +306,8 @@ describe('its schema for editors', () => {
   test('takes exactly what the parser takes', () => {
     fc.assert(
       fc.property(contents, (content) => {
-        const text = stringify(content)
+        // One list in two places would be written as an anchor and an alias, which no file here may hold.
+        const text = stringify(content, { aliasDuplicateObjects: false })
         expect([text, problemsOf(text) === '']).toEqual([text, validate(parse(text))])
       }),
       { numRuns: 3000 },
