@@ -18,6 +18,12 @@ const refusals: readonly FailureCode[] = [
 ]
 
 /**
+ * Has the server end the session by itself where the way to it fails before it is left: nobody could make a database for as
+ * long. From PostgreSQL 14 on.
+ */
+const soonOver = `select set_config(name, '2s', false) from pg_settings where name = 'idle_session_timeout'`
+
+/**
  * Returns what is inside of template1, of which a database that is yet to be made will be a copy; `refused` where the admin
  * may not enter it, and a database can be made from it all the same.
  *
@@ -30,7 +36,8 @@ export async function insideTemplate(
   when: 'ahead' | 'now' = 'now',
 ): Promise<InsideState | 'refused' | 'later'> {
   const question = aboutInside(wanted)
-  const options = { first: [question.sql] }
+  const script = [soonOver, question.sql]
+  const options = { first: script }
   let session: Session
   try {
     session = await sessions.asAdmin('template1', options, { boundOnly: when === 'ahead' })
@@ -40,10 +47,10 @@ export async function insideTemplate(
     if (refusals.includes(error.code)) return 'refused'
     throw error
   }
-  const seen = await session.ask(question)
+  const [, rows = []] = await session.script(script)
   // Left at once: CREATE DATABASE wants template1 for itself.
   void sessions.end(session)
-  return seen
+  return question.answer(rows)
 }
 
 /** Returns what is inside of a template1 that is as PostgreSQL ships it. */

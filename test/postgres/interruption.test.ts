@@ -8,8 +8,10 @@ import type { Target } from '../../sandbox/api.ts'
 import { spiloHba } from '../../sandbox/postgres.ts'
 import { startDeadline } from '../../src/lib/deadline.ts'
 import { logIn, type Login } from '../../src/postgres/attempt.ts'
-import { Connections } from '../../src/postgres/connection.ts'
+import { Connections, type Server } from '../../src/postgres/connection.ts'
 import { scramVerifier } from '../../src/postgres/scram.ts'
+import { Sessions } from '../../src/postgres/sessions.ts'
+import { insideTemplate } from '../../src/provision/template.ts'
 import { standing } from '../../src/run/outcome.ts'
 import { useBench, type Application, type Run, type RunOptions } from '../support/bench.ts'
 import { saslFinal } from '../support/message.ts'
@@ -301,6 +303,44 @@ test('the goodbye of a server is heard, although it comes in one piece with the 
   }
 })
 
+/** Sessions of a run whose way to the server has failed: nothing that it says gets there any more. */
+class Unheard extends Sessions {
+  override end(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+test('a session in template1 that its run cannot end any more ends by itself, from PostgreSQL 14 on', async () => {
+  const applicationName = 'pg-app-user test unheard'
+  const { database, role: username, request } = bench.application()
+  const inTemplate = async (): Promise<number> =>
+    (
+      await bench.sql("select from pg_stat_activity where datname = 'template1' and application_name = $1", [
+        applicationName,
+      ])
+    ).length
+  await withServer(applicationName, async (server) => {
+    const introduced = { ref: 'postgres-system/access', named: true, doubts: [], home: 'postgres' }
+    const sessions = new Unheard(server, { ...plainLogin(), ...introduced, unproven: 'accept' })
+    const seen = await insideTemplate(sessions, {
+      username,
+      database,
+      admin: bench.admin.user,
+      home: 'postgres',
+      secret: `shop/${request.appSecret}`,
+      databaseOwner: undefined,
+      extensions: [],
+      connectRoles: [],
+      settings: [],
+      poolerRoles: [],
+      existing: 'refuse',
+    })
+    expect(seen).toMatchObject({ schemaExists: true })
+    expect(await inTemplate()).toBe(1)
+    if (bench.postgres.major >= 14) await until(async () => (await inTemplate()) === 0)
+  })
+})
+
 function plainLogin(): Omit<Login, 'database'> {
   return { ...bench.admin, host: bench.postgres.host, sslMode: 'disable', ca: undefined }
 }
@@ -309,6 +349,15 @@ function plainLogin(): Omit<Login, 'database'> {
 async function withConnections(
   applicationName: string,
   work: (connections: Connections) => Promise<void>,
+  target?: Target,
+): Promise<void> {
+  await withServer(applicationName, async (server) => work(new Connections(server)), target)
+}
+
+/** Leads to the server without a cluster in between. */
+async function withServer(
+  applicationName: string,
+  work: (server: Server) => Promise<void>,
   { host, port }: Target = bench.postgres,
 ): Promise<void> {
   const deadline = startDeadline(20_000, new AbortController().signal)
@@ -318,7 +367,7 @@ async function withConnections(
     return Object.assign(socket, { connect: () => setImmediate(() => socket.emit('connect')) })
   }
   try {
-    await work(new Connections({ deadline, applicationName, dial }))
+    await work({ deadline, applicationName, dial })
   } finally {
     deadline.stop()
   }
