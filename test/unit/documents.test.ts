@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { build } from 'esbuild'
 import { parse } from 'yaml'
+import { requirements } from '../../src/go-live/requirement.ts'
 import { outputs } from '../../src/input/outputs.ts'
 import { parameters } from '../../src/input/parameters.ts'
 import { failureCodes } from '../../src/lib/failure.ts'
@@ -30,6 +31,13 @@ describe('docs/troubleshooting.md', () => {
   it('has one entry for every failure code, and no other', async () => {
     const headings = [...(await contentOf('docs/troubleshooting.md')).matchAll(/^## (.+)$/gm)]
     expect(headings.map(([, heading]) => heading).sort()).toEqual([...failureCodes].sort())
+  })
+})
+
+describe('docs/go-live.md', () => {
+  it('has a heading for each requirement, which log, summary and report lead to, and one for nothing else', async () => {
+    const headings = [...(await contentOf('docs/go-live.md')).matchAll(/^### `([a-z-]+)`$/gm)]
+    expect(headings.map(([, id]) => id).sort()).toEqual(requirements.map(({ id }) => id).sort())
   })
 })
 
