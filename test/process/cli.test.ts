@@ -267,6 +267,28 @@ describe('rights', () => {
     expect(stdout).not.toContain('patch')
   })
 
+  test.each([
+    ['user', 'User', 'github:4711:production'],
+    ['user', 'User', 'kim: [a, "b"'],
+    ['group', 'Group', 'oidc:shop-deployers'],
+  ])('binds to a %s', async (option, kind, name) => {
+    const { stdout, code } = await runCommand({ sandbox, args: [...args, `--${option}=${name}`] })
+    expect(code).toBe(0)
+    const bindings = parseAllDocuments(stdout)
+      .map((document) => document.toJS() as { kind: string; subjects?: unknown })
+      .filter((object) => object.kind === 'RoleBinding')
+    expect(bindings).toHaveLength(2)
+    for (const { subjects } of bindings) {
+      expect(subjects).toEqual([{ apiGroup: 'rbac.authorization.k8s.io', kind, name }])
+    }
+  })
+
+  test('binds to one receiver', async () => {
+    const { stdout, code } = await runCommand({ sandbox, args: [...args, '--user=kim', '--group=ops'] })
+    expect(code).toBe(2)
+    expect(stdout).toContain('Options --user and --group each say who gets the rights: give one of them.')
+  })
+
   test('gives a List as JSON', async () => {
     const { stdout } = await runCommand({ sandbox, args: [...args, '--service=db-service', '--output=json'] })
     expect(JSON.parse(stdout)).toMatchObject({ kind: 'List', items: [{ kind: 'Role' }, {}, {}, {}] })
