@@ -107,18 +107,11 @@ async function prepare(run: Run, { lockTimeoutMs }: CommandRequest): Promise<Com
   return login
 }
 
-function wayOf({ request, cluster }: Run, { name, password }: CommandLogin, signal: AbortSignal): Way {
-  const { host, sslMode, ca } = cluster.access
-  const login = {
-    user: name,
-    password,
-    database: request.appDatabase,
-    host,
-    sslMode,
-    ca: request.sslRootCert ?? ca,
-  }
+function wayOf({ request, admin, cluster }: Run, { name, password }: CommandLogin, signal: AbortSignal): Way {
+  const { host, sslMode, ca, unproven } = admin
+  const login = { user: name, password, database: request.appDatabase, host, sslMode, ca }
   const server = { deadline: endless(signal), applicationName: request.runName }
-  return new Way(server, cluster.way, { login, role: request.appUsername, unproven: request.unproven })
+  return new Way(server, cluster.way, { login, role: request.appUsername, unproven })
 }
 
 /** Logs in once before the command does: what keeps the login out is told here, and not by each client in its own words. */
@@ -161,14 +154,13 @@ class Keeper {
 
 /** Does something as the admin that has a time of its own: that of the run is over. */
 async function chore<Result>(
-  { request, cluster }: Run,
+  { request, admin }: Run,
   way: Way,
   work: (sessions: Sessions, session: Session) => Promise<Result>,
 ): Promise<Result> {
   const deadline = startDeadline(choreMs, new AbortController().signal)
   const server = { deadline, applicationName: request.runName, dial: () => way.dial() }
-  const ca = request.sslRootCert ?? cluster.access.ca
-  const sessions = new Sessions(server, { ...cluster.access, ca, unproven: request.unproven })
+  const sessions = new Sessions(server, admin)
   try {
     return await work(sessions, await sessions.asAdmin(sessions.home))
   } finally {

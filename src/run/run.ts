@@ -60,10 +60,10 @@ export async function run(
         }),
       )
       const { Sessions, provision } = await (rest ?? loadRest())
-      const trust = trustOf(request, cluster)
-      const admin = { ...cluster.access, ...trust, unproven: request.unproven }
+      const admin = adminOf(request, cluster)
       sessions = new Sessions(cluster.server, admin)
-      const story: Run = { request, cluster, sessions, journal, deadline, wanted: wantedOf(request, cluster) }
+      const wanted = wantedOf(request, cluster)
+      const story: Run = { request, cluster, admin, sessions, journal, deadline, wanted }
       const session = request.provision === false ? undefined : await provision(story)
       await passing(gate, story, session)
       await command(story, takeSignals)
@@ -140,13 +140,14 @@ async function loadRest() {
 }
 
 /**
- * Returns what the admin's login holds the server against. The system trusts many authorities, so that the host name is
- * looked at too where the certificate is looked at: the access Secret's mode is the one for an authority of its own.
+ * Returns the admin, and what its login holds the server against. The system trusts many authorities, so that the host
+ * name is looked at too where the certificate is looked at: the access Secret's mode is the one for an authority of its own.
  */
-function trustOf(request: ProvisionRequest, { access }: Cluster): Pick<Admin, 'ca' | 'sslMode'> {
+function adminOf(request: ProvisionRequest, { access }: Cluster): Admin {
   const ca = request.sslRootCert ?? access.ca
   const blind = access.sslMode === 'disable' || access.sslMode === 'no-verify'
-  return { ca, sslMode: ca === 'system' && !blind ? 'verify-full' : access.sslMode }
+  const sslMode = ca === 'system' && !blind ? 'verify-full' : access.sslMode
+  return { ...access, ca, sslMode, unproven: request.unproven }
 }
 
 function wantedOf(request: ProvisionRequest, cluster: Cluster): Wanted {

@@ -95,6 +95,20 @@ test('output and exit code are those of the command, the log goes beside', async
   expect(await logins()).toEqual([])
 })
 
+test("the system's authorities count for the login of the command, and for its end", async () => {
+  const authority = join(folder, 'authority.pem')
+  await writeFile(authority, sandbox.postgres.ca ?? '')
+  const { code, stdout, stderr } = await exec(script(`console.log('in')`), {
+    options: ['--ssl-root-cert', 'system'],
+    env: { SSL_CERT_FILE: authority },
+  })
+  expect([code, stdout]).toEqual([0, 'in\n'])
+  expect(stderr).toMatch(/✓ command +exit code 0 after .* · login shop_exec_\w+ dropped/)
+  expect(await logins()).toEqual([])
+  const refused = await exec(script(''), { options: ['--ssl-root-cert', 'system'] })
+  expect(refused).toMatchObject({ code: 125, stderr: expect.stringContaining('[tls-failed]') })
+})
+
 test('the environment leads to this database alone, holds nothing of the run, and keeps what is the caller’s', async () => {
   const env = {
     PGHOST: 'elsewhere.example.com',
