@@ -40,6 +40,14 @@ export const builtinResources: readonly Resource[] = [
   { ...apps, plural: 'deployments', kind: 'Deployment', shortNames: ['deploy'] },
   { ...apps, plural: 'statefulsets', kind: 'StatefulSet', shortNames: ['sts'] },
   { ...apps, plural: 'daemonsets', kind: 'DaemonSet', shortNames: ['ds'] },
+  {
+    group: 'networking.k8s.io',
+    version: 'v1',
+    plural: 'networkpolicies',
+    kind: 'NetworkPolicy',
+    namespaced: true,
+    shortNames: ['netpol'],
+  },
   { ...batch, plural: 'cronjobs', kind: 'CronJob', shortNames: ['cj'] },
   { ...batch, plural: 'jobs', kind: 'Job' },
 ]

@@ -18,6 +18,11 @@ const ofApplication: readonly Reading[] = [
   { verb: 'list', group: '', resource: 'pods' },
 ]
 
+/** What tells which label Pods need to get at the database. Nothing is unknown without it. */
+export const policyRight = { verb: 'list', group: 'networking.k8s.io', resource: 'networkpolicies' } as const
+
+const policyComment = 'Tells which label lets Pods in. Without it a note is missing, and nothing is unknown.'
+
 /**
  * Returns what the gate would like to read of the database, and can do without.
  *
@@ -29,13 +34,14 @@ export function databaseGateRights(
 ): readonly OptionalRight[] {
   const role = roleName(accessSecret, keeper === undefined ? 'any-go-live' : 'go-live')
   const keepers = keeper === undefined ? providers : [keeper.provider]
-  return keepers
-    .flatMap(({ readings }) => readings)
+  const readings = keepers
+    .flatMap((provider) => provider.readings)
     .map((reading) => ({
       ...optional(accessNamespace, role, reading),
       ...(reading.object &&
         (keeper === undefined ? { comment: anyCluster } : { name: reading.object(keeper.cluster) })),
     }))
+  return [...readings, { ...optional(accessNamespace, role, policyRight), comment: policyComment }]
 }
 
 /** Says that a Role is not limited to one database. */

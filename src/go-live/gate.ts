@@ -28,6 +28,7 @@ import {
   type GateReport,
 } from './finding.ts'
 import { judge, pictureOf } from './judge.ts'
+import { closedTo } from './judges/network.ts'
 import { durationWords } from './judges/words.ts'
 import type { Observations, Rules } from './observations.ts'
 import { observeApplication } from './observe-application.ts'
@@ -81,6 +82,7 @@ async function passGate(
   }
   const giveBack = (): Promise<void> => sessions.endAll()
   const seen = await cluster.patience.insist(look, { passing: passingOf, giveBack })
+  for (const note of closedTo(seen)) journal.note(note)
   const findings = judge(seen, rules)
   const holding = holdingBack(findings)
   const report: GateReport = {
@@ -107,13 +109,13 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
   const { request, cluster, sessions, journal, wanted } = run
   const { api, namespace } = cluster
   const admin = earlier ?? (await sessions.asAdmin(sessions.home))
-  const { pod, selector } = await cluster.whereTo()
+  const whereabouts = await cluster.whereTo()
   const [secret, server, sql, health, database, application] = await Promise.all([
     readApplicationSecret(api, namespace, request.appSecret, journal.mask),
     admin.ask(aboutServer(wanted)),
     observeSql(admin, wanted.username),
     observeHealth(admin, wanted.username, wanted.database),
-    observeCluster(api, request, pod, selector),
+    observeCluster(api, request, whereabouts),
     observeApplication(api, namespace, request.appSecret),
   ])
   const doubt = doubtAbout(admin, server.admin.name)

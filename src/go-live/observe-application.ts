@@ -1,6 +1,6 @@
 import type { Api } from '../kubernetes/api.ts'
 import { ask, labelQuery, rightTo, type ListOf, type OptionalRight, type Unread } from '../kubernetes/ask.ts'
-import type { Container, Metadata, PodObject, PodSpec } from '../kubernetes/objects.ts'
+import type { Container, LabelSelector, Metadata, PodObject, PodSpec } from '../kubernetes/objects.ts'
 import { oneLine } from '../lib/text.ts'
 import { evidenceOf } from './evidence.ts'
 import type { Evidence } from './finding.ts'
@@ -13,6 +13,8 @@ export interface Workload {
   readonly what: string
   readonly replicas: number
   readonly ready: number
+  /** Of its Pods, as their template has them. */
+  readonly labels: Readonly<Record<string, string>>
   /** Containers that lack requests or limits, with what they lack. */
   readonly unlimited: readonly string[]
   /** Whether its Pods are kept apart by a rule that the scheduler has to obey. */
@@ -26,6 +28,7 @@ interface WorkloadPod {
   readonly name: string
   readonly node: string | undefined
   readonly created: Date | undefined
+  readonly address: string | undefined
 }
 
 /** What the namespace of the application shows about its use of the Secret. */
@@ -45,7 +48,7 @@ interface WorkloadObject {
   readonly spec?: {
     readonly replicas?: number
     readonly selector?: LabelSelector
-    readonly template?: { readonly spec?: PodSpec }
+    readonly template?: { readonly metadata?: Metadata; readonly spec?: PodSpec }
   }
   readonly status?: {
     readonly readyReplicas?: number
@@ -53,16 +56,6 @@ interface WorkloadObject {
     readonly desiredNumberScheduled?: number
     readonly numberReady?: number
   }
-}
-
-/** meta/v1 LabelSelector. */
-interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>
-  readonly matchExpressions?: readonly {
-    readonly key?: string
-    readonly operator?: string
-    readonly values?: readonly string[]
-  }[]
 }
 
 const kinds = [
@@ -159,6 +152,7 @@ function workloadOf(
     what: `${kind} ${oneLine(metadata?.name ?? '', 80)}`,
     replicas: spec?.replicas ?? status?.desiredNumberScheduled ?? 1,
     ready: status?.readyReplicas ?? status?.numberReady ?? 0,
+    labels: spec?.template?.metadata?.labels ?? {},
     unlimited: (template?.containers ?? []).flatMap(lacking),
     keptApart:
       kind === 'DaemonSet' ||
@@ -216,12 +210,13 @@ function isAlive({ metadata, status }: PodObject): boolean {
   return metadata?.deletionTimestamp === undefined && !ended
 }
 
-function workloadPod({ metadata, spec }: PodObject): WorkloadPod {
+function workloadPod({ metadata, spec, status }: PodObject): WorkloadPod {
   const created = new Date(metadata?.creationTimestamp ?? '')
   return {
     name: oneLine(metadata?.name ?? '', 80),
     node: spec?.nodeName,
     created: Number.isNaN(created.getTime()) ? undefined : created,
+    address: status?.podIP,
   }
 }
 

@@ -9,14 +9,15 @@ import {
   type OptionalRight,
   type Unread,
 } from '../kubernetes/ask.ts'
-import type { PodObject } from '../kubernetes/objects.ts'
+import type { NetworkPolicyObject, PodObject } from '../kubernetes/objects.ts'
 import type { Labels, Look, ProviderSight, ProviderTopic, ScheduleSight } from '../providers/provider.ts'
 import { familyOf, isInstance, type Family } from '../providers/providers.ts'
 import { physicalBackups, type PhysicalBackups } from '../providers/spilo.ts'
+import type { Whereabouts } from '../route/way.ts'
 import { databasePod, podWords, type DatabasePod } from './database-pod.ts'
 import { evidenceOf } from './evidence.ts'
 import type { Evidence } from './finding.ts'
-import { databaseGateRights, gatePurpose, type AccessScope } from './gate-rights.ts'
+import { databaseGateRights, gatePurpose, policyRight, type AccessScope } from './gate-rights.ts'
 import { readNode, zoneOf, type NodeObject } from './zone.ts'
 
 /** Everything about the database that the API server shows. */
@@ -25,6 +26,8 @@ export interface ClusterSight extends ProviderSight {
   readonly pods: readonly DatabasePod[] | undefined
   /** Zones by Node, of those whose label could be read. */
   readonly zones: ReadonlyMap<string, string>
+  /** Absent where they may not be read, or the Pod behind the Service is not known. */
+  readonly entrance: Entrance | undefined
   /** How many physical backups are kept, where that is configured in sight. */
   readonly physicalBackupsKept: number | undefined
   /** When physical backups are taken, in the syntax of cron, UTC. */
@@ -36,6 +39,16 @@ export interface ClusterSight extends ProviderSight {
   readonly rights: readonly OptionalRight[]
 }
 
+/** The way into the Pod of the database over the network of the cluster. */
+export interface Entrance {
+  readonly namespace: string
+  readonly pod: PodObject
+  /** Where PostgreSQL listens. */
+  readonly port: number
+  /** All NetworkPolicies of the namespace. */
+  readonly policies: readonly NetworkPolicyObject[]
+}
+
 /** What a look at the cluster is about. */
 type Topic = 'pods' | 'zones' | ProviderTopic
 
@@ -43,8 +56,7 @@ type Topic = 'pods' | 'zones' | ProviderTopic
 export async function observeCluster(
   api: Api,
   scope: AccessScope,
-  podName: string | undefined,
-  selector: Labels | undefined,
+  { pod: podName, port, selector }: Whereabouts,
 ): Promise<ClusterSight> {
   const look = new ClusterLook(api, scope.accessNamespace)
   const pod = podName === undefined ? undefined : await look.pod(podName)
@@ -52,13 +64,18 @@ export async function observeCluster(
   const { keeper } = family ?? {}
   if (keeper) look.rights = databaseGateRights(scope, keeper)
   const instances = family && (await lookAtInstances(look, family))
-  const [zones, provided] = await Promise.all([
+  const [zones, provided, policies] = await Promise.all([
     lookAtZones(look, instances?.pods ?? []),
     keeper?.provider.observe(look, keeper.cluster),
+    look.policies(),
   ])
   return {
     pods: instances?.pods,
     zones,
+    entrance:
+      pod?.body !== undefined && port !== undefined && policies !== undefined
+        ? { namespace: scope.accessNamespace, pod: pod.body, port, policies }
+        : undefined,
     operator: provided?.operator,
     schedules: [...physicalSchedules(instances?.physical), ...(provided?.schedules ?? [])],
     backups: provided?.backups ?? [],
@@ -130,6 +147,13 @@ class ClusterLook implements Look {
 
   async pod(name: string): Promise<Answered<PodObject>> {
     return await ask(this.#api, this.#path('', 'v1', 'pods', name), this.#podsRight('get'))
+  }
+
+  /** They tell of a label that Pods may lack, and of no requirement: what may not be read is not missed. */
+  async policies(): Promise<readonly NetworkPolicyObject[] | undefined> {
+    const path = this.#path(policyRight.group, 'v1', policyRight.resource)
+    const right = { namespace: this.#namespace, ...policyRight, purpose: gatePurpose }
+    return (await ask<ListOf<NetworkPolicyObject>>(this.#api, path, right)).body?.items
   }
 
   async node(name: string): Promise<Answered<NodeObject>> {

@@ -82,7 +82,11 @@ export interface Container {
   readonly name?: string
   /** `Always` makes a sidecar of an init container. */
   readonly restartPolicy?: string
-  readonly ports?: readonly { readonly name?: string; readonly containerPort?: number }[]
+  readonly ports?: readonly {
+    readonly name?: string
+    readonly containerPort?: number
+    readonly protocol?: string
+  }[]
   readonly env?: readonly {
     readonly name?: string
     readonly value?: string
@@ -103,6 +107,7 @@ export interface PodObject {
     readonly phase?: string
     readonly reason?: string
     readonly message?: string
+    readonly podIP?: string
     /** RFC 3339. */
     readonly startTime?: string
     readonly conditions?: readonly {
@@ -137,6 +142,43 @@ interface ContainerState {
     /** RFC 3339. */
     readonly finishedAt?: string
   }
+}
+
+/** meta/v1 LabelSelector. One without terms selects everything. */
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>
+  readonly matchExpressions?: readonly {
+    readonly key?: string
+    readonly operator?: string
+    readonly values?: readonly string[]
+  }[]
+}
+
+/** networking.k8s.io/v1 NetworkPolicy, the parts about what is let in. */
+export interface NetworkPolicyObject {
+  readonly metadata?: Metadata
+  readonly spec?: {
+    readonly podSelector?: LabelSelector
+    readonly policyTypes?: readonly string[]
+    readonly ingress?: readonly IngressRule[]
+  }
+}
+
+/** What may come in: over any of the ports, from any of the peers. One without them lets in over every one, from everywhere. */
+export interface IngressRule {
+  readonly ports?: readonly {
+    readonly protocol?: string
+    readonly port?: number | string
+    readonly endPort?: number
+  }[]
+  readonly from?: readonly Peer[]
+}
+
+/** From where something may come in. */
+export interface Peer {
+  readonly podSelector?: LabelSelector
+  readonly namespaceSelector?: LabelSelector
+  readonly ipBlock?: { readonly cidr?: string; readonly except?: readonly string[] }
 }
 
 /** What an address leads to. */

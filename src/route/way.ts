@@ -4,9 +4,10 @@ import { dialDirectly } from './direct.ts'
 import type { Route } from './route.ts'
 import { readService, resolvePod } from './service.ts'
 
-/** The Pod of a database, and the selector of the Service that leads to it; each as far as it is known. */
+/** The Pod of a database, its port, and the selector of the Service that leads to it; each as far as it is known. */
 export interface Whereabouts {
   readonly pod: string | undefined
+  readonly port: number | undefined
   readonly selector: Readonly<Record<string, string>> | undefined
 }
 
@@ -43,10 +44,10 @@ export function throughTunnels(route: Route): Way {
       const { service, pod, port } = await route.target
       return { stream, words: `svc/${service} → Pod ${pod} port ${port}` }
     },
-    whereabouts: async () => ({
-      pod: (await route.target).pod,
-      selector: (await route.service).selector,
-    }),
+    whereabouts: async () => {
+      const { pod, port } = await route.target
+      return { pod, port, selector: (await route.service).selector }
+    },
   }
 }
 
@@ -76,7 +77,7 @@ export function directly(api: Api, namespace: string, named: Promise<Named>, sig
       const { service: name, port } = await named
       const service = name === undefined ? undefined : await orNothing(readService(api, namespace, name))
       const found = service && (await orNothing(resolvePod(api, service, port)))
-      return { pod: found?.pod, selector: service?.selector }
+      return { pod: found?.pod, port: found?.port, selector: service?.selector }
     },
   }
 }

@@ -333,7 +333,21 @@ test('an application that uses the Secret', async () => {
     'both replicas are ready',
     async () => (await judge('standard')).of('app-replicas').verdict === 'met',
   )
-  const { of } = await judge('standard')
+  const label = { 'elastisys.io/postgresql1-access': 'allow' }
+  const from = [{ namespaceSelector: {}, podSelector: { matchLabels: label } }]
+  const policies = `/apis/networking.k8s.io/v1/namespaces/${scene.database}/networkpolicies`
+  const policy = await scene.admin.call('POST', policies, {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: 'access' },
+    spec: { podSelector: {}, policyTypes: ['Ingress'], ingress: [{ from }] },
+  })
+  expect(policy.status).toBe(201)
+  const { of, log } = await judge('standard')
+  await scene.admin.call('DELETE', `${policies}/access`)
+  expect(log).toContain(
+    `NetworkPolicy ${scene.database}/access lets in only Pods with the label "elastisys.io/postgresql1-access: allow", and Deployment shop does not have it`,
+  )
   expect(of('app-resources').verdict).toBe('met')
   expect(of('app-restarted').verdict).toBe('met')
   // There is one Node.

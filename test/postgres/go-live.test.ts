@@ -741,6 +741,30 @@ describe('the application in its namespace', () => {
     expect(find(report, 'app-replicas').warnings.join()).toContain('nothing seems to connect')
   })
 
+  test('is told which label its Pods lack, where the policies of the database may be read', async () => {
+    allow(lists)
+    const { api, accessNamespace: namespace, accessRole } = bench.sandbox
+    const own = await bench.established()
+    deploy('Deployment', own.role, { name: 'app', envFrom: [{ secretRef: { name: own.request.appSecret } }] })
+    const label = { 'elastisys.io/postgresql1-access': 'allow' }
+    const from = [{ namespaceSelector: {}, podSelector: { matchLabels: label } }]
+    const policy = { kind: 'NetworkPolicy', metadata: { name: 'access', namespace } }
+    api.put({ ...policy, spec: { podSelector: {}, policyTypes: ['Ingress'], ingress: [{ from }] } })
+    const unread = await judged(own)
+    const role = { ...api.get('Role', namespace, accessRole), kind: 'Role' }
+    const metadata = { name: accessRole, namespace }
+    const rules = [...((role as { rules?: readonly object[] }).rules ?? [])]
+    const rule = { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: ['list'] }
+    api.put({ ...role, metadata, rules: [...rules, rule] })
+    const { outcome, log } = await judged(own)
+    api.put({ ...role, metadata })
+    api.remove('NetworkPolicy', namespace, 'access')
+    const words = `NetworkPolicy ${namespace}/access lets in only Pods with the label "elastisys.io/postgresql1-access: allow", and Deployment ${own.role} does not have it in the Pod template: such Pods do not reach the database`
+    expect(outcome.notes).toContain(words)
+    expect(log).toContain(words)
+    expect(JSON.stringify([unread.outcome.notes, unread.report.findings])).not.toMatch(/network ?polic/i)
+  })
+
   test('that is alone, on one Node, unlimited and old is not met', async () => {
     allow(lists)
     const own = await bench.established()

@@ -110,6 +110,7 @@ export const cluster: ClusterSight = {
     { name: 'postgresql1-2', ready: true, role: 'standby', state: 'streaming', node: 'node-3' },
   ],
   zones: new Map(),
+  entrance: undefined,
   operator: {
     what: 'postgresqls.acid.zalan.do postgresql1',
     wantedInstances: 3,
@@ -135,11 +136,12 @@ export const workload: Workload = {
   what: 'Deployment shop',
   replicas: 2,
   ready: 2,
+  labels: { app: 'shop' },
   unlimited: [],
   keptApart: true,
   pods: [
-    { name: 'shop-5d9-abcde', node: 'node-4', created: minutesAgo(100) },
-    { name: 'shop-5d9-fghij', node: 'node-5', created: minutesAgo(100) },
+    { name: 'shop-5d9-abcde', node: 'node-4', created: minutesAgo(100), address: '10.0.1.4' },
+    { name: 'shop-5d9-fghij', node: 'node-5', created: minutesAgo(100), address: '10.0.2.5' },
   ],
 }
 

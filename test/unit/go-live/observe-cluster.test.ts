@@ -25,7 +25,7 @@ afterAll(async () => {
 
 async function observe(held: Objects, selector?: Readonly<Record<string, string>>): Promise<ClusterSight> {
   objects = held
-  return await observeCluster(await server.api(), scope, 'pg1-0', selector)
+  return await observeCluster(await server.api(), scope, { pod: 'pg1-0', port: 5432, selector })
 }
 
 function answers(evidence: ClusterSight['evidence']['pods']): readonly string[] {
@@ -113,6 +113,37 @@ const zalando: Objects = {
   },
 }
 
+describe('the policies of the namespace', () => {
+  const path = `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies`
+
+  test('are read with the Pod that they may be about', async () => {
+    const { entrance, rights } = await observe({
+      ...zalando,
+      [path]: { items: [{ metadata: { name: 'p' } }] },
+    })
+    expect(entrance).toMatchObject({
+      namespace,
+      port: 5432,
+      pod: { metadata: { name: 'pg1-0' } },
+      policies: [{ metadata: { name: 'p' } }],
+    })
+    expect(rights).toContainEqual(
+      expect.objectContaining({ verb: 'list', resource: 'networkpolicies', namespace }),
+    )
+  })
+
+  test.each([403, 500] as const)('are not missed where they may not be read: %d', async (status) => {
+    const { entrance, unread, evidence } = await observe({ ...zalando, [path]: status })
+    expect(entrance).toBeUndefined()
+    expect(JSON.stringify([unread, evidence])).not.toContain('networkpolicies')
+  })
+
+  test('are read of a database that no operator keeps', async () => {
+    const plain = { [`${core}/pods/pg1-0`]: pod('pg1-0', { app: 'db' }), [path]: { items: [] } }
+    expect((await observe(plain)).entrance?.policies).toEqual([])
+  })
+})
+
 describe('the operator by Zalando', () => {
   test('shows its Pods, their schedule and its logical backups', async () => {
     const seen = await observe(zalando)
@@ -147,6 +178,7 @@ describe('the operator by Zalando', () => {
       ['postgresqls', 'pg1'],
       ['cronjobs', 'logical-backup-pg1'],
       ['jobs', undefined],
+      ['networkpolicies', undefined],
     ])
     expect(answers(seen.evidence.schedule)).toEqual([
       'BACKUP_SCHEDULE=0 1 * * *',

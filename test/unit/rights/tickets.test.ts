@@ -183,7 +183,12 @@ describe('tickets', () => {
       name: 'main',
       role: 'pg-app-user-pg-go-live',
     })
-    expect(others.map(({ resource }) => resource)).toEqual(['scheduledbackups', 'backups', 'objectstores'])
+    expect(others.map(({ resource }) => resource)).toEqual([
+      'scheduledbackups',
+      'backups',
+      'objectstores',
+      'networkpolicies',
+    ])
   })
 
   test('without an account cannot be applied: neither its name nor its subject is one', () => {

@@ -1,0 +1,164 @@
+import { describe, expect, test } from '@jest/globals'
+import { closedTo } from '../../../src/go-live/judges/network.ts'
+import type { Workload } from '../../../src/go-live/observe-application.ts'
+import type { Entrance } from '../../../src/go-live/observe-cluster.ts'
+import type { NetworkPolicyObject } from '../../../src/kubernetes/objects.ts'
+import { application, cluster, good, sql, workload } from '../../support/sights.ts'
+
+type Spec = NonNullable<NetworkPolicyObject['spec']>
+
+const pod = {
+  metadata: { name: 'postgresql1-0', labels: { application: 'spilo', 'cluster-name': 'postgresql1' } },
+  spec: { containers: [{ name: 'postgres', ports: [{ name: 'postgresql', containerPort: 5432 }] }] },
+}
+const shop = [{ ...workload, labels: { app: 'shop' } }]
+const access = { matchLabels: { 'elastisys.io/postgresql1-access': 'allow' } }
+const everywhere = {}
+const about = { matchLabels: { 'cluster-name': 'postgresql1' } }
+const labelled: Spec = {
+  podSelector: about,
+  ingress: [{ from: [{ namespaceSelector: everywhere, podSelector: access }] }],
+}
+/** What lets in operator and standbys, and no application. */
+const others: Spec = {
+  podSelector: {},
+  ingress: [
+    { from: [{ podSelector: {} }] },
+    { from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'operators' } } }] },
+  ],
+}
+
+/** Gives what is said of these policies and workloads; null is what may not be read. */
+function notes(
+  specs: readonly Spec[] | null,
+  workloads: readonly Workload[] | null = shop,
+  more: Partial<Entrance> = {},
+  applicationSessions = 0,
+): readonly string[] {
+  const policies = specs?.map((spec, index) => ({ metadata: { name: `policy-${index + 1}` }, spec }))
+  return closedTo({
+    ...good,
+    sql: { ...sql, applicationSessions },
+    application: { ...application, workloads: workloads ?? undefined },
+    cluster: {
+      ...cluster,
+      entrance: policies && { namespace: 'postgres-system', pod, port: 5432, policies, ...more },
+    },
+  })
+}
+
+const lacks =
+  'NetworkPolicy postgres-system/policy-1 lets in only Pods with the label "elastisys.io/postgresql1-access: allow", and Deployment shop does not have it in the Pod template: such Pods do not reach the database'
+
+describe('a label that lets Pods in', () => {
+  test('is named where the application lacks it', () => {
+    expect(notes([labelled])).toEqual([lacks])
+    expect(notes([labelled, others])).toEqual([lacks])
+  })
+
+  test('is named once for several that lack it', () => {
+    const two = [...shop, { ...workload, what: 'StatefulSet jobs' }]
+    expect(notes([labelled], two)).toEqual([
+      lacks.replace('Deployment shop does', 'Deployment shop and StatefulSet jobs do'),
+    ])
+  })
+
+  test('is named before there is a Deployment, unless somebody is connected', () => {
+    expect(notes([labelled], [])).toEqual([
+      'NetworkPolicy postgres-system/policy-1 lets in only Pods with the label "elastisys.io/postgresql1-access: allow": the Pods that will use shop/app-postgresql-secret need it in their template',
+    ])
+    expect(notes([labelled], [], {}, 1)).toEqual([])
+  })
+
+  test.each<[string, string, Spec['podSelector']]>([
+    [
+      'another value',
+      'the label "access" set to yes or true',
+      { matchExpressions: [{ key: 'access', operator: 'In', values: ['yes', 'true'] }] },
+    ],
+    ['any value', 'a label "access"', { matchExpressions: [{ key: 'access', operator: 'Exists' }] }],
+    ['none', 'no label "app"', { matchExpressions: [{ key: 'app', operator: 'DoesNotExist' }] }],
+    [
+      'other values',
+      'a label "app" that is not shop',
+      { matchExpressions: [{ key: 'app', operator: 'NotIn', values: ['shop'] }] },
+    ],
+    ['two labels', 'the label "a: 1" and the label "b: 2"', { matchLabels: { a: '1', b: '2', app: 'shop' } }],
+    ['signs that nobody sees', 'the label "a b: 1"', { matchLabels: { 'a\u202eb': '1' } }],
+  ])('is said where it is wanted with %s', (_, words, podSelector = {}) => {
+    const spec = { podSelector: about, ingress: [{ from: [{ namespaceSelector: {}, podSelector }] }] }
+    expect(notes([spec]).join()).toContain(`lets in only Pods with ${words}, and Deployment shop`)
+  })
+
+  test('is the one that is nearest, and one of several that are as near', () => {
+    const far = { matchLabels: { a: '1', b: '2' } }
+    const other = { matchLabels: { other: 'one' } }
+    const from = [far, access, other].map((podSelector) => ({ namespaceSelector: {}, podSelector }))
+    expect(notes([{ podSelector: {}, ingress: [{ from }] }]).join()).toContain(
+      'with the label "elastisys.io/postgresql1-access: allow" or the label "other: one", and',
+    )
+  })
+
+  test('is not asked of Pods by an address that may be theirs', () => {
+    const block = (ipBlock: object): Spec => ({ podSelector: {}, ingress: [{ from: [{ ipBlock }] }] })
+    const unseen = [{ ...workload, pods: undefined }]
+    expect(notes([labelled, block({ cidr: '10.0.0.0/8' })])).toEqual([])
+    expect(notes([labelled, block({ cidr: '10.0.0.0/8', except: ['10.0.0.0/16'] })])).toEqual([lacks])
+    expect(notes([labelled, block({ cidr: '192.168.0.0/16' })])).toEqual([lacks])
+    expect(notes([labelled, block({ cidr: '192.168.0.0/16' })], unseen)).toEqual([])
+    for (const cidr of ['', 'nonsense', '10.0.0.0', '10.0.0.0/99', 'fd00::/8']) {
+      expect([cidr, notes([labelled, block({ cidr })])]).toEqual([cidr, [lacks]])
+    }
+  })
+})
+
+describe('nothing is said', () => {
+  test.each<[string, Parameters<typeof notes>]>([
+    ['where there is no policy', [[]]],
+    ['where the label is there', [[labelled], [{ ...workload, labels: access.matchLabels }]]],
+    ['of a policy for other Pods', [[{ ...labelled, podSelector: { matchLabels: { app: 'other' } } }]]],
+    ['of a policy about what goes out', [[{ ...labelled, policyTypes: ['Egress'] }]]],
+    ['of one that lets in everybody', [[labelled, { podSelector: {}, ingress: [{}] }]]],
+    [
+      'of one that lets in a namespace that may be this one',
+      [
+        [
+          labelled,
+          { podSelector: {}, ingress: [{ from: [{ namespaceSelector: { matchLabels: { team: 'a' } } }] }] },
+        ],
+      ],
+    ],
+    ['where no label would help', [[others]]],
+    [
+      'of another port',
+      [[{ ...labelled, ingress: [{ ...labelled.ingress?.[0], ports: [{ port: 8008 }] }] }]],
+    ],
+    [
+      'of another protocol',
+      [[{ ...labelled, ingress: [{ ...labelled.ingress?.[0], ports: [{ protocol: 'UDP', port: 5432 }] }] }]],
+    ],
+    ['where the workloads may not be listed', [[labelled], null]],
+    ['where the policies may not be read', [null]],
+  ])('%s', (_, [specs, ...rest]) => {
+    expect(notes(specs, ...rest)).toEqual([])
+  })
+})
+
+test.each<[string, number | string, number | undefined, boolean]>([
+  ['its number', 5432, undefined, true],
+  ['its name', 'postgresql', undefined, true],
+  ['a range', 5000, 6000, true],
+  ['another number', 5433, undefined, false],
+  ['a range beside it', 5000, 5431, false],
+  ['a name that the Pod does not have', 'metrics', undefined, false],
+])('a rule about the port is found by %s', (_, port, endPort, found) => {
+  const ports = [{ port, ...(endPort !== undefined && { endPort }) }]
+  const spec = { ...labelled, ingress: [{ ...labelled.ingress?.[0], ports }] }
+  expect(notes([spec])).toEqual(found ? [lacks] : [])
+})
+
+test('a policy of the namespace that both are in needs no selector of namespaces', () => {
+  const near: Spec = { podSelector: about, ingress: [{ from: [{ podSelector: access }] }] }
+  expect(notes([near])).toEqual([])
+  expect(notes([near], shop, { namespace: 'shop' })).toEqual([lacks.replace('postgres-system', 'shop')])
+})
