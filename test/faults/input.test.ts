@@ -36,6 +36,7 @@ import { formatKeys, formatNames } from '../../src/secrets/formats.ts'
 import { planSecret } from '../../src/secrets/plan-secret.ts'
 import { useBench } from '../support/bench.ts'
 import { writtenForms } from '../support/canary.ts'
+import { problemsOf } from '../support/go-live-report.ts'
 import { inPlace } from '../support/outcomes.ts'
 import { cluster, good, reportOf, rulesOf, vouched } from '../support/sights.ts'
 import { budget, report } from './budget.ts'
@@ -290,6 +291,7 @@ describe('nothing gets out of', () => {
     check('reports', text, (foreign) => {
       const shape = (each: string): object => {
         const files = reportsWith(each)
+        expect(problemsOf(files.json)).toEqual([])
         return {
           html: files.html.match(/<[/!]?[a-z][^>]*>/gi)?.map((tag) => tag.replace(/"[^"]*"/g, '""')),
           xml: leavesOf(create(files.xml).end({ format: 'object' })),

@@ -9,6 +9,7 @@ import type { Sandbox } from '../../sandbox/sandbox.ts'
 import type { OutputName } from '../../src/input/outputs.ts'
 import type { ParameterName } from '../../src/input/parameters.ts'
 import { Canaries } from '../support/canary.ts'
+import { expectReports } from '../support/go-live-report.ts'
 
 /** What one run of the built action is given. */
 export interface ActionSetting {
@@ -93,6 +94,7 @@ export async function startAction(setting: ActionSetting): Promise<StartedAction
         ...canaries.leaks({ "PostgreSQL's log": (await sandbox?.postgres.logSince(mark)) ?? '' }, isVerifier),
       ]
       if (leaks.length > 0) throw new Error(`${leaks.join('\n')}\n\n${withoutMasks(stdout)}${stderr}`)
+      expectReports(reports)
       return {
         code,
         signal,

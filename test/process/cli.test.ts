@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify, stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { parseAllDocuments } from 'yaml'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import { expectReports } from '../support/go-live-report.ts'
 import { withUser } from './action.ts'
 import { Blocker } from './blocker.ts'
 import {
@@ -350,6 +351,7 @@ describe('go-live', () => {
     for (const mode of ['warn', 'enforce']) {
       const { stdout } = await goLive('gated', [`--go-live=${mode}`, `--report-directory=${directory}`])
       expect(stdout).toContain(`report          ${join(directory, 'go-live.html')}, with all evidence`)
+      expectReports({ 'go-live.json': await readFile(join(directory, 'go-live.json'), 'utf8') })
     }
     expect((await readdir(directory)).sort()).toEqual([
       'attest.yaml',

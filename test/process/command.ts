@@ -8,6 +8,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { spawn as spawnOnTerminal } from '@lydell/node-pty'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { Canaries } from '../support/canary.ts'
+import { expectReports } from '../support/go-live-report.ts'
 import { importing, tokenOf } from './action.ts'
 
 /** How the built command line is started. */
@@ -156,6 +157,7 @@ function checked(
   for (const each of secrets) canaries.plant(each)
   const leaks = canaries.leaks({ stdout: run.stdout, stderr: run.stderr, ...run.files })
   if (leaks.length > 0) throw new Error(`${leaks.join('\n')}\n\n${run.stdout}${run.stderr}`)
+  expectReports(run.files)
   return run
 }
 

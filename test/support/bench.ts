@@ -11,6 +11,7 @@ import type { Question, Step } from '../../src/lib/reporter.ts'
 import { standing, type Outcome } from '../../src/run/outcome.ts'
 import { run } from '../../src/run/run.ts'
 import { Canaries } from './canary.ts'
+import { expectReport } from './go-live-report.ts'
 import { Recorder } from './recorder.ts'
 
 export const identifier = pg.escapeIdentifier
@@ -262,6 +263,7 @@ export class Bench {
     this.#said.push(recorder.raw)
     this.#shown.push(recorder.log)
     await this.expectNothingOpen(request.runName)
+    expectReport(outcome)
     return {
       outcome,
       done: outcome.changes.map(({ object, action }) => `${object} ${action}`),

@@ -9,6 +9,7 @@ import { promisify, stripVTControlCharacters } from 'node:util'
 import { stringify } from 'yaml'
 import { requirements } from '../../src/go-live/requirement.ts'
 import type { Canaries } from './canary.ts'
+import { expectReports } from './go-live-report.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const runner = join(root, 'node_modules/gitlab-ci-local/dist/index.js')
@@ -130,6 +131,7 @@ export class Pipelines {
     const left = await filesBelow(join(project, '.gitlab-ci-local'))
     const leaks = (await this.#canaries(name)).leaks({ log, ...left })
     if (leaks.length > 0) throw new Error(`${leaks.join('\n')}\n\n${log}`)
+    expectReports(left)
     return { code, log, artifacts: left }
   }
 }

@@ -9,6 +9,7 @@ import { PipelineReporter } from '../../../src/report/pipeline.ts'
 import { formatSummary } from '../../../src/report/summary.ts'
 import { outputsOf, standing, type Outcome } from '../../../src/run/outcome.ts'
 import { Canaries, escapedSigns } from '../../support/canary.ts'
+import { expectReport } from '../../support/go-live-report.ts'
 import { inPlace, lackingRights, provisioned } from '../../support/outcomes.ts'
 import { good, reportOf, rulesOf } from '../../support/sights.ts'
 
@@ -54,6 +55,7 @@ function echoing(said: string): Outcome {
 function documents(outcome: Outcome): Record<string, string> {
   const { failure, goLive } = outcome
   const subject = subjectOf(outcome)
+  expectReport(outcome)
   return {
     summary: formatSummary(outcome),
     'summary of the gate': formatSummary({ ...outcome, failure: undefined }),
