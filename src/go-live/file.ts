@@ -1,5 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein'
-import { isMap, isScalar, LineCounter, parseDocument, type YAMLMap } from 'yaml'
+import { isMap, isScalar, LineCounter, parseDocument, type YAMLMap, type YAMLParseError } from 'yaml'
 import { Failure } from '../lib/failure.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
 import { input } from '../lib/spelling.ts'
@@ -84,9 +84,19 @@ export function readGoLiveFile(path: string, named: boolean): GoLiveFile | undef
  * @throws Failure `go-live-file-invalid` that lists everything that is wrong, each with its line
  */
 export function parseGoLiveFile(text: string, path: string): GoLiveFile {
+  if (text.length > longestText) {
+    throw new Failure(
+      'go-live-file-invalid',
+      `The go-live file ${oneLine(path)} has ${text.length.toLocaleString('en-US')} characters, and ${longestText.toLocaleString('en-US')} are taken.`,
+      ['A frequent cause is a path that leads to another file.'],
+    )
+  }
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const problems: Problem[] = document.errors.map(({ pos, message }) => [lines.linePos(pos[0]).line, message])
+  const problems: Problem[] = document.errors.map((error) => [
+    lines.linePos(error.pos[0]).line,
+    problemWords(error),
+  ])
   const parser = new Parser(lines, problems)
   const file = problems.length === 0 ? parser.file(document.contents) : emptyFile
   if (problems.length === 0) return file
@@ -98,9 +108,18 @@ export function parseGoLiveFile(text: string, path: string): GoLiveFile {
     listed.length === 1
       ? `The go-live file ${oneLine(path)} is wrong at ${listed.join('')}.`
       : `The go-live file ${oneLine(path)} is wrong in ${count(listed.length, 'place')}.`,
-    [...(listed.length === 1 ? [] : listed), 'Editors check it against the schema: schema/go-live.json.'],
+    [
+      ...(listed.length === 1 ? [] : listed.slice(0, mostListed)),
+      ...(listed.length > mostListed ? [`and ${listed.length - mostListed} more`] : []),
+      'Editors check it against the schema: schema/go-live.json.',
+    ],
   )
 }
+
+/** Some hundred times what a team writes; what is longer takes its time to parse, and is something else. */
+const longestText = 100_000
+
+const mostListed = 20
 
 const wholeNumber = { minimum: 0, maximum: 1000 }
 
@@ -248,7 +267,11 @@ class Parser extends Values {
       [first]: keep(first),
       [second]: keep(second),
       'valid-until': (value) => {
-        const text = this.text(value, 'valid-until')
+        // Also 20270220, which YAML takes for a number.
+        const text =
+          isScalar(value) && typeof value.value === 'number'
+            ? String(value.value)
+            : this.text(value, 'valid-until')
         if (text === undefined) return
         if (isDate(text)) values.set('valid-until', text)
         else this.problem(value, `valid-until "${oneLine(text, 40)}" is no date: write 2027-02-20`)
@@ -277,9 +300,16 @@ class Parser extends Values {
   }
 }
 
+/** What a parser says of itself is of no use to whoever wrote the file. */
+function problemWords({ code, message }: Pick<YAMLParseError, 'code' | 'message'>): string {
+  if (code === 'MULTIPLE_DOCS') return 'a second document begins here: the file has to be one'
+  if (message.includes('call stack')) return 'it is nested too deep'
+  return message
+}
+
 function suggestion(text: string, known: readonly string[]): string {
   const nearest = closest(text, known)
-  return distance(text, nearest) <= 4 ? ` (did you mean ${nearest}?)` : ''
+  return distance(text, nearest) <= Math.min(4, text.length / 2) ? ` (did you mean ${nearest}?)` : ''
 }
 
 /** A day of the calendar, not only something that looks like one. */

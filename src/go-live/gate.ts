@@ -28,6 +28,7 @@ import {
   type GateReport,
 } from './finding.ts'
 import { judge, pictureOf } from './judge.ts'
+import { clockNotes } from './judges/clock.ts'
 import { closedTo } from './judges/network.ts'
 import { durationWords } from './judges/words.ts'
 import type { Observations, Rules } from './observations.ts'
@@ -82,7 +83,7 @@ async function passGate(
   }
   const giveBack = (): Promise<void> => sessions.endAll()
   const seen = await cluster.patience.insist(look, { passing: passingOf, giveBack })
-  for (const note of closedTo(seen)) journal.note(note)
+  for (const note of [...clockNotes(seen), ...closedTo(seen)]) journal.note(note)
   const findings = judge(seen, rules)
   const holding = holdingBack(findings)
   const report: GateReport = {

@@ -86,8 +86,9 @@ const own = `n.nspname <> 'information_schema' and n.nspname !~ '^pg_' and c.rel
     and c.oid not in (select objid from pg_depend where deptype = 'e' and classid = 'pg_class'::regclass)
     and n.oid not in (select objid from pg_depend where deptype = 'e' and classid = 'pg_namespace'::regclass)`
 
+/** As the session began with them, whatever bounds it has now. */
 const timeoutsSql = `
-select coalesce(json_object_agg(name, setting::int), '{}') as state from pg_settings
+select coalesce(json_object_agg(name, reset_val::int), '{}') as state from pg_settings
 where name in ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
   'transaction_timeout')`
 
@@ -125,14 +126,14 @@ from (
 const invalidIndexesSql = `
 select json_build_object('total', (select count(*) from pg_index where indexrelid >= 16384),
   'wrong', coalesce(max(amount), 0), 'items', coalesce(json_agg(json_build_object('name', name, 'building', building)
-    order by building, name), '[]')) as state
+    order by building desc, name), '[]')) as state
 from (
   select format('%I.%I', n.nspname, c.relname) as name, count(*) over () as amount, exists (
     select from pg_stat_progress_create_index p where p.datname = current_database() and p.index_relid = c.oid
   ) as building
   from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
   where not (i.indisvalid and i.indisready) and i.indexrelid >= 16384 and c.relpersistence <> 't'
-  order by building, name limit 20
+  order by building desc, name limit 20
 ) as invalid`
 
 /** To ask for the actual version of each of some 800 collations would take its time: those in use are few. */
@@ -234,7 +235,7 @@ export async function observeInside(
 ): Promise<Inside> {
   const [timeouts, , keyless, unvacuumed, invalidIndexes, collations, sessions, sequences] =
     await Promise.all([
-      lookAt<Timeouts>(session, timeoutsSql, 'its own'),
+      lookAt<Timeouts>(session, timeoutsSql),
       lookAt(session, limitsSql(Math.max(1, Math.ceil(remainingMs)))),
       lookAt<Found<string>>(session, keylessSql),
       lookAt<Found<string>>(session, unvacuumedSql),

@@ -14,17 +14,10 @@ const mostSeconds = 5
  * nothing, and fails no run; a session that ends is another matter.
  *
  * Sent at once, whatever was asked before: many of them cost one round trip.
- *
- * @param timeout `its own` for a question about the session's timeouts, which a bound of ours would answer
  */
-export async function lookAt<Value>(
-  session: Session,
-  sql: string,
-  timeout: 'bounded' | 'its own' = 'bounded',
-): Promise<Seen<Value>> {
+export async function lookAt<Value>(session: Session, sql: string): Promise<Seen<Value>> {
   try {
-    const bound = timeout === 'bounded' ? [`SET LOCAL statement_timeout = '${mostSeconds}s'`] : []
-    const results = await session.script([...bound, sql])
+    const results = await session.script([`SET LOCAL statement_timeout = '${mostSeconds}s'`, sql])
     return { value: stateOf(results.at(-1) ?? []) as Value }
   } catch (error) {
     if (!(error instanceof pg.DatabaseError) || endsSession(error)) throw error

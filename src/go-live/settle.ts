@@ -1,4 +1,4 @@
-import { count } from '../lib/text.ts'
+import { count, oneLine } from '../lib/text.ts'
 import { dayMs } from '../lib/units.ts'
 import type { Exception, Finding, Judgement } from './finding.ts'
 import type { Rules } from './observations.ts'
@@ -6,13 +6,33 @@ import type { Requirement, RequirementId } from './requirement.ts'
 
 const warnDays = 14
 
+/** Longer than what any judge says of names that are as long as names can be. */
+const longest = 2_000
+
+/** What is seen is full of foreign names: each text is one line, whatever a judge put into it. */
+function readable(judgement: Judgement): Judgement {
+  const line = (text: string): string => oneLine(text, longest)
+  return {
+    ...judgement,
+    seen: line(judgement.seen),
+    remedy: line(judgement.remedy ?? ''),
+    evidence: judgement.evidence.map(({ query, answer, at }) => ({
+      query: line(query),
+      answer: line(answer),
+      at,
+    })),
+    warnings: (judgement.warnings ?? []).map(line),
+  }
+}
+
 /** Turns a judgement into a finding: what the go-live file says about it comes in here. */
 export function settle(
   requirement: Requirement & { readonly id: RequirementId },
-  judgement: Judgement,
+  judged: Judgement,
   { profile, file }: Rules,
   now: Date,
 ): Finding {
+  const judgement = readable(judged)
   const { id, title, source, attestable } = requirement
   const warnings = [...(judgement.warnings ?? [])]
   const today = now.toISOString().slice(0, 10)

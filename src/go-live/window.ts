@@ -209,12 +209,16 @@ function leaps(name: string, at: Date): boolean {
   return zone.offset(at.getTime()) > zone.offset(at.getTime() - dayMs)
 }
 
-/** Returns how many runs there are in the days after an instant. */
-export function runsWithin(schedule: Schedule, now: Date, days: number): number {
+/**
+ * Returns how many runs there are in the days after an instant.
+ *
+ * @param most where counting ends: one that runs every minute does so very often in very many days
+ */
+export function runsWithin(schedule: Schedule, now: Date, days: number, most: number): number {
   const until = now.getTime() + days * dayMs
   const next = runsOf(schedule)
   let amount = 0
-  for (let run = next(now); run !== undefined && run.getTime() < until; amount++) {
+  for (let run = next(now); run !== undefined && run.getTime() < until && amount < most; amount++) {
     run = next(new Date(run.getTime() + 1))
   }
   return amount

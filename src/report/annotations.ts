@@ -21,7 +21,7 @@ export function annotationsOf({ failure, goLive, notes }: Outcome): readonly Ann
     ...held.map(({ id, verdict, seen, remedy }) => ({
       level: goLive?.enforced === true ? ('error' as const) : ('warning' as const),
       title: `go-live: ${id} is ${verdict}`,
-      message: remedy === '' ? seen : `${seen} (${remedy})`,
+      message: remedy === '' ? seen : `${seen} → ${remedy}`,
     })),
     ...endingSoon(goLive),
     ...notes.map((message) => ({ level: 'warning', title: 'pg-app-user', message }) as const),

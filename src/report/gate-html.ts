@@ -29,7 +29,7 @@ export function gateHtml(report: GateReport, subject: Subject): string {
     ['Profile', `${profile}, ${enforced ? 'enforced' : 'reported only'} ${why.replaceAll('`', '')}`],
     ['Go-live file', fileRead ? file : `none at ${file}`],
     ['Commit', subject.commit === '' ? 'not known' : subject.commit],
-    ['Server and database', identityWords(subject)],
+    ['Identifiers', identityWords(subject)],
     ['Seen', utc(at)],
   ]
   const holding = holdingBack(findings).length
@@ -48,7 +48,7 @@ export function gateHtml(report: GateReport, subject: Subject): string {
 <header class="${report.verdict === 'met' ? 'good' : enforced ? 'bad' : 'doubtful'}">
   <p class="over">Go-live report · ${subject.database}</p>
   <h1>${title}</h1>
-  <p class="tally">${tally(findings)} of ${count(findings.length, 'requirement')}</p>
+  <p class="tally">${count(findings.length, 'requirement')}: ${tally(findings)}</p>
   <div class="bar" aria-hidden="true">${bar(findings)}</div>
 </header>
 <dl class="facts">${facts.map(([name, value]) => entry(name, value))}</dl>
@@ -85,7 +85,7 @@ export function gateHtml(report: GateReport, subject: Subject): string {
 /** What tells the database from every other one, in words. */
 function identityWords({ systemIdentifier, databaseOid }: Subject): string {
   if (systemIdentifier === '') return 'not known'
-  return `system ${systemIdentifier}${databaseOid === '' ? '' : `, oid ${databaseOid}`}`
+  return `server ${systemIdentifier}${databaseOid === '' ? '' : `, database ${databaseOid}`}`
 }
 
 /** A name and what it stands for, as a pair of a list. */
@@ -95,8 +95,9 @@ function entry(name: string, value: string, style = ''): Markup {
 }
 
 function glance(finding: Finding): Markup {
-  const { id, title, seen } = finding
-  return markup`<tr><td><a href="#${id}">${id}</a> <small>${title}</small></td><td>${badge(finding)}</td><td>${seen}</td></tr>`
+  const { id, title, seen, remedy } = finding
+  const way = remedy === '' ? nothing : markup`<p class="way">→ ${remedy}</p>`
+  return markup`<tr><td><a href="#${id}">${id}</a> <small>${title}</small></td><td>${badge(finding)}</td><td>${seen}${way}</td></tr>`
 }
 
 const classes: Readonly<Record<Finding['verdict'], string>> = {

@@ -33,7 +33,9 @@ h1 { margin: 4px 0 2px; font-size: 28px; line-height: 1.25; color: var(--tone); 
 h2 { margin: 30px 0 10px; font-size: 19px; }
 a { color: var(--link); }
 code { font: 12.5px/1.45 ui-monospace, "SF Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; border-radius: 10px; }
+/* Begins at its right end, which is now. */
+.scroll { overflow-x: auto; border-radius: 10px; direction: rtl; }
+.scroll > * { direction: ltr; }
 .chart { display: block; width: 100%; min-width: 760px; height: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 .chart text { fill: var(--soft); font-size: 12.5px; }
 .chart .lane { text-anchor: end; fill: var(--ink); }
@@ -70,6 +72,7 @@ th, td { padding: 7px 12px 7px 0; border-bottom: 1px solid var(--line); vertical
 .glance td:first-child { width: 250px; }
 .glance td:first-child small { display: block; }
 .glance td:nth-child(2) { width: 150px; }
+.way { margin: 2px 0 0; color: var(--soft); font-size: 13.5px; }
 .badge { display: inline-block; padding: 1px 9px; border-radius: 999px; background: var(--tone-back); color: var(--tone); font-size: 13px; font-weight: 600; white-space: nowrap; }
 small { color: var(--soft); }
 article { background: var(--card); border: 1px solid var(--line); border-left: 5px solid var(--tone); border-radius: 8px; padding: 14px 20px 12px; margin: 0 0 14px; }

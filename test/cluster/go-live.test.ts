@@ -206,7 +206,7 @@ test('a Job that failed, and one that succeeded, whose Pods are gone', async () 
   await run('logical-backup-a', 'false', 'Failed')
   expect((await judge('standard')).of('last-backup')).toMatchObject({
     verdict: 'not met',
-    seen: expect.stringContaining('none has succeeded: Job logical-backup-a'),
+    seen: expect.stringContaining('no backup has succeeded; the last: Job logical-backup-a'),
   })
   await run('logical-backup-b', 'true', 'Complete')
   expect((await judge('standard')).of('last-backup')).toMatchObject({
@@ -273,7 +273,7 @@ test('a backup Pod that failed, and one that succeeded', async () => {
   await podPhase(scene.admin, scene.database, 'logical-backup-1', 'Failed')
   expect((await judge('standard')).of('last-backup')).toMatchObject({
     verdict: 'not met',
-    seen: expect.stringContaining('none has succeeded'),
+    seen: expect.stringContaining('no backup has succeeded'),
   })
   await scene.admin.create(backup('logical-backup-2', 'true'))
   await podPhase(scene.admin, scene.database, 'logical-backup-2', 'Succeeded')
@@ -701,7 +701,7 @@ test('what the operator of Crunchy says is read as well, and a host of backups i
     async () => (await judge('standard')).of('last-backup').verdict === 'not met',
   )
   expect((await judge('standard')).of('last-backup').seen).toContain(
-    `none has succeeded: CronJob ${cluster}-repo1-full`,
+    `no backup has succeeded; the last: CronJob ${cluster}-repo1-full`,
   )
   const path = `/apis/${crunchy.group}/v1beta1/namespaces/${database}/postgresclusters/${cluster}`
   const better = {

@@ -53,7 +53,7 @@ test('a role that is there: what it has in other words stays, what differs is se
   const application = await bench.established()
   const { role, database } = application
   const remedy = findIn((await judged(application)).report, 'timeouts').remedy
-  expect(remedy).toBe('role-settings: idle_in_transaction_session_timeout=1min, lock_timeout=5s')
+  expect(remedy).toBe('set role-settings: idle_in_transaction_session_timeout=1min, lock_timeout=5s')
   // For the role everywhere; in the database a setting of its own wins.
   await bench.sql(`ALTER ROLE ${role} SET lock_timeout = 5000`)
   await bench.sql(`ALTER ROLE ${role} SET work_mem = '8MB'`)

@@ -139,7 +139,7 @@ export const healthRows: readonly Row[] = [
     'tables without',
     withInside({ keyless: value({ total: 4, wrong: 1, items: ['public.a'] }) }),
     'not met',
-    'none: public.a',
+    '1 of 4 tables has none: public.a',
   ],
   [
     'primary-keys',
@@ -258,7 +258,7 @@ export const healthRows: readonly Row[] = [
     'one without its authority',
     certificate({ checked: false }),
     'unknown',
-    'without its authority',
+    'without the CA certificate',
   ],
   ['certificate', 'no TLS', { certificate: undefined }, 'not applicable', 'no TLS'],
   [

@@ -121,7 +121,7 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
   const [newest] = runs
   const warnings =
     newest !== undefined && !newest.succeeded && newest.finished !== undefined
-      ? [`the newest one did not succeed: ${words(newest)}`]
+      ? [`the newest backup did not succeed: ${words(newest)}`]
       : []
   const told = runs.find((run) => run.doubtful !== true)
   if (inside !== undefined && fresh(inside) && inside.doubtful && told !== undefined) {
@@ -148,11 +148,11 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
     late !== undefined
       ? `when it began is not told: ${words(late)}`
       : inside !== undefined
-        ? `the last one in the window is too old: ${words(inside)}`
+        ? `the last backup in the window is too old: ${words(inside)}`
         : succeeded[0] !== undefined
-          ? `outside the window: ${words(succeeded[0])}`
+          ? `the last backup was outside the window: ${words(succeeded[0])}`
           : newest !== undefined
-            ? `none has succeeded: ${words(newest)}`
+            ? `no backup has succeeded; the last: ${words(newest)}`
             : 'no trace of a backup is left'
   const hidden = hiddenBy(cluster.unread.backups)
   if (hidden !== undefined)
@@ -197,6 +197,9 @@ export function judgeRetention(observed: Observations, rules: Rules): Judgement 
     : { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence }
 }
 
+/** Beyond these nobody counts: a backup every hour for twelve weeks. */
+const mostRuns = 2_000
+
 /** `pitr`: how far recovery to any point in time reaches back. */
 export function judgeRecovery(observed: Observations, rules: Rules): Judgement {
   const { at, cluster } = observed
@@ -215,14 +218,15 @@ export function judgeRecovery(observed: Observations, rules: Rules): Judgement {
   }
   if (kept !== undefined) {
     const schedule = physicalSchedule === undefined ? undefined : parseSchedule(physicalSchedule, 'UTC')
-    const runs = schedule === undefined || 'problem' in schedule ? undefined : runsWithin(schedule, at, least)
+    const runs =
+      schedule === undefined || 'problem' in schedule ? undefined : runsWithin(schedule, at, least, mostRuns)
     const seen = `BACKUP_NUM_TO_RETAIN keeps ${count(kept, 'backup')} and the WAL since the oldest`
     if (runs === undefined) {
       const blind = `${seen}, and how often one is taken is not in sight`
       return { verdict: 'unknown', wanted, seen: blind, remedy: attestRemedy(observed), evidence }
     }
-    const often = `${seen}; BACKUP_SCHEDULE "${oneLine(physicalSchedule ?? '', 60)}" takes ${runs} in ${count(least, 'day')}`
-    if (kept > runs) return { verdict: 'met', wanted, seen: often, evidence }
+    const often = `${seen}; BACKUP_SCHEDULE "${oneLine(physicalSchedule ?? '', 60)}" takes ${runs < mostRuns ? '' : 'at least '}${runs} in ${count(least, 'day')}`
+    if (kept > runs && runs < mostRuns) return { verdict: 'met', wanted, seen: often, evidence }
     // Older releases of Spilo keep them for as many days as well.
     if (kept < least) {
       return { verdict: 'not met', wanted, seen: often, remedy: 'ask the administrator', evidence }

@@ -18,9 +18,10 @@ export function judgeConnections(observed: Observations, { thresholds }: Rules):
       ...limited(`role "${oneLine(observed.username, 63)}"`, role),
       ...limited(`database "${oneLine(observed.database, 63)}"`, database),
     ]
-    const answer = [`${shareWords(server)} beside the reserved ones`, ...own.map(({ words }) => words)].join(
-      '; ',
-    )
+    const answer = [
+      `${shareWords(server)} in use, reserved ones left out`,
+      ...own.map(({ words }) => words),
+    ].join('; ')
     const reached = own.filter(({ full }) => full).map(({ words }) => words)
     if (reached.length > 0) {
       const remedy =

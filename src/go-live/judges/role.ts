@@ -193,7 +193,7 @@ export function judgeTls(observed: Observations): Judgement {
       mode === undefined
         ? `${secretRef} holds no PGSSLMODE`
         : `${oneLine(mode, 40)}, which may go on without TLS`,
-    remedy: setting('app-sslmode', 'require'),
+    remedy: `set ${setting('app-sslmode', 'require')}`,
     evidence,
   }
 }

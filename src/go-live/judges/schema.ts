@@ -20,7 +20,12 @@ export function judgePrimaryKeys(observed: Observations): Judgement {
       if (total === 0) return { verdict: 'not applicable', seen: 'there is no table yet', answer }
       if (wrong === 0) return { verdict: 'met', seen: `${count(total, 'table')}, each has one`, answer }
       const remedy = 'a migration with ALTER TABLE … ADD PRIMARY KEY, as the owner of the table'
-      return { verdict: 'not met', seen: `none: ${firstOf(items, wrong)}`, remedy, answer }
+      return {
+        verdict: 'not met',
+        seen: `${wrong} of ${count(total, 'table')} ${wrong === 1 ? 'has' : 'have'} none: ${firstOf(items, wrong)}`,
+        remedy,
+        answer,
+      }
     },
   )
 }
@@ -73,7 +78,9 @@ export function judgeCollation(observed: Observations): Judgement {
     () => collations ?? { hidden: 'it was not asked for' },
     ({ database, objects }): Weighed => {
       const differs = database.recorded !== database.actual
-      const answer = `the database ${versionWords(database)}; ${objects.wrong} of ${count(objects.total, 'collation')} in use differ`
+      const used =
+        objects.total === 0 ? '' : `; ${objects.wrong} of ${count(objects.total, 'collation')} in use differ`
+      const answer = `the database: ${versionWords(database)}${used}`
       if (!differs && objects.wrong === 0) {
         return database.actual === null && objects.total === 0
           ? { verdict: 'not applicable', seen: 'no collation here has a version', answer }

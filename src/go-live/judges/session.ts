@@ -10,7 +10,7 @@ const wantedTimeouts = ['idle_in_transaction_session_timeout', 'lock_timeout'] a
 /** `timeouts`: a session of the application neither waits for a lock nor holds one for ever. */
 export function judgeTimeouts(observed: Observations): Judgement {
   const topic = {
-    query: `select name, setting from pg_settings where name in (${wantedTimeouts.map((name) => `'${name}'`).join(', ')})`,
+    query: `select name, reset_val from pg_settings where name in (${wantedTimeouts.map((name) => `'${name}'`).join(', ')})`,
     wanted: `${sentence(wantedTimeouts)} above 0`,
   }
   return weighInside(
@@ -32,10 +32,10 @@ export function judgeTimeouts(observed: Observations): Judgement {
       return {
         verdict: 'not met',
         seen: `${sentence(off)} ${off.length === 1 ? 'is' : 'are'} off`,
-        remedy: setting(
+        remedy: `set ${setting(
           'role-settings',
           off.map((name) => `${name}=${name === 'lock_timeout' ? '5s' : '1min'}`).join(', '),
-        ),
+        )}`,
         answer,
         warnings,
       }
@@ -99,7 +99,7 @@ export function judgeCertificate(observed: Observations, { thresholds }: Rules):
   const left = Math.floor((ends.getTime() - at.getTime()) / dayMs)
   const ending = left < 0 ? `ended on ${utc(ends)}` : `ends in ${count(left, 'day')}`
   const verdict = refused === undefined ? 'verify-full takes it' : `verify-full refuses it: ${refused}`
-  const answer = `${names}; by ${issuer}; until ${utc(ends)}; ${checked ? verdict : 'no authority to check it with'}`
+  const answer = `${names}; by ${issuer}; until ${utc(ends)}; ${checked ? verdict : 'no CA certificate to check it with'}`
   if (ends.getTime() - at.getTime() <= least * dayMs) {
     return outcome(
       'not met',
@@ -109,10 +109,10 @@ export function judgeCertificate(observed: Observations, { thresholds }: Rules):
     )
   }
   if (!checked) {
-    const remedy = `ask the administrator for the authority, and set ${input('ssl-root-cert')}; or an attestation`
+    const remedy = `ask the administrator for the CA certificate, and set ${input('ssl-root-cert')}; or an attestation`
     return outcome(
       'unknown',
-      `it ${ending}; without its authority nothing tells whether verify-full would take it`,
+      `it ${ending}; without the CA certificate nothing tells whether verify-full would take it`,
       answer,
       remedy,
     )

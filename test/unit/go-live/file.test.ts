@@ -275,6 +275,53 @@ describe('the go-live file', () => {
     expect(said.replaceAll(' at line', '\nline')).toContain(problem)
   })
 
+  test.each<[string, string, string]>([
+    ['zero instances', 'min-instances: 0', 'min-instances has to be a whole number from 1 to 1000'],
+    ['less than none', 'min-standbys: -1', 'min-standbys has to be a whole number from 0 to 1000'],
+    ['very many', 'min-nodes: 1e99', 'min-nodes has to be a whole number'],
+    ['no end', 'min-instances: .inf', 'min-instances has to be a whole number'],
+    ['no time at all', 'rpo: 0s', 'rpo: "0s" is no duration'],
+    ['a time before now', 'backup-every: -5m', 'backup-every: "-5m" is no duration'],
+    ['more time than there is', 'rpo: 1000000h', 'rpo: "1000000h" is no duration'],
+    ['no day', 'retention: 0d', 'retention: "0d" is no number of days'],
+    ['nothing used', 'max-sequence-used: 0%', 'max-sequence-used: "0%" is no percentage'],
+    ['no age', 'max-xid-age: 0', 'max-xid-age has to be a whole number from 1'],
+    ['a window without a length', 'backup-window: 06:00-06:00 UTC', 'has no length'],
+    ['a key of every object', '__proto__: 1', '"__proto__" is no key here'],
+    ['a key that is like none', 'a: 1', '"a" is no key here.'],
+    ['two documents', 'rpo: 5m\n---\nrpo: 5m', 'a second document begins here: the file has to be one'],
+    ['what is nested very deep', '['.repeat(20_000), 'it is nested too deep'],
+  ])('%s is refused by name', (_, text, problem) => {
+    expect(problemsOf(text)).toContain(problem)
+  })
+
+  test.each([
+    '2027-02-29',
+    '2027-13-01',
+    '2027-2-20',
+    '27-02-20',
+    '20270220',
+    '2027/02/20',
+    '2027-02-20T00:00:00Z',
+    '+2027-02-20',
+    '10000-01-01',
+    '"２０２７-02-20"',
+    'tomorrow',
+  ])('valid-until %s is no date, and says how one is written', (day) => {
+    const waiver = '  - requirement: spread\n    reason: a\n    owner: b\n'
+    expect(problemsOf(`waivers:\n${waiver}    valid-until: ${day}\n`)).toMatch(
+      /wrong at line 5: valid-until ".*" is no date: write 2027-02-20\./,
+    )
+  })
+
+  test('a file that is far too long is refused at once, and of many problems the first are told', () => {
+    expect(problemsOf('# x\n'.repeat(262_144))).toContain('has 1,048,576 characters, and 100,000 are taken.')
+    const said = problemsOf(Array.from({ length: 3_000 }, (_, line) => `key${line}: 1`).join('\n'))
+    expect(said).toContain('is wrong in 3000 places')
+    expect(said.split('\n')).toHaveLength(24)
+    expect(said).toContain('and 2980 more')
+  })
+
   test('says everything that is wrong at once, in the order of the lines', () => {
     const said = problemsOf('rpo: 5\nmin-instances: 0\n')
     expect(said).toContain('is wrong in 2 places')

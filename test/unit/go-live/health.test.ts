@@ -43,5 +43,5 @@ test.each([
 
 test('the remedy for timeouts names the input with what is missing', () => {
   const off = withInside({ timeouts: value({ lock_timeout: 0, idle_in_transaction_session_timeout: 9 }) })
-  expect(findingOf('timeouts', off).remedy).toBe('role-settings: lock_timeout=5s')
+  expect(findingOf('timeouts', off).remedy).toBe('set role-settings: lock_timeout=5s')
 })

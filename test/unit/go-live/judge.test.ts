@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { holdingBack } from '../../../src/go-live/finding.ts'
 import { judge } from '../../../src/go-live/judge.ts'
+import { clockNotes } from '../../../src/go-live/judges/clock.ts'
+import type { Observations } from '../../../src/go-live/observations.ts'
 import { requirements, type RequirementId } from '../../../src/go-live/requirement.ts'
 import { isAtOrAfter, segmentNumber } from '../../../src/go-live/wal.ts'
 import { parseWindow } from '../../../src/go-live/window.ts'
@@ -11,6 +13,8 @@ import {
   cluster,
   findingOf,
   good,
+  health,
+  inside,
   minutesAgo,
   now,
   rulesOf,
@@ -576,7 +580,7 @@ const rows: readonly Row[] = [
     'one that failed',
     { cluster: { ...cluster, backups: [run(night(22, 1), false)] } },
     'not met',
-    'none has succeeded',
+    'no backup has succeeded',
   ],
   [
     'last-backup',
@@ -627,7 +631,7 @@ const rows: readonly Row[] = [
       sql: { ...sql, monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: night(22, 12) } },
     },
     'not met',
-    'outside the window: physical backup on this node',
+    'the last backup was outside the window: physical backup on this node',
   ],
   [
     'last-backup',
@@ -1093,7 +1097,7 @@ describe('what is wrong beside the verdict', () => {
     [
       'last-backup',
       { cluster: { ...cluster, backups: [...cluster.backups, run(night(22, 3), false)] } },
-      'the newest one did not succeed',
+      'the newest backup did not succeed',
     ],
     [
       'app-user',
@@ -1247,4 +1251,96 @@ test('what may not be read is named in the same order, whichever answer came fir
       'the right to list deployments and list statefulsets (batch) in postgres-system, or an attestation',
     ),
   )
+})
+
+test.each([
+  [8, 'at least 2000 in 99999 days', 'not met'],
+  [1_000_000, 'at least 2000 in 99999 days', 'unknown'],
+])('a backup every minute is not counted through very many days: %d kept', (kept, words, verdict) => {
+  const seen = { cluster: { ...cluster, physicalBackupsKept: kept, physicalSchedule: '* * * * *' } }
+  const { seen: said, ...found } = findingOf('pitr', seen, 'premium', {
+    thresholds: { recoveryDays: 99_999 },
+  })
+  expect(found.verdict).toBe(verdict)
+  expect(said).toContain(words)
+})
+
+test('whatever is foreign in a finding is one line that turns no text around', () => {
+  const odd = 'a\nb\u202ec\u0000d\r\n::error::e\u2028f'
+  for (const { id, seen, remedy, evidence, warnings } of judge(hostile(odd), rulesOf('premium', vouched))) {
+    const texts = [seen, remedy, ...warnings, ...evidence.flatMap(({ query, answer }) => [query, answer])]
+    expect([id, texts.filter((text) => /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text))]).toEqual([id, []])
+  }
+})
+
+/** Everything that a server and a cluster name, by the same name. */
+function hostile(odd: string): Observations {
+  const { secret } = good
+  if (secret === undefined) throw new Error('it is there')
+  return {
+    ...good,
+    username: odd,
+    database: odd,
+    secretRef: odd,
+    loginRefused: odd,
+    login: { query: odd, answer: odd, at: now },
+    secret: { ...secret, values: { PGUSER: odd, PGDATABASE: odd, PGSSLMODE: odd } },
+    sql: {
+      ...sql,
+      version: odd,
+      senders: sql.senders.map((sender) => ({ ...sender, name: odd, state: odd })),
+      slots: [{ name: odd, active: false }],
+      archiver: { ...sql.archiver, lastArchived: odd, lastFailed: odd, lastFailedAt: now },
+      adminSessions: [odd],
+    },
+    health: {
+      ...health,
+      ages: { value: [{ database: odd, xids: 1_500_000_000, multixacts: 0 }] },
+      checksums: { value: { on: true, failures: [{ database: odd, count: 1 }] } },
+      slots: { value: { total: 1, idle: [{ name: odd, status: odd }] } },
+    },
+    inside: {
+      ...inside,
+      keyless: { value: { total: 1, wrong: 1, items: [odd] } },
+      unvacuumed: { hidden: odd },
+      invalidIndexes: { value: { total: 1, wrong: 1, items: [{ name: odd, building: true }] } },
+      collations: {
+        value: {
+          database: { recorded: odd, actual: null },
+          objects: { total: 1, wrong: 1, items: [{ name: odd, recorded: odd, actual: odd }] },
+        },
+      },
+      sessions: { value: { open: 1, plain: 1, from: [odd], local: 0, hidden: 0 } },
+      sequences: {
+        value: { total: 1, read: 1, hidden: 0, furthest: [{ name: odd, last: odd, end: odd, used: 99 }] },
+      },
+    },
+    certificate: { hidden: odd },
+    cluster: {
+      ...cluster,
+      pods: [{ name: odd, ready: false, role: undefined, state: odd, node: odd }],
+      operator: { what: odd, wantedInstances: 3, readyInstances: 1, status: odd },
+      schedules: [{ what: odd, cron: odd, zone: odd, off: odd }],
+      backups: [{ what: odd, started: now, finished: now, succeeded: false }],
+      logicalRetention: odd,
+      physicalSchedule: odd,
+    },
+    application: {
+      ...application,
+      workloads: [{ ...workload, what: odd, unlimited: [odd], pods: [] }],
+    },
+    probe: { reason: odd },
+  }
+}
+
+test.each([
+  [24 * 60, 'the clock of this runner is 24 hours behind PostgreSQL'],
+  [-24 * 60, 'the clock of this runner is 24 hours ahead of PostgreSQL'],
+  [61, 'the clock of this runner is 61 minutes behind PostgreSQL'],
+  [1, undefined],
+  [-1, undefined],
+])("a runner's clock that PostgreSQL's is %d minutes ahead of", (minutes, words) => {
+  const [note, ...others] = clockNotes({ ...good, sql: { ...sql, at: minutesAgo(-minutes) } })
+  expect(others).toEqual([])
+  expect(note?.slice(0, words?.length)).toBe(words)
 })

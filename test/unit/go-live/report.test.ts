@@ -233,7 +233,7 @@ describe('what is counted', () => {
     const all = Object.values(document.tally).reduce((sum, amount) => sum + amount, 0)
     expect(all).toBe(standard.findings.length)
     const page = gateHtml(standard, subjectOf(outcomeOf(standard)))
-    expect(page).toContain(`<p class="tally">${tally(standard.findings)} of `)
+    expect(page).toContain(`<p class="tally">39 requirements: ${tally(standard.findings)}</p>`)
     expect(page).toContain('<span class="idle" style="flex-grow:6"></span>')
   })
 
