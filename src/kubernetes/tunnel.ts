@@ -24,8 +24,8 @@ const subprotocol = 'v4.channel.k8s.io'
 const dataChannel = 0
 const errorChannel = 1
 
-/** Well below the 32 MiB that a message may have, and large enough that the channel byte costs nothing. */
-const frameBytes = 256 * 1024
+/** A kubelet takes a message whole before it hands it on; in larger ones the channel byte costs no less. */
+const frameBytes = 64 * 1024
 const pingEveryMs = 10_000
 const bodyWithinMs = 2_000
 
@@ -167,6 +167,8 @@ export class Tunnel extends Duplex {
   readonly #target: TunnelTarget
   readonly #heartbeat: NodeJS.Timeout
   readonly #headed = new Set<number>()
+  /** Used again for each message, once the one before is on its way: to allocate each costs more than to send it. */
+  readonly #frame = Buffer.allocUnsafeSlow(1 + frameBytes)
   #unanswered = 0
   #ending = false
   #lost: Failure | undefined
@@ -234,19 +236,8 @@ export class Tunnel extends Duplex {
     else setImmediate(() => this.destroy(this.#lost))
   }
 
-  override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    const frame = Buffer.allocUnsafe(Math.min(chunk.length, frameBytes) + 1)
-    frame[0] = dataChannel
-    const sent = chunk.copy(frame, 1)
-    this.#socket.send(frame, { binary: true, fin: true }, (error) => {
-      if (error) {
-        done(this.#lost ?? lost(this.#target, 'it was closed while something was written', error))
-      } else if (sent < chunk.length) {
-        this._write(chunk.subarray(sent), encoding, done)
-      } else {
-        done()
-      }
-    })
+  override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#send([chunk], done)
   }
 
   /** What has piled up behind a write goes out in one piece: TLS hands over small ones, and each costs a round. */
@@ -254,7 +245,28 @@ export class Tunnel extends Duplex {
     chunks: readonly { readonly chunk: Buffer }[],
     done: (error?: Error | null) => void,
   ): void {
-    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'binary', done)
+    this.#send(
+      chunks.map(({ chunk }) => chunk),
+      done,
+    )
+  }
+
+  /** Sends message after message until nothing is left of the chunks. */
+  #send(chunks: readonly Buffer[], done: (error?: Error | null) => void): void {
+    const frame = this.#frame
+    frame[0] = dataChannel
+    let end = 1
+    const rest: Buffer[] = []
+    for (const chunk of chunks) {
+      const taken = chunk.copy(frame, end)
+      end += taken
+      if (taken < chunk.length) rest.push(chunk.subarray(taken))
+    }
+    this.#socket.send(frame.subarray(0, end), { binary: true, fin: true }, (error) => {
+      if (error) done(this.#lost ?? lost(this.#target, 'it was closed while something was written', error))
+      else if (rest.length > 0) this.#send(rest, done)
+      else done()
+    })
   }
 
   /** Everything is written by now, and what the other side says to a goodbye is of no use to anybody. */

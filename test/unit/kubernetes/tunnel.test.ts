@@ -175,7 +175,7 @@ describe('carrying', () => {
     tunnel.write(sent)
     await once(tunnel, 'close')
     expect(Buffer.concat(received).equals(sent)).toBe(true)
-    expect(largest).toBe(256 * 1024 + 1)
+    expect(largest).toBe(64 * 1024 + 1)
   })
 
   test('a reader that pauses stops the sender', async () => {
