@@ -136,7 +136,6 @@ test('the Roles that it prints make all of it readable', async () => {
 
 test('a CronJob in the version that is served, outside the window and inside it', async () => {
   const hour = new Date().getUTCHours()
-  const path = `/apis/batch/v1beta1/namespaces/${scene.database}/cronjobs`
   const cronJob = `logical-backup-${cluster}`
   const pod = {
     restartPolicy: 'Never',
@@ -155,13 +154,11 @@ test('a CronJob in the version that is served, outside the window and inside it'
     return { spec: { template: { spec: { ...pod, containers } } } }
   }
   expect((await judge('standard')).of('retention').verdict).toBe('unknown')
-  const put = await scene.admin.call('POST', path, {
-    apiVersion: 'batch/v1beta1',
+  await scene.admin.create({
     kind: 'CronJob',
     metadata: { name: cronJob, namespace: scene.database },
     spec: { schedule: `0 ${(hour + 12) % 24} * * *`, jobTemplate: kept('2 weeks') },
   })
-  expect(put.status).toBe(201)
   const wrong = await judge('standard')
   expect(wrong.of('backup-schedule')).toMatchObject({
     verdict: 'not met',
@@ -172,7 +169,7 @@ test('a CronJob in the version that is served, outside the window and inside it'
     seen: expect.stringContaining('14 days'),
   })
   const schedule = { spec: { schedule: `30 ${hour} * * *`, jobTemplate: kept('30 days') } }
-  await scene.admin.call('PATCH', `${path}/${cronJob}`, schedule, 'application/merge-patch+json')
+  await scene.admin.patch('CronJob', scene.database, cronJob, schedule)
   const { of } = await judge('standard')
   expect(of('backup-schedule')).toMatchObject({
     verdict: 'met',

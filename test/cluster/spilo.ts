@@ -170,6 +170,13 @@ export function spiloPod(
             { containerPort: 8008, name: 'patroni' },
             { containerPort: serverPort, name: 'postgresql' },
           ],
+          // The port is open before the server takes anybody in.
+          startupProbe: {
+            exec: { command: ['pg_isready', '-q', '-h', '/tmp'] },
+            periodSeconds: 1,
+            timeoutSeconds: 10,
+            failureThreshold: 120,
+          },
           readinessProbe: { tcpSocket: { port: serverPort }, periodSeconds: 1 },
           volumeMounts: [
             mount('files', '/etc/spilo'),
@@ -188,15 +195,21 @@ export function spiloPod(
 }
 
 /** Waits until a Pod is Ready, and gives its IP. */
-export async function readyPod(admin: Admin, namespace: string, name: string): Promise<string> {
+export async function readyPod(
+  admin: Admin,
+  namespace: string,
+  name: string,
+  withinMs?: number,
+): Promise<string> {
   let ip = ''
-  await until(`Pod ${name} is Ready`, async () => {
+  const ready = async (): Promise<boolean> => {
     const { status } = ((await admin.get('Pod', namespace, name)) ?? {}) as {
       status?: { podIP?: string; conditions?: { type: string; status: string }[] }
     }
     ip = status?.podIP ?? ''
     return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true
-  })
+  }
+  await until(`Pod ${name} is Ready`, ready, withinMs)
   return ip
 }
 

@@ -39,6 +39,8 @@ export interface KubeconfigOptions {
   readonly server?: string
 }
 
+type OldOrNew = 'v1' | 'v1beta1'
+
 /** The administrator of a cluster under test: everything a test arranges or looks up goes through it. */
 export class Admin {
   readonly server: URL
@@ -46,7 +48,7 @@ export class Admin {
   readonly kubeconfigText: string
   readonly #config = new KubeConfig()
   readonly #agent = new https.Agent({ keepAlive: true })
-  #sliceVersion: 'v1' | 'v1beta1' | undefined
+  readonly #versions = new Map<string, OldOrNew>()
 
   /** @param kubeconfig YAML */
   constructor(kubeconfig: string) {
@@ -147,11 +149,8 @@ export class Admin {
   }
 
   /** The version of EndpointSlices that this server offers. */
-  async sliceVersion(): Promise<'v1' | 'v1beta1'> {
-    if (this.#sliceVersion !== undefined) return this.#sliceVersion
-    const { body } = await this.call('GET', '/apis/discovery.k8s.io')
-    const { versions } = body as { versions: { version: string }[] }
-    return (this.#sliceVersion = versions.some(({ version }) => version === 'v1') ? 'v1' : 'v1beta1')
+  async sliceVersion(): Promise<OldOrNew> {
+    return await this.#versionOf('discovery.k8s.io', 'endpointslices')
   }
 
   /** Creates a ServiceAccount and waits until it can be given a token. */
@@ -200,7 +199,19 @@ export class Admin {
     if (kind === 'EndpointSlice') return endpointSlices(await this.sliceVersion())
     const found = builtinResources.find((resource) => resource.kind === kind)
     if (found === undefined) throw new Error(`no path is known for ${kind}`)
+    if (kind === 'CronJob') return { ...found, version: await this.#versionOf(found.group, found.plural) }
     return found
+  }
+
+  /** Kinds that came to v1 with Kubernetes 1.21, and went from v1beta1 with 1.25. */
+  async #versionOf(group: string, plural: string): Promise<OldOrNew> {
+    const known = this.#versions.get(plural)
+    if (known !== undefined) return known
+    const { status, body } = await this.call('GET', `/apis/${group}/v1`)
+    const { resources = [] } = status === 200 ? (body as { resources?: { name: string }[] }) : {}
+    const version = resources.some(({ name }) => name === plural) ? 'v1' : 'v1beta1'
+    this.#versions.set(plural, version)
+    return version
   }
 }
 
