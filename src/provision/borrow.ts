@@ -56,6 +56,15 @@ export function actAsOwner(server: ServerState, wanted: Wanted): Around | undefi
   return database.adminActsAsOwner ? acting(database.owner) : undefined
 }
 
+/**
+ * Returns what lets the admin give away what goes with the ownership of the database it is in, or nothing where it cannot.
+ * Before PostgreSQL 16 an owner that is NOINHERIT does not have the privileges of pg_database_owner, and may act as it.
+ */
+export function actAsDatabaseOwner(server: ServerState, wanted: Wanted): Around | undefined {
+  const owner = actAsOwner(server, wanted)
+  return server.versionNumber < 160_000 ? within(owner, acting('pg_database_owner')) : owner
+}
+
 /** Returns statements with what stands around them. */
 export function around({ before, after }: Around, statements: readonly string[]): readonly string[] {
   return statements.length === 0 ? [] : [...before, ...statements, ...after]

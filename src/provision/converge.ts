@@ -10,7 +10,15 @@ import { scramVerifier } from '../postgres/scram.ts'
 import { noticeOurEnd, sqlState, type Session } from '../postgres/session.ts'
 import { endsSession } from '../postgres/severity.ts'
 import { aboutServer, type ServerState } from '../postgres/state.ts'
-import { actAsApplication, actAsOwner, around, inherit, mayAct, type Around } from './borrow.ts'
+import {
+  actAsApplication,
+  actAsDatabaseOwner,
+  actAsOwner,
+  around,
+  inherit,
+  mayAct,
+  type Around,
+} from './borrow.ts'
 import { changesOf, statementsOf, type Change, type ChangeOf } from './change.ts'
 import { ineffective, schemaRefused } from './database-refusals.ts'
 import { decideGrants, type Plan } from './plan.ts'
@@ -172,7 +180,8 @@ export async function grantSchema(
   const question = aboutInside(wanted)
   const privileges = `select nspacl::text as privileges from pg_namespace where nspname = 'public'`
   const came = `select 1 / (state ->> 'schemaGranted' = 'true')::int from (${question.sql}) now`
-  const borrowed = schemaGrantors.admin ? none : (actAsOwner(server, wanted) ?? none)
+  const act = schemaGrantors.owner ? actAsDatabaseOwner : actAsOwner
+  const borrowed = schemaGrantors.admin ? none : (act(server, wanted) ?? none)
   try {
     const statements = around(borrowed, statementsOf(change, wanted))
     const rows = await session.script([privileges, noticeOurEnd, ...statements, came, privileges], decisive)

@@ -132,6 +132,19 @@ describe.each(kinds)('an admin that $what', (kind) => {
   })
 })
 
+test('an application that owns its database and is NOINHERIT is given what does not come with the ownership', async () => {
+  // Before PostgreSQL 14 there is no role that stands for the owner of a database, and before 15 it owns no schema.
+  if (bench.postgres.major < 14) return
+  const application = await bench.established({ databaseOwner: 'app' })
+  const { role, database } = application
+  await bench.sql('ALTER SCHEMA public OWNER TO pg_database_owner', [], database)
+  await bench.sql(`ALTER ROLE ${identifier(role)} NOINHERIT`)
+  await bench.sql('REVOKE ALL ON SCHEMA public FROM PUBLIC', [], database)
+  await bench.sql(`REVOKE ALL ON SCHEMA public FROM ${identifier(role)}`, [], database)
+  await expectFulfilled(application)
+  await application.work('CREATE TABLE public.t ()')
+})
+
 describe('a membership that was there before stays as it was', () => {
   const given: readonly (readonly [string, string, 'superuser' | 'admin'])[] = [
     ['a plain one by a superuser', '', 'superuser'],
