@@ -32,7 +32,7 @@ export function gateHtml(report: GateReport, subject: Subject): string {
     ['Identifiers', identityWords(subject)],
     ['Seen', utc(at)],
   ]
-  const holding = holdingBack(findings).length
+  const holding = holdingBack(findings)
   const page = markup`<!doctype html>
 <html lang="en">
 <head>
@@ -50,6 +50,7 @@ export function gateHtml(report: GateReport, subject: Subject): string {
   <h1>${title}</h1>
   <p class="tally">${count(findings.length, 'requirement')}: ${tally(findings)}</p>
   <div class="bar" aria-hidden="true">${bar(findings)}</div>
+  ${holding.length === 0 ? nothing : markup`<p class="holding">${holding.map(shortcut)}</p>`}
 </header>
 <dl class="facts">${facts.map(([name, value]) => entry(name, value))}</dl>
 <section>
@@ -72,7 +73,7 @@ export function gateHtml(report: GateReport, subject: Subject): string {
   <p>
     Written by pg-app-user ${version} from what it saw at ${utc(at)}.
     Nothing in it is taken for fine because it could not be seen: that is “unknown”.
-    ${holding === 0 ? 'Nothing holds the release back.' : `${count(holding, 'requirement')} ${enforced ? 'hold' : 'would hold'} the release back.`}
+    ${holding.length === 0 ? 'Nothing holds the release back.' : `${count(holding.length, 'requirement')} ${enforced ? 'hold' : 'would hold'} the release back.`}
   </p>
 </footer>
 </main>
@@ -92,6 +93,11 @@ function identityWords({ systemIdentifier, databaseOid }: Subject): string {
 function entry(name: string, value: string, style = ''): Markup {
   const attribute = style === '' ? nothing : markup` class="${style}"`
   return markup`<div${attribute}><dt>${name}</dt><dd>${value}</dd></div>`
+}
+
+/** The way to what holds back, for whoever has no more than the first screen of a phone. */
+function shortcut({ id, verdict }: Finding): Markup {
+  return markup`<a class="badge ${classes[verdict]}" href="#${id}"><span aria-hidden="true">${signs[verdict]}</span> ${id}</a> `
 }
 
 function glance(finding: Finding): Markup {

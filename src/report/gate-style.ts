@@ -75,6 +75,7 @@ th, td { padding: 7px 12px 7px 0; border-bottom: 1px solid var(--line); vertical
 .way { margin: 2px 0 0; color: var(--soft); font-size: 13.5px; }
 .badge { display: inline-block; padding: 1px 9px; border-radius: 999px; background: var(--tone-back); color: var(--tone); font-size: 13px; font-weight: 600; white-space: nowrap; }
 small { color: var(--soft); }
+.holding { display: flex; flex-wrap: wrap; gap: 6px; margin: 12px 0 0; }
 article { background: var(--card); border: 1px solid var(--line); border-left: 5px solid var(--tone); border-radius: 8px; padding: 14px 20px 12px; margin: 0 0 14px; }
 h3 { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 4px 16px; margin: 0; font-size: 16px; }
 .id { margin: 2px 0 10px; color: var(--soft); font-size: 13px; }

@@ -394,6 +394,11 @@ describe('the files', () => {
     expect(page).not.toMatch(/<script|<link|src=|@import|url\(/)
     expect(page).not.toContain('<b>logical-backup')
     expect(page).toContain('Pod &lt;b&gt;logical-backup')
+    const [top = '', rest = ''] = page.split('</header>')
+    const holding = ['instances', 'streaming', 'spread', 'last-backup', 'recovery-test']
+    expect([...top.matchAll(/ href="#([a-z-]+)"/g)].map(([, id]) => id)).toEqual(holding)
+    // What gets past it stands beside what holds back.
+    expect(rest.split('<h2>Evidence</h2>')[0]).toContain('→ 3 are in the premium plan: ask the administrator')
     for (const { id, title } of held.findings) {
       expect(page).toContain(`id="${id}"`)
       expect(page).toContain(title.replaceAll("'", '&#39;'))
