@@ -43,7 +43,7 @@ export function judgeIndexes(observed: Observations): Judgement {
     ({ total, wrong, items }) => {
       const building = items.filter((index) => index.building)
       const invalid = wrong - building.length
-      const answer = `${total} indexes, ${invalid} invalid, ${building.length} being built`
+      const answer = `${total} ${total === 1 ? 'index' : 'indexes'}, ${invalid} invalid, ${building.length} being built`
       const warnings = building.map(({ name }) => `${oneLine(name, 80)} is being built`)
       if (invalid === 0) return { verdict: 'met', seen: answer, answer, warnings }
       const names = items.filter((index) => !index.building).map(({ name }) => name)
