@@ -1,7 +1,20 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chown, cp, mkdir, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import {
+  chown,
+  cp,
+  mkdir,
+  mkdtemp,
+  open,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -98,7 +111,9 @@ const baseSettings: Readonly<Record<string, string>> = {
   password_encryption: 'scram-sha-256',
   max_connections: '100',
   shared_buffers: '16MB',
+  // What is written survives the end of the server, which is all that ends here, without these.
   fsync: 'off',
+  full_page_writes: 'off',
   // Left on, it would use transaction ids of its own while a test counts them.
   autovacuum: 'off',
   logging_collector: 'off',
@@ -120,15 +135,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const shelter = await createShelter(account)
   try {
     const home = await furnish(shelter.path, account, options.binaries ?? installedBinaries())
-    const template = await initialised(home, account)
-    await unpack(template, home.data, account)
+    const superuser = await initialise(home, account)
     const tls = (options.tls ?? true) ? await writeCertificate(home, account, options) : undefined
     const server = new LocalServer({
       shelter,
       account,
       home,
       port: await freePort(),
-      superuser: template.superuser,
+      superuser,
       ca: tls?.ca,
       settings: {
         ...baseSettings,
@@ -266,37 +280,51 @@ async function copyBinaries(from: string, to: string, account: Account | undefin
   if (account) await run('chown', ['-R', `${account.uid}:${account.gid}`, to])
 }
 
-/** A data directory as initdb left it: its files with their content, its folders with null, parents first. */
-interface Template {
-  readonly superuser: Login
-  readonly entries: ReadonlyMap<string, Buffer | null>
-}
+/** The variable that names a folder for data directories as initdb left them, to copy: see `shareTemplates`. */
+const templatesVariable = 'PG_APP_USER_SANDBOX_TEMPLATES'
 
 /**
- * One template a version, kept in memory: a copy on disk would have to outlive the servers made from it, and
- * initdb takes ten times as long as writing it out.
+ * Lets this process and those that it starts from now on make one data directory for each version, of which every server
+ * gets a copy: initdb takes ten times as long. Gives what removes them, and they go with this process in any case.
  */
-const templates = new Map<string, Promise<Template>>()
-
-function initialised(home: Home, account: Account | undefined): Promise<Template> {
-  const known = templates.get(home.version)
-  if (known) return known
-  const made = initialise(home, account)
-  templates.set(home.version, made)
-  made.catch(() => templates.delete(home.version))
-  return made
+export async function shareTemplates(): Promise<() => Promise<void>> {
+  const shelter = await createShelter(await unprivilegedAccount())
+  process.env[templatesVariable] = shelter.path
+  return () => shelter.remove()
 }
 
-async function initialise(home: Home, account: Account | undefined): Promise<Template> {
-  const superuser = { user: 'postgres', password: randomPassword() }
-  const data = `${home.data}.template`
-  const passwordFile = join(home.tls, 'password')
-  await writePrivate(passwordFile, superuser.password, account)
+/** Makes the data directory, and gives its superuser. */
+async function initialise(home: Home, account: Account | undefined): Promise<Login> {
+  const templates = process.env[templatesVariable]
+  if (templates === undefined) return await initdb(home, home.data, join(home.tls, 'password'), account)
+  const template = join(templates, home.version)
+  const files = { data: join(template, 'data'), password: join(template, 'password') }
+  if (!existsSync(template)) {
+    const own = await mkdtemp(`${template}-`)
+    if (account) await chown(own, account.uid, account.gid)
+    await initdb(home, join(own, 'data'), join(own, 'password'), account)
+    // Two that begin at once each make one, and the first wins.
+    await rename(own, template).catch(() => rm(own, { recursive: true }))
+  }
+  await run('cp', ['-Rp', `${files.data}/.`, home.data], { cwd: '/', ...account })
+  return { user: superuserName, password: await readFile(files.password, 'utf8') }
+}
+
+const superuserName = 'postgres'
+
+async function initdb(
+  home: Home,
+  data: string,
+  passwordFile: string,
+  account: Account | undefined,
+): Promise<Login> {
+  const password = randomPassword()
+  await writePrivate(passwordFile, password, account)
   await run(
     join(home.binaries, 'bin', 'initdb'),
     [
       `--pgdata=${data}`,
-      `--username=${superuser.user}`,
+      `--username=${superuserName}`,
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
@@ -306,29 +334,7 @@ async function initialise(home: Home, account: Account | undefined): Promise<Tem
     ],
     { cwd: '/', ...account },
   )
-  const entries = new Map<string, Buffer | null>()
-  const found = await readdir(data, { recursive: true, withFileTypes: true })
-  for (const entry of found.filter((each) => each.isDirectory())) {
-    entries.set(join(entry.parentPath, entry.name).slice(data.length), null)
-  }
-  for (const entry of found.filter((each) => each.isFile())) {
-    const path = join(entry.parentPath, entry.name)
-    entries.set(path.slice(data.length), await readFile(path))
-  }
-  return { superuser, entries }
-}
-
-async function unpack(template: Template, data: string, account: Account | undefined): Promise<void> {
-  const folders = [...template.entries].filter(([, content]) => content === null)
-  for (const [path] of folders.sort(([one], [other]) => one.length - other.length)) {
-    await mkdir(join(data, path), { mode: 0o700 })
-    if (account) await chown(join(data, path), account.uid, account.gid)
-  }
-  await Promise.all(
-    [...template.entries].map(async ([path, content]) => {
-      if (content) await writePrivate(join(data, path), content, account)
-    }),
-  )
+  return { user: superuserName, password }
 }
 
 async function writePrivate(

@@ -88,7 +88,14 @@ function cache(): string {
 }
 
 async function runRing(binaries: string): Promise<boolean> {
-  const jest = ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--selectProjects', 'postgres']
+  const jest = [
+    '--experimental-vm-modules',
+    'node_modules/jest/bin/jest.js',
+    '--selectProjects',
+    'postgres',
+    'long',
+  ]
+  jest.push('--testPathPatterns', 'test/postgres/')
   const ring = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...jest], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {
