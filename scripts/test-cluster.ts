@@ -19,10 +19,15 @@ interface Cluster {
   readonly source: string
   /** The state folder of one that was started here, whose API server may be restarted. */
   readonly root?: string
+  /** The image with a Patroni, where it has one. */
+  readonly patroni?: string
 }
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
 const folder = resolve(repository, '..', 'shared', 'cluster')
+/** Which of the clusters there: `1.20`, or `edge`, what clients meet of a current one. */
+const version = process.env['KC_VERSION'] ?? '1.20'
+const options = ['--testPathIgnorePatterns', 'restart', '--maxWorkers=2', ...process.argv.slice(2)]
 
 // Children get the signal from the terminal as well; what was started here is put away once they have ended.
 const children = new Set<ReturnType<typeof spawn>>()
@@ -50,9 +55,12 @@ async function findCluster(): Promise<Cluster | string> {
   if (!(await succeeds('kubectl', ['version', '--client']))) return 'there is no kubectl on PATH'
   const { KUBECONFIG } = process.env
   if (KUBECONFIG) return { kubeconfig: resolve(KUBECONFIG), source: 'the cluster of KUBECONFIG' }
-  const running = join(tmpdir(), 'pg-app-user-cluster', 'admin.kubeconfig')
-  if (await answers(running))
-    return { kubeconfig: running, source: 'the cluster that is running here already' }
+  const home = join(tmpdir(), `pg-app-user-cluster${version === 'edge' ? '-edge' : ''}`)
+  const running = join(home, 'admin.kubeconfig')
+  if (await answers(running)) {
+    const source = `the cluster that is running here already, ${version}`
+    return { kubeconfig: running, source, ...(await patroniIn(home)) }
+  }
   if (!existsSync(join(folder, 'up.sh'))) {
     return 'KUBECONFIG is not set, and there is no ../shared/cluster to start one from'
   }
@@ -95,10 +103,31 @@ async function startCluster(): Promise<Cluster> {
   const root = await mkdtemp(join(tmpdir(), 'pg-app-user-cluster-'))
   // Pods run as other users, and see folders below this one.
   await chmod(root, 0o755)
-  const started = { kubeconfig: join(root, 'admin.kubeconfig'), source: 'a cluster of its own', root }
+  const started = {
+    kubeconfig: join(root, 'admin.kubeconfig'),
+    source: `a cluster of its own, ${version}`,
+    root,
+    ...(await patroniIn(root)),
+  }
   if ((await run(join(folder, 'up.sh'), [], { KC_ROOT: root })) === 0) return started
   await stopCluster(root)
   throw new Error('the cluster did not start')
+}
+
+/** Makes the image with a Patroni, which takes a minute: only where its Pods reach the API server, and a test asks for it. */
+async function patroniIn(root: string): Promise<Pick<Cluster, 'patroni'>> {
+  if (version !== 'edge' || !(await listed()).includes('patroni.test.ts')) return {}
+  const made = await run(join(folder, 'up.sh'), ['patroni'], { KC_ROOT: root })
+  return made === 0 ? { patroni: 'localhost/patroni:17' } : {}
+}
+
+/** Gives the files of the tests that were asked for, one a line. */
+async function listed(): Promise<string> {
+  const child = spawn(process.execPath, jestWords(['--listTests', ...options]), { cwd: repository })
+  let files = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (files += text))
+  await once(child, 'close')
+  return files
 }
 
 async function stopCluster(root: string): Promise<void> {
@@ -107,13 +136,17 @@ async function stopCluster(root: string): Promise<void> {
 }
 
 /** Runs the tests and puts away everything that they made, whatever came of them. Gives the exit code. */
-async function runRing({ kubeconfig, root }: Cluster): Promise<number> {
+async function runRing({ kubeconfig, root, patroni }: Cluster): Promise<number> {
   const ring = randomBytes(4).toString('hex')
   const own = await mkdtemp(join(tmpdir(), 'pg-app-user-ring-'))
   await chmod(own, 0o755)
-  const env = { KUBECONFIG: kubeconfig, CLUSTER_RING: ring, CLUSTER_RING_FOLDER: own }
+  const env = {
+    KUBECONFIG: kubeconfig,
+    CLUSTER_RING: ring,
+    CLUSTER_RING_FOLDER: own,
+    ...(patroni !== undefined && { CLUSTER_PATRONI_IMAGE: patroni }),
+  }
   try {
-    const options = ['--testPathIgnorePatterns', 'restart', '--maxWorkers=2', ...process.argv.slice(2)]
     const code = await jest(options, env)
     if (interrupted) return code || 1
     if (root === undefined) {
@@ -129,10 +162,14 @@ async function runRing({ kubeconfig, root }: Cluster): Promise<number> {
   }
 }
 
-function jest(options: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+function jest(words: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  return run(process.execPath, jestWords(words), env)
+}
+
+function jestWords(words: readonly string[]): readonly string[] {
   const program = join(repository, 'node_modules', 'jest', 'bin', 'jest.js')
   const flags = ['--disable-warning=ExperimentalWarning', '--experimental-vm-modules']
-  return run(process.execPath, [...flags, program, '--selectProjects', 'cluster', ...options], env)
+  return [...flags, program, '--selectProjects', 'cluster', ...words]
 }
 
 async function removeNamespaces(kubeconfig: string, ring: string): Promise<void> {

@@ -15,7 +15,7 @@ beforeAll(async () => {
   scene = await Scene.open({ roles: false })
   folder = await mkdtemp(join(tmpdir(), 'cli-cluster-'))
   await writeFile(join(folder, 'kubeconfig'), scene.kubeconfig, { mode: 0o600 })
-}, 120_000)
+}, 180_000)
 afterAll(async () => {
   await scene.close()
   await rm(folder, { recursive: true, force: true })

@@ -1,8 +1,8 @@
 import { expect } from '@jest/globals'
 import { failureCodes } from '../../src/lib/failure.ts'
-import type { ActionRun } from '../process/action.ts'
+import type { ActionRun, StartedAction } from '../process/action.ts'
 import { Network } from './network.ts'
-import type { Scene } from './scene.ts'
+import type { Inputs, Scene } from './scene.ts'
 
 /** Moments of a first run: what its log shows as it begins. */
 const moments = {
@@ -17,7 +17,7 @@ const moments = {
 } as const
 export type Moment = keyof typeof moments
 
-const timeoutSeconds = 9
+const usualSeconds = 9
 /** A busy machine takes its time to start a process, to roll back and to end. */
 const graceSeconds = 10
 
@@ -26,15 +26,17 @@ export async function disturbed(
   scene: Scene,
   name: string,
   moment: Moment,
-  work: (network: Network) => unknown,
+  work: (network: Network, started: StartedAction) => unknown,
+  { seconds = usualSeconds, inputs = {} }: { readonly seconds?: number; readonly inputs?: Inputs } = {},
 ): Promise<ActionRun> {
   const network = await Network.open(scene.admin.server)
   try {
     const kubeconfig = await scene.kubeconfigAt(network.address)
-    const started = await scene.start(name, { kubeconfig, timeout: `${timeoutSeconds}s` })
+    const started = await scene.start(name, { ...inputs, kubeconfig, timeout: `${seconds}s` })
     let done: Promise<unknown> | undefined
     const look = (): void => {
-      if (done === undefined && moments[moment].test(started.stdout())) done = Promise.resolve(work(network))
+      if (done === undefined && moments[moment].test(started.stdout()))
+        done = Promise.resolve(work(network, started))
     }
     look()
     started.child.stdout?.on('data', look)
@@ -48,9 +50,9 @@ export async function disturbed(
 }
 
 /** A run that was disturbed has come to a good end, or to an error that says what it was and what stands, in time. */
-export function expectOrderly(run: ActionRun): void {
+export function expectOrderly(run: ActionRun, seconds = usualSeconds): void {
   const wrong = [
-    ...(run.seconds > timeoutSeconds + graceSeconds ? [`it took ${run.seconds} s`] : []),
+    ...(run.seconds > seconds + graceSeconds ? [`it took ${run.seconds} s`] : []),
     ...(run.signal === null ? [] : [`it was ended by ${run.signal}`]),
     ...(run.stderr === '' ? [] : [`it wrote to stderr: ${run.stderr}`]),
   ]

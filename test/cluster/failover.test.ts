@@ -9,7 +9,7 @@ describe('the Pod of the database', () => {
 
   beforeAll(async () => {
     scene = await Scene.open({ reborn: true })
-  }, 60_000)
+  }, 180_000)
   afterAll(() => scene.close())
 
   /** Gone at once, and back with an empty database, as after a restore that nobody did. */
@@ -49,7 +49,7 @@ describe('the primary', () => {
 
   beforeAll(async () => {
     scene = await Scene.open()
-  }, 60_000)
+  }, 180_000)
   afterAll(() => scene.close())
 
   test.each<Moment>(['the tunnel', 'the admin session', 'the database', 'the proof'])(

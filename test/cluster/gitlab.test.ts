@@ -15,7 +15,7 @@ beforeAll(async () => {
     if (password !== undefined) canaries.plant(password)
     return canaries
   })
-}, 120_000)
+}, 180_000)
 afterAll(async () => {
   await pipelines.close()
   await scene.close()

@@ -30,7 +30,7 @@ onEdge('an identity that nobody stored, on a current API server', () => {
     folder = await mkdtemp(join(tmpdir(), 'identity-cluster-'))
     await writeFile(join(folder, 'ca.crt'), issuer.ca)
     before.push(await readFile(configuration ?? '', 'utf8'))
-  }, 120_000)
+  }, 180_000)
   afterAll(async () => {
     for (const text of before) await writeFile(configuration ?? '', text)
     await rm(folder, { recursive: true })
@@ -79,7 +79,7 @@ onEdge('an identity that nobody stored, on a current API server', () => {
         ...{ data: { ...data, PGHOST } },
       })
       await admin.serviceAccount(scene.namespace, 'pg-app-user')
-    })
+    }, 180_000)
 
     test.each(ways)(
       'provisions by the token that is mounted into its Pod, via %s',
@@ -192,7 +192,7 @@ onEdge('an identity that nobody stored, on a current API server', () => {
         'the API server trusts the issuer',
         async () => (await step({ 'dry-run': 'true' })).code === 0,
       )
-    }, 120_000)
+    }, 180_000)
 
     function step(inputs: Readonly<Record<string, string>> = {}): Promise<ActionRun> {
       const { admin } = scene

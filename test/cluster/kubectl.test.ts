@@ -38,7 +38,7 @@ describe('the application Secret, on a real cluster', () => {
     scene = await Scene.open()
     await scene.pass(name)
     values = (await scene.secret(name)) ?? {}
-  }, 60_000)
+  }, 180_000)
   afterAll(() => scene.close())
 
   test('is read by kubectl, old and new, as people do', async () => {

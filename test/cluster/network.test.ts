@@ -28,7 +28,7 @@ describe('the network between runner and API server', () => {
 
   beforeAll(async () => {
     scene = await Scene.open()
-  }, 60_000)
+  }, 180_000)
   afterAll(() => scene.close())
 
   test.each<[string, string, (network: Network) => unknown, RegExp]>([

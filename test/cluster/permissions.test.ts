@@ -50,7 +50,7 @@ describe('the rights, on a real cluster', () => {
     scene = await Scene.open({ roles: false })
     const places = { accessNamespace: scene.database, appNamespace: scene.namespace }
     all = runRights({ ...places, accessSecret, appSecret: secretName(name), dryRun: false }, accessService)
-  }, 60_000)
+  }, 180_000)
   afterAll(() => scene.close())
 
   const identity = (): string => `system:serviceaccount:${scene.namespace}:${serviceAccount}`
@@ -208,7 +208,7 @@ describe('three applications in two namespaces on two database clusters', () => 
       { name: 'shop', inputs: { kubeconfig: second.kubeconfig, 'access-secret': `${other}-access` } },
     ]
     await readyPod(admin, database, `${other}-0`)
-  }, 60_000)
+  }, 180_000)
   afterAll(() => scene.close())
   beforeEach(() => clear(scene.admin, namespaces))
 

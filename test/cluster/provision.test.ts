@@ -82,7 +82,7 @@ describe.each(majors)('PostgreSQL $major on a real cluster', ({ fetch }) => {
   beforeAll(async () => {
     flavor = await fetch()
     scene = await Scene.open({ flavor })
-  }, 120_000)
+  }, 180_000)
   afterAll(async () => {
     await scene.close()
     await flavor.remove()

@@ -56,7 +56,7 @@ describe('the API server is restarted', () => {
 
   beforeAll(async () => {
     scene = await Scene.open()
-  }, 60_000)
+  }, 180_000)
   afterAll(() => scene.close())
 
   test.each<[NodeJS.Signals, Moment]>([

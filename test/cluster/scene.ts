@@ -19,6 +19,8 @@ export type Inputs = Partial<Record<ParameterName, string>>
 /** How a scene differs from the usual one. */
 export interface SceneOptions {
   readonly flavor?: Flavor
+  /** Puts another database than the usual one, and gives its logins as soon as it takes connections. */
+  readonly put?: (admin: Admin, namespace: string, host: string) => Promise<Logins>
   /** Whether the ServiceAccount gets its Roles. Default: true. */
   readonly roles?: boolean
   /** Whether a StatefulSet keeps the Pod, so that one that is deleted comes back, with an empty database. */
@@ -78,17 +80,15 @@ export class Scene {
 
   /** Puts everything and waits until PostgreSQL takes connections. */
   static async open(options: SceneOptions = {}): Promise<Scene> {
-    const { flavor = mainFlavor, roles = true, reborn = false } = options
+    const { flavor = mainFlavor, roles = true, reborn = false, put = putSpilo(flavor, reborn) } = options
     const admin = realCluster()
     const id = randomBytes(3).toString('hex')
     const database = `ring-${id}-db`
     const namespace = `ring-${id}-shop`
     for (const name of [database, namespace]) await makeNamespace(admin, name)
     const host = `${cluster}.${database}.svc.cluster.local`
-    const logins = await putFiles(admin, database, host)
-    const pod = spiloPod(database, cluster, { name: firstPod, role: 'master' }, flavor)
-    await admin.create(reborn ? statefulSet(pod) : pod)
     await putServices(admin, database)
+    const logins = await put(admin, database, host)
     const { user, password } = logins.admin
     await admin.create({
       kind: 'Secret',
@@ -105,9 +105,7 @@ export class Scene {
     if (roles) await putRoles(admin, database, namespace)
     const kubeconfig = await admin.kubeconfig({ namespace, serviceAccount })
     const api = await openApi(admin.kubeconfigText)
-    const scene = new Scene(admin, api, [database, namespace], logins, kubeconfig, flavor)
-    await readyPod(admin, database, firstPod)
-    return scene
+    return new Scene(admin, api, [database, namespace], logins, kubeconfig, flavor)
   }
 
   /** Has everything removed; the cluster does the rest on its own. */
@@ -258,9 +256,13 @@ export class Scene {
   }
 
   /** What says whether anything was changed: the next transaction's number and the Secret's version. */
-  async state(name: string): Promise<{ readonly transaction: string; readonly version: string | undefined }> {
+  async state(
+    name: string,
+    pod = firstPod,
+  ): Promise<{ readonly transaction: string; readonly version: string | undefined }> {
     const [row] = await this.sql<{ next: string }>(
       'select txid_snapshot_xmax(txid_current_snapshot())::text as next',
+      { pod },
     )
     return {
       transaction: row?.next ?? '',
@@ -272,6 +274,17 @@ export class Scene {
 /** Gives the name of an application's Secret in a scene. */
 export function secretName(name: string): string {
   return `${name}-postgresql-secret`
+}
+
+/** One Pod in the shape of Spilo, kept by a StatefulSet where it has to come back. */
+function putSpilo(flavor: Flavor, reborn: boolean): NonNullable<SceneOptions['put']> {
+  return async (admin, namespace, host) => {
+    const logins = await putFiles(admin, namespace, host)
+    const pod = spiloPod(namespace, cluster, { name: firstPod, role: 'master' }, flavor)
+    await admin.create(reborn ? statefulSet(pod) : pod)
+    await readyPod(admin, namespace, firstPod)
+    return logins
+  }
 }
 
 async function makeNamespace(admin: Admin, name: string): Promise<void> {

@@ -11,7 +11,7 @@ describe("what is another's, on a real cluster", () => {
     scene = await Scene.open()
     await scene.pass(name)
     original = await scene.secret(name)
-  }, 60_000)
+  }, 180_000)
   afterAll(() => scene.close())
 
   /** The first application works with its Secret as it was, and nothing on the server differs. */
@@ -75,7 +75,7 @@ describe('what the manual procedure left, on a real cluster', () => {
 
   beforeAll(async () => {
     scene = await Scene.open()
-  }, 60_000)
+  }, 180_000)
   afterAll(() => scene.close())
 
   test('is brought to a working state, and the log says what was wrong', async () => {

@@ -16,7 +16,7 @@ describe('the tunnel, on a real cluster', () => {
 
   beforeAll(async () => {
     scene = await Scene.open()
-  }, 60_000)
+  }, 180_000)
   afterAll(() => scene.close())
 
   /** Carries in a process of its own, whose memory is nobody else's, and prints how fast that was. */
