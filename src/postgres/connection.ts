@@ -89,7 +89,7 @@ export class Connections {
    * Returns a connection: one that was prepared, if it still stands and is encrypted this way.
    *
    * @param first whether this is the first way that the sslmode allows, which is what is prepared
-   * @throws Failure of the tunnel, `tls-failed`, `tunnel-lost`, or the deadline's
+   * @throws Failure of the tunnel, `tls-failed`, `server-not-ready`, `tunnel-lost`, or the deadline's
    */
   async open(peer: Peer, encryption: Encryption, first: boolean): Promise<Connection> {
     const opening = this.take(peer, encryption, first)
@@ -178,9 +178,16 @@ async function encrypt(tunnel: Carrier, peer: Peer, encryption: tls.ConnectionOp
       'Ask the administrator to turn TLS on, or whether PGSSLMODE of the access Secret is right.',
     ])
   }
+  // What it says was not encrypted, and could be anybody's: libpq does not show it either (CVE-2024-10977).
+  if (answer.toString('latin1', 0, 1) === 'E') {
+    throw new Failure('server-not-ready', 'PostgreSQL answered with an error when it was asked for TLS.', [
+      'A frequent cause is a server that is ending or was killed, or one that has no process left for this connection.',
+      'Run this again when the database is up; if it stays, ask the administrator.',
+    ])
+  }
   if (answer.toString('latin1') !== 'S') {
     throw new Failure('tls-failed', 'PostgreSQL answered neither yes nor no when it was asked for TLS.', [
-      'A frequent cause is a server that has no process left for this connection, or another service on this port.',
+      'A frequent cause is another service on this port.',
     ])
   }
   const stream = tls.connect({ socket: tunnel, host, ...servername, ...encryption, secureContext })

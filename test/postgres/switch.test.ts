@@ -1,10 +1,18 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, test } from '@jest/globals'
 import type { Interceptor, Target } from '../../sandbox/api.ts'
 import { useBench, type Application, type RunOptions } from '../support/bench.ts'
 
 const bench = useBench()
+
+const said = Buffer.from(
+  'SFATAL\0VFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0',
+)
+const head = Buffer.from([0x45, 0, 0, 0, said.length + 4])
+const postmasterExit = Buffer.concat([head, said])
+/** In the form of old: all there is room for. */
+const forkFailure = 'Ecould not fork new process for connection: Resource temporarily unavailable\n\0'
 
 const firstRun = ['role created', 'database created', 'grants granted', 'secret created']
 
@@ -311,8 +319,13 @@ describe('a run begins while the primary switches', () => {
     },
   )
 
-  test('the old primary takes connections and ends them at once', async () => {
-    const server = createServer((socket) => socket.on('error', () => undefined).destroy())
+  test.each<[string, (socket: Socket) => unknown]>([
+    ['ends them at once', (socket) => socket.destroy()],
+    // Before TLS, in the clear: what a server says to those who came last when its postmaster is gone.
+    ['says that it ends', (socket) => socket.once('data', () => socket.end(postmasterExit))],
+    ['has no process for them', (socket) => socket.once('data', () => socket.end(forkFailure))],
+  ])('the old primary takes connections and %s', async (_, answer) => {
+    const server = createServer((socket) => answer(socket.on('error', () => undefined)))
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     try {
