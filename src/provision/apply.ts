@@ -10,9 +10,11 @@ import type { Session } from '../postgres/session.ts'
 import type { ServerState } from '../postgres/state.ts'
 import type { Run } from '../run/context.ts'
 import { stopwatch } from '../run/journal.ts'
+import { bindingName } from '../secrets/binding.ts'
 import {
   createApplicationSecret,
   createBinding,
+  noteBinding,
   repairApplicationSecret,
   repairBinding,
 } from '../secrets/write-secret.ts'
@@ -284,13 +286,14 @@ async function publish(look: Look, run: Run): Promise<void> {
     return
   }
   const { values } = secretPlan
+  const binding = bindingName(request.appSecret, request.secretFormats)
   journal.secretVersion = await make([change], look, run, async (decisive) => {
     deadline.signal.throwIfAborted()
     decisive()
     const written =
       secret === undefined
-        ? await createApplicationSecret(cluster.api, cluster.namespace, request.appSecret, values)
-        : await repairApplicationSecret(cluster.api, secret, values)
+        ? await createApplicationSecret(cluster.api, cluster.namespace, request.appSecret, values, binding)
+        : await repairApplicationSecret(cluster.api, secret, values, binding)
     if (written === 'conflict') throw new StartAgain('the application Secret was changed in the meantime')
     return written.resourceVersion
   })
@@ -299,18 +302,26 @@ async function publish(look: Look, run: Run): Promise<void> {
 }
 
 async function publishBinding(look: Look, run: Run): Promise<void> {
-  const { plan, binding, bindingPlan } = look
-  const { cluster, journal, deadline, wanted } = run
+  const { plan, binding, bindingPlan, secret, secretPlan } = look
+  const { request, cluster, journal, deadline, wanted } = run
   if (bindingPlan === undefined) return
   const change = only(look, 'create-binding', 'repair-binding')
   if (change === undefined || bindingPlan.kind === 'keep') {
     tellBinding(wanted, journal)
     return
   }
-  const [, name = ''] = (wanted.binding ?? '').split('/')
+  const name = bindingName(request.appSecret, request.secretFormats) ?? ''
+  // Whoever else keeps the application Secret would take the note out again.
+  const note = secretPlan.kind === 'keep' && secret?.owner === undefined && secret?.binding !== name
   await make([change], look, run, async (decisive) => {
     deadline.signal.throwIfAborted()
     decisive()
+    // First, so that it is known of every binding that is there.
+    if (note && secret !== undefined) {
+      const noted = await noteBinding(cluster.api, secret, name)
+      if (noted === 'conflict') throw new StartAgain('the application Secret was changed in the meantime')
+      journal.secretVersion = noted.resourceVersion
+    }
     const written =
       binding === undefined || bindingPlan.kind === 'create'
         ? await createBinding(cluster.api, cluster.namespace, name, bindingPlan.values)

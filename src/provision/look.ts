@@ -20,7 +20,14 @@ import {
   readApplicationSecret,
   type ApplicationSecret,
 } from '../secrets/application-secret.ts'
-import { bindingName, keysOf, readBinding, type BindingPlan, type BindingSecret } from '../secrets/binding.ts'
+import {
+  bindingName,
+  keysOf,
+  noteOnLeft,
+  readBinding,
+  type BindingPlan,
+  type BindingSecret,
+} from '../secrets/binding.ts'
 import { credentialsIn } from '../secrets/formats.ts'
 import { notesOn, planSecret, type SecretPlan } from '../secrets/plan-secret.ts'
 import { bindingPlan } from './binding.ts'
@@ -122,6 +129,8 @@ export class Looker {
     if (secretPlan instanceof Failure) throw secretPlan
     if (secretPlan.kind !== 'keep') for (const each of credentialsIn(secretPlan.values)) journal.mask(each)
     for (const note of notesOn(secretPlan, desired)) journal.note(note)
+    const left = secret && !wanted.binding ? await noteOnLeft(this.cluster.api, secret) : undefined
+    if (left !== undefined) journal.note(left)
     const login = applicationLogin(request, this.cluster, secret, secretPlan, desired, (text) => {
       journal.note(text)
     })

@@ -5,7 +5,7 @@ import { ownerOf } from '../kubernetes/owner.ts'
 import { Failure } from '../lib/failure.ts'
 import { credentialsIn, formatKeys, type FormatKey } from './formats.ts'
 import { decodeData } from './secret-data.ts'
-import { credentialChange, lastWrittenOf } from './secret-marks.ts'
+import { credentialChange, lastWrittenOf, markedBinding } from './secret-marks.ts'
 
 /** The keys of an application Secret that hold the login in the names of libpq, and what they are read from. */
 const loginKeys = [
@@ -42,6 +42,8 @@ export interface ApplicationSecret {
    * one.
    */
   readonly credentialChanged?: Date
+  /** The service binding that a run made of it, by its name; it may be gone. */
+  readonly binding?: string
 }
 
 /**
@@ -87,6 +89,7 @@ export function parseApplicationSecret(
   const owner = ownerOf(metadata)
   const lastWritten = lastWrittenOf(metadata)
   const credentialChanged = credentialChange(metadata)
+  const binding = markedBinding(metadata)
   return {
     namespace,
     name,
@@ -97,6 +100,7 @@ export function parseApplicationSecret(
     values: { ...Object.fromEntries(values), ...derivedValues(secret.data, mask) },
     ...(lastWritten !== undefined && { lastWritten }),
     ...(credentialChanged !== undefined && { credentialChanged }),
+    ...(binding !== undefined && { binding }),
   }
 }
 

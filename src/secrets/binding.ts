@@ -6,7 +6,7 @@ import { manager, ownerOf } from '../kubernetes/owner.ts'
 import { Failure } from '../lib/failure.ts'
 import { input } from '../lib/spelling.ts'
 import { oneLine, sentence, urlPasswords } from '../lib/text.ts'
-import type { ApplicationValues } from './application-secret.ts'
+import type { ApplicationSecret, ApplicationValues } from './application-secret.ts'
 import { formats, type FormatName } from './formats.ts'
 import { credentialOf } from './plan-secret.ts'
 import { lastWrittenOf } from './secret-marks.ts'
@@ -108,6 +108,25 @@ export async function readBinding(
     owner: ownerOf(metadata),
     values,
   }
+}
+
+/**
+ * Returns what people should know about a service binding that a run made and that nobody asks for any more; nothing where it
+ * is gone. To look for it is no right that a run needs: without it, nobody knows.
+ */
+export async function noteOnLeft(
+  api: Api,
+  { namespace, binding: name }: ApplicationSecret,
+): Promise<string | undefined> {
+  if (name === undefined) return undefined
+  const { status } = await api.request({
+    method: 'GET',
+    path: corePath(namespace, 'secrets', name),
+    optional: true,
+  })
+  if (status === 404) return undefined
+  const found = status === 200 ? 'stays' : 'may still be there'
+  return `Secret ${namespace}/${oneLine(name)}, the service binding, ${found} and is no longer kept up to date: ${input('secret-format')} no longer asks for it; once nothing uses it: kubectl -n ${namespace} delete secret ${oneLine(name)}`
 }
 
 /** Returns every credential in a service binding. */

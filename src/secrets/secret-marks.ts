@@ -5,6 +5,7 @@ import { isFormatKey } from './formats.ts'
 
 const lastWrittenAnnotation = 'pg-app-user.elastisys.io/last-written'
 const credentialChangedAnnotation = 'pg-app-user.elastisys.io/credential-changed'
+const bindingAnnotation = 'pg-app-user.elastisys.io/service-binding'
 
 /** Returns what the annotation keeps of values: no password nor what is made of it, and a digest for what is long. */
 export function record(values: Readonly<Record<string, string>>): Record<string, string> {
@@ -24,15 +25,27 @@ function recorded(key: string, value: string): string {
  * Returns the label and the annotations of what is written.
  *
  * @param newCredential whether an existing Secret gets another password; that of a new one is as old as the Secret
+ * @param binding the name of the service binding that is made of an application Secret, if there is one
  */
-export function marks(written: Record<string, string>, newCredential = false): Metadata {
+export function marks(written: Record<string, string>, newCredential = false, binding?: string): Metadata {
   return {
     labels: { 'app.kubernetes.io/managed-by': manager },
     annotations: {
       [lastWrittenAnnotation]: JSON.stringify(written),
+      ...(binding !== undefined && bindingMark(binding)),
       ...(newCredential && { [credentialChangedAnnotation]: new Date().toISOString() }),
     },
   }
+}
+
+/** Returns the annotation by which an application Secret says that a service binding was made of it. */
+export function bindingMark(binding: string): Record<string, string> {
+  return { [bindingAnnotation]: binding }
+}
+
+/** Returns the name of the service binding that was made of an application Secret; absent where none was. */
+export function markedBinding({ annotations }: Metadata): string | undefined {
+  return annotations?.[bindingAnnotation]
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Metadata, SecretObject } from '../kubernetes/objects.ts'
 import { Failure } from '../lib/failure.ts'
 import type { ApplicationSecret, ApplicationValues } from './application-secret.ts'
 import { bindingType, type BindingKey, type BindingSecret, type BindingValues } from './binding.ts'
-import { marks, record } from './secret-marks.ts'
+import { bindingMark, marks, record } from './secret-marks.ts'
 
 type Values = Readonly<Partial<Record<string, string>>>
 
@@ -18,6 +18,7 @@ export interface SecretVersion {
 /**
  * Creates the Secret; `conflict` where somebody else has done so meanwhile.
  *
+ * @param binding the name of the service binding that is made of it, if one is
  * @throws Failure `secret-write-refused`
  */
 export function createApplicationSecret(
@@ -25,8 +26,9 @@ export function createApplicationSecret(
   namespace: string,
   name: string,
   values: ApplicationValues,
+  binding?: string,
 ): Promise<SecretVersion | 'conflict'> {
-  return create(api, { name, namespace, ...marks(record(values)) }, 'Opaque', values)
+  return create(api, { name, namespace, ...marks(record(values), false, binding) }, 'Opaque', values)
 }
 
 /**
@@ -70,15 +72,30 @@ async function create(
  * meanwhile. A merge-patch (RFC 7386) with uid and resourceVersion, since server-side apply would make a deleted Secret
  * anew with these keys alone.
  *
+ * @param binding the name of the service binding that is made of it, if one is
  * @throws Failure `secret-write-refused`
  */
 export function repairApplicationSecret(
   api: Api,
   current: ApplicationSecret,
   values: ApplicationValues,
+  binding?: string,
 ): Promise<SecretVersion | 'conflict'> {
-  const written = marks({ ...current.lastWritten, ...record(values) }, values.PGPASSWORD !== undefined)
-  return repair(api, current, written, values)
+  const recorded = { ...current.lastWritten, ...record(values) }
+  return repair(api, current, marks(recorded, values.PGPASSWORD !== undefined, binding), values)
+}
+
+/**
+ * Notes in an application Secret that was read, and that holds all it should, which service binding is made of it.
+ *
+ * @throws Failure `secret-write-refused`
+ */
+export function noteBinding(
+  api: Api,
+  current: ApplicationSecret,
+  binding: string,
+): Promise<SecretVersion | 'conflict'> {
+  return repair(api, current, { annotations: bindingMark(binding) }, {})
 }
 
 /**

@@ -129,12 +129,86 @@ describe("a Secret of this name that is somebody else's is refused, in a dry run
   })
 })
 
-test('where nobody asks for it, it is neither read nor written', async () => {
-  const application = await bench.established({ secretFormats })
-  const before = bindingOf(application)
+test('where nobody ever asked for it, it is neither read nor written', async () => {
+  const application = await bench.established()
   const mark = bench.sandbox.api.requests.length
-  expect((await application.run({ secretFormats: [] })).done).toEqual([])
+  expect(await application.run()).toMatchObject({ code: undefined, done: [] })
   const asked = bench.sandbox.api.requests.slice(mark).map(({ path }) => path)
   expect(asked.filter((path) => path.includes(nameOf(application)))).toEqual([])
-  expect(bindingOf(application)).toEqual(before)
+})
+
+describe('where nobody asks for it any more, it stays, and a note says how to delete it', () => {
+  /** The notes of a run without the format, which changes nothing. */
+  async function notesWithout(application: Application, overrides = {}): Promise<readonly string[]> {
+    const before = bindingOf(application)
+    const mark = bench.sandbox.api.requests.length
+    const { code, done, outcome } = await application.run({ secretFormats: [], ...overrides })
+    expect({ code, done }).toEqual({ code: undefined, done: [] })
+    expect(bench.sandbox.api.requests.slice(mark).filter(({ write }) => write)).toEqual([])
+    expect(bindingOf(application)).toEqual(before)
+    return outcome.notes
+  }
+  const deletion = (application: Application): string =>
+    `kubectl -n shop delete secret ${nameOf(application)}`
+
+  test.each<[string, () => Promise<Application>]>([
+    ['made together with the application Secret', () => bench.established({ secretFormats })],
+    [
+      'made for an application Secret that was there',
+      async () => {
+        const application = await bench.established()
+        expect((await application.run({ secretFormats })).done).toEqual(['binding created'])
+        expect((await application.run({ secretFormats })).done).toEqual([])
+        return application
+      },
+    ],
+    [
+      'made with a repair of the application Secret',
+      async () => {
+        const application = await bench.established()
+        application.removeSecret('PGPORT')
+        const { done } = await application.run({ secretFormats })
+        expect(done).toEqual(['secret repaired', 'binding created'])
+        return application
+      },
+    ],
+  ])('%s', async (_, made) => {
+    const application = await made()
+    for (const dryRun of [true, false]) {
+      const notes = await notesWithout(application, { dryRun })
+      expect(notes).toEqual([expect.stringContaining('stays and is no longer kept up to date')])
+      expect(notes[0]).toContain(deletion(application))
+    }
+    bench.sandbox.api.remove('Secret', 'shop', nameOf(application))
+    expect(await notesWithout(application)).toEqual([])
+  })
+
+  test('a run that may not look for it says that it does not know', async () => {
+    const application = await bench.established({ secretFormats })
+    const { api, accessNamespace, accessRole, appNamespace } = bench.sandbox
+    const [name, group] = [bench.name('narrow'), 'rbac.authorization.k8s.io']
+    const subjects = [{ kind: 'ServiceAccount', name, namespace: appNamespace }]
+    api.put({ kind: 'ServiceAccount', metadata: { name, namespace: appNamespace } })
+    const resourceNames = [application.request.appSecret]
+    api.put({
+      kind: 'Role',
+      metadata: { name, namespace: appNamespace },
+      rules: [
+        { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'patch'], resourceNames },
+        { apiGroups: [''], resources: ['secrets'], verbs: ['create'] },
+      ],
+    })
+    const bound: readonly [string, string][] = [
+      [appNamespace, name],
+      [accessNamespace, accessRole],
+    ]
+    for (const [namespace, role] of bound) {
+      const roleRef = { apiGroup: group, kind: 'Role', name: role }
+      api.put({ kind: 'RoleBinding', metadata: { name, namespace }, roleRef, subjects })
+    }
+    const input = api.kubeconfig({ namespace: appNamespace, serviceAccount: name })
+    const notes = await notesWithout(application, { kubeconfig: { input, absenceHint: [] } })
+    expect(notes).toEqual([expect.stringContaining('may still be there')])
+    expect(notes[0]).toContain(deletion(application))
+  })
 })
