@@ -132,6 +132,7 @@ select json_build_object(
       'alterable', (
         select rolsuper or rolcreaterole and (not options or pg_has_role(id, app.id, 'MEMBER WITH ADMIN OPTION')) from me
       ),
+      'adminOption', pg_has_role(app.id, 'MEMBER WITH ADMIN OPTION'),
       'comment', shobj_description(app.id, 'pg_authid'),
       'settings', (
         select coalesce(json_object_agg(name, value), '{}') from (

@@ -24,6 +24,8 @@ export interface RoleState extends RoleComment {
   readonly members: readonly string[]
   /** Whether the admin may change it: from PostgreSQL 16 on that takes ADMIN OPTION. */
   readonly alterable: boolean
+  /** Whether the admin has ADMIN OPTION on it. An upgrade to 16 or later gives it to no admin that does not have it before. */
+  readonly adminOption: boolean
   /** Those of `roleSettings` that it has, in the database or everywhere, as they were written. */
   readonly settings: Readonly<Record<string, string>>
   /** Whether its comment is a claim of this tool that nobody can read. */

@@ -217,6 +217,7 @@ const role: RoleState = {
   dangers: [],
   members: [],
   alterable: true,
+  adminOption: true,
   marker: { secret: wanted.secret, database: 'shop', createdDatabase: true },
   note: undefined,
   kept: {},

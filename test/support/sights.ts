@@ -171,6 +171,7 @@ const server: ServerState = {
     dangers: [],
     members: [],
     alterable: true,
+    adminOption: true,
     marker: undefined,
     note: undefined,
     kept: {},

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { count } from '../../lib/text.ts'
 import { dayMs } from '../../lib/units.ts'
 import type { Judgement } from '../finding.ts'
@@ -44,6 +45,7 @@ export function judgeSupportedVersion(observed: Observations): Judgement {
   const wanted = 'a major version that gets security fixes'
   const major = Math.floor(sql.versionNumber / 10_000)
   const end = endOfLife[major]
+  const trap = upgradeTrap(observed)
   const evidence = [
     sqlEvidence(observed, queries.version, sql.version),
     {
@@ -59,6 +61,7 @@ export function judgeSupportedVersion(observed: Observations): Judgement {
       seen: `PostgreSQL ${major} is newer than what this release knows`,
       remedy: 'a newer release of pg-app-user, or a waiver',
       evidence,
+      warnings: trap,
     }
   }
   if (end === undefined || end < at.toISOString().slice(0, 10)) {
@@ -68,17 +71,33 @@ export function judgeSupportedVersion(observed: Observations): Judgement {
       seen: `PostgreSQL ${major} got its last fix ${end === undefined ? 'long ago' : `on ${end}`}`,
       remedy: 'ask the administrator for an upgrade',
       evidence,
+      warnings: trap,
     }
   }
   const left = Math.round((Date.parse(end) - at.getTime()) / dayMs)
-  const warnings = left <= 180 ? [`PostgreSQL ${major} gets its last fix in ${count(left, 'day')}`] : []
+  const last = left <= 180 ? [`PostgreSQL ${major} gets its last fix in ${count(left, 'day')}`] : []
   return {
     verdict: 'met',
     wanted,
     seen: `PostgreSQL ${sql.version}, supported until ${end}`,
     evidence,
-    warnings,
+    warnings: [...last, ...trap],
   }
+}
+
+/**
+ * Before PostgreSQL 16 CREATEROLE reaches every role that is no superuser, and from then on those alone on which the admin has
+ * ADMIN OPTION, which an upgrade gives to nobody.
+ * Source: https://www.postgresql.org/docs/release/16.0/ (migration)
+ */
+function upgradeTrap({ server: { admin, role }, sql, username }: Observations): readonly string[] {
+  if (role === undefined || role.adminOption) return []
+  const grant = `GRANT ${pg.escapeIdentifier(username)} TO ${pg.escapeIdentifier(admin.name)} WITH ADMIN OPTION`
+  return [
+    sql.versionNumber < 160_000
+      ? `an upgrade to PostgreSQL 16 or later would leave "${admin.name}" without ADMIN OPTION on "${username}", and no run could set its password any more; before the upgrade "${admin.name}" itself can run: ${grant}`
+      : `"${admin.name}" has no ADMIN OPTION on "${username}", so no run can set its password; a frequent cause is an upgrade from PostgreSQL 15 or older; a superuser can run: ${grant}`,
+  ]
 }
 
 /** `minor-version`: judged by what is known of this day's releases, so that a table that is old accuses nobody. */

@@ -1110,6 +1110,21 @@ describe('what is wrong beside the verdict', () => {
       { sql: { ...sql, version: '15.18', versionNumber: 150_018 }, at: new Date('2027-10-01T12:00:00Z') },
       'gets its last fix in 41 days',
     ],
+    ...(
+      [
+        ['15.18', 150_018, 'before the upgrade "postgresql1_admin" itself can run'],
+        ['13.23', 130_023, 'before the upgrade "postgresql1_admin" itself can run'],
+        ['16.15', 160_015, 'a superuser can run'],
+        ['19.0', 190_000, 'a superuser can run'],
+      ] as const
+    ).map(([version, versionNumber, who]): [RequirementId, Partial<Observations>, string] => [
+      'supported-version',
+      {
+        sql: { ...sql, version, versionNumber },
+        server: { ...good.server, role: good.server.role && { ...good.server.role, adminOption: false } },
+      },
+      `${who}: GRANT "shop" TO "postgresql1_admin" WITH ADMIN OPTION`,
+    ]),
     ['rpo', { probe: { reason: 'this is a dry run' } }, 'no live probe: this is a dry run'],
   ])('%s', (id, seen, warning) => {
     expect(findingOf(id, seen).warnings.join('; ')).toContain(warning)

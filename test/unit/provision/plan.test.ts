@@ -32,6 +32,7 @@ const role: RoleState = {
   dangers: [],
   members: [],
   alterable: true,
+  adminOption: true,
   marker: mark,
   note: undefined,
   kept: {},
