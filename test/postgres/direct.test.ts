@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from '@jest/globals'
+import type { AccessInputs } from '../../src/secrets/access-form.ts'
 import { useBench, type Access } from '../support/bench.ts'
 import { startPooler } from '../support/pooler.ts'
 
@@ -50,6 +51,47 @@ test('goes to PGHOST itself, with rights on Secrets alone and no Service named',
   expect(again.log).toMatch(/✓ permissions +4 of 4 rights/)
   const paths = bench.sandbox.api.requests.slice(requests).map(({ path }) => path)
   expect(paths.filter((path) => /\/(pods|services|endpoint)/.test(path))).toEqual([])
+})
+
+describe('inputs say what the Secret does not, or says otherwise', () => {
+  test.each<[string, Record<string, string>, AccessInputs, number]>([
+    ['a login alone', {}, {}, 0],
+    ['a login, and a list of hosts', {}, { host: 'nowhere.invalid,localhost' }, 0],
+    ['a server that is gone', { host: 'elsewhere.invalid', port: '1', sslmode: 'verify-full' }, {}, 3],
+    ['a Service by input, for which there is no use', {}, { service: 'postgresql1-user-access' }, 0],
+    ['a home that is not the usual one', { dbname: 'app' }, { database: 'home' }, 0],
+  ])('%s', async (_, values, said, overruled) => {
+    const { api, admin, accessNamespace: namespace } = bench.sandbox
+    const name = bench.name('login')
+    if (said.database !== undefined) await bench.sql('CREATE DATABASE home')
+    api.put({
+      kind: 'Secret',
+      metadata: { name, namespace },
+      stringData: { username: admin.user, password: admin.password, ...values },
+    })
+    const access = { host: '127.0.0.1', port: String(bench.postgres.port), sslMode: 'require', ...said }
+    const requests = api.requests.length
+    const application = bench.application({ via: 'direct', kubeconfig, accessSecret: name, access })
+    const { code, outcome } = await application.run()
+    expect(code).toBeUndefined()
+    expect(outcome.notes.filter((note) => note.includes('counts, and not'))).toHaveLength(overruled)
+    const { host: PGHOST, port: PGPORT, sslMode: PGSSLMODE } = access
+    expect(application.secret).toMatchObject({ PGHOST, PGPORT, PGSSLMODE })
+    expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+    const paths = api.requests.slice(requests).map(({ path }) => path)
+    expect(paths.filter((path) => /\/(pods|services|endpoint)/.test(path))).toEqual([])
+  })
+
+  test('what is still missing is named, and the Service is none of it', async () => {
+    const { api, admin, accessNamespace: namespace } = bench.sandbox
+    const name = bench.name('login')
+    const stringData = { username: admin.user, password: admin.password }
+    api.put({ kind: 'Secret', metadata: { name, namespace }, stringData })
+    const application = bench.application({ via: 'direct', kubeconfig, accessSecret: name })
+    const { outcome } = await application.refused('access-secret-invalid')
+    expect(outcome.failure?.message).toContain('host and sslmode are missing')
+    expect(outcome.failure?.hint.join('\n')).toContain('"access-host" and "access-sslmode"')
+  })
 })
 
 test('the name in the certificate is that of the host that answered', async () => {
