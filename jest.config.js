@@ -41,6 +41,7 @@ export default {
     ring('long', long, []),
     ring('cluster'),
     ring('faults'),
+    ring('model'),
     ring('kubeconfigs'),
     ring('clients'),
   ],

@@ -32,3 +32,12 @@ export function shuffled<Item>(items: readonly Item[], next: () => number): Item
 export function report(line: string): void {
   process.stdout.write(`faults: ${line}\n`)
 }
+
+/** The one point to try, where somebody wants one that failed to happen again. */
+export const chosenPoint = process.env['FAULTS_POINT']
+
+/** Returns the command that tries one point again. */
+export function replay(script: string, file: string, point: string): string {
+  const quoted = `'${point.replaceAll("'", `'\\''`)}'`
+  return `to try it again: FAULTS_SEED=${budget.seed} FAULTS_POINT=${quoted} npm run ${script} -- --testPathPatterns ${file}`
+}
