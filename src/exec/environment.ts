@@ -27,6 +27,8 @@ const leadingElsewhere = [
   'PGTARGETSESSIONATTRS',
   'PGLOADBALANCEHOSTS',
   'PGMINPROTOCOLVERSION',
+  // Rails takes it before DATABASE_URL.
+  'PRIMARY_DATABASE_URL',
   // Spring Boot takes these before those of the data source.
   'SPRING_FLYWAY_URL',
   'SPRING_FLYWAY_USER',
@@ -45,7 +47,8 @@ const ownPattern = /^(?:INPUT_|PG_APP_USER_|KUBECONFIG|ACTIONS_ID_TOKEN_REQUEST_
  *
  * Sources: https://www.postgresql.org/docs/current/libpq-envars.html,
  * https://documentation.red-gate.com/fd (environment variables), https://docs.liquibase.com (environment variables),
- * https://docs.spring.io/spring-boot/reference/features/external-config.html
+ * https://docs.spring.io/spring-boot/reference/features/external-config.html,
+ * https://github.com/rails/rails/blob/v8.1.0/activerecord/lib/active_record/database_configurations.rb
  */
 export function environmentOf(inherited: NodeJS.ProcessEnv, endpoint: Endpoint): NodeJS.ProcessEnv {
   const named = leading(endpoint)

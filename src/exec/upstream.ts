@@ -10,7 +10,7 @@ import { unproven } from '../postgres/refusal.ts'
 import { encryptions } from '../postgres/sslmode.ts'
 import { endPointHash } from '../postgres/wire.ts'
 import { authentication as kinds, fatal, fieldsOf, message, startUp, int32 } from './protocol.ts'
-import { HungUp, Malformed, Reader, type Received } from './reader.ts'
+import { Malformed, Reader, type Received } from './reader.ts'
 
 /** A session of the server that a client can be joined to. */
 export interface Upstream {
@@ -198,19 +198,33 @@ function refusal({ body, raw }: Received, { user }: Login, authentication: Authe
  * @throws Failure of the tunnel or of TLS
  */
 export async function carryCancel(connections: Connections, login: Login, packet: Buffer): Promise<void> {
-  const [encryption] = encryptions(login.sslMode, login.ca)
-  const { stream, tunnel } = await connections.open(login, encryption, true)
+  const ways = encryptions(login.sslMode, login.ca)
+  for (const [index, encryption] of ways.entries()) {
+    try {
+      const connection = await connections.open(login, encryption, index === 0)
+      await handOver(connection, connections, packet)
+      return
+    } catch (error) {
+      const otherWay = error instanceof Failure && error.code === 'tls-failed'
+      if (index === ways.length - 1 || !otherWay) throw error
+    }
+  }
+}
+
+async function handOver(
+  { stream, tunnel }: Connection,
+  { server }: Connections,
+  packet: Buffer,
+): Promise<void> {
   stream.on('error', () => undefined)
   try {
-    await inTime(tunnel, connections.server.deadline, async () => {
+    await inTime(tunnel, server.deadline, async () => {
       stream.write(packet)
       stream.resume()
       // The server says nothing to it, and closes.
       if (!stream.destroyed && !stream.readableEnded)
         await Promise.race([once(stream, 'end'), once(stream, 'close')])
     })
-  } catch (error) {
-    if (!(error instanceof HungUp)) throw error
   } finally {
     tunnel.destroy()
   }

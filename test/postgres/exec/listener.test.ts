@@ -8,8 +8,10 @@ import { Listener } from '../../../src/exec/listener.ts'
 import { Way } from '../../../src/exec/way.ts'
 import { startDeadline } from '../../../src/lib/deadline.ts'
 import { ScramClient } from '../../../src/postgres/scram.ts'
+import type { SslMode } from '../../../src/postgres/sslmode.ts'
 import { useBench } from '../../support/bench.ts'
 import { message, query } from '../../support/message.ts'
+import { startMiddle } from '../../support/middle.ts'
 import { judged, psqlRows } from '../../support/psql.ts'
 
 const bench = useBench()
@@ -17,14 +19,17 @@ const bench = useBench()
 let listener: Listener
 let way: Way
 let dialled = 0
+let password: string
 
-beforeAll(async () => {
-  const password = await bench.role('login_of_command', 'LOGIN NOINHERIT')
-  await bench.role('shop', 'NOLOGIN')
-  await bench.sql('CREATE DATABASE shop')
-  await bench.sql('GRANT shop TO login_of_command')
-  await bench.sql('GRANT CREATE ON SCHEMA public TO shop', [], 'shop')
-  const { host, port, ca } = bench.postgres
+/** Opens a listener whose sessions go to a server, and what leads there. */
+async function start({
+  target,
+  sslMode,
+}: {
+  target: { host: string; port: number }
+  sslMode: SslMode
+}): Promise<[Listener, Way]> {
+  const { host, port } = target
   const deadline = startDeadline(600_000, new AbortController().signal)
   deadline.stop()
   const leading = {
@@ -41,13 +46,23 @@ beforeAll(async () => {
     password,
     database: 'shop',
     host: 'postgresql1.postgres-system.svc',
-    sslMode: 'require' as const,
-    ca,
+    sslMode,
+    ca: bench.postgres.ca,
   }
   const entry = { login, role: 'shop', unproven: 'refuse' as const }
-  way = new Way({ deadline, applicationName: 'pg-app-user test' }, leading, entry)
-  listener = await Listener.open({ user: 'shop', database: 'shop' }, way)
-  bench.password(listener.password)
+  const leads = new Way({ deadline, applicationName: 'pg-app-user test' }, leading, entry)
+  const opened = await Listener.open({ user: 'shop', database: 'shop' }, leads)
+  bench.password(opened.password)
+  return [opened, leads]
+}
+
+beforeAll(async () => {
+  password = await bench.role('login_of_command', 'LOGIN NOINHERIT')
+  await bench.role('shop', 'NOLOGIN')
+  await bench.sql('CREATE DATABASE shop')
+  await bench.sql('GRANT shop TO login_of_command')
+  await bench.sql('GRANT CREATE ON SCHEMA public TO shop', [], 'shop')
+  ;[listener, way] = await start({ target: bench.postgres, sslMode: 'require' })
 })
 
 afterAll(async () => {
@@ -212,6 +227,27 @@ describe('clients of all kinds', () => {
     expect(await raw(first(80_877_102, foreign.toString('latin1')))).toBe('')
     expect(dialled).toBe(gone)
   })
+
+  test.each(['prefer', 'allow'] as const)(
+    'a statement is cancelled under sslmode %s, where the server has no TLS',
+    async (sslMode) => {
+      const middle = await startMiddle(bench.postgres, { front: 'plain', back: 'TLS', hides: true })
+      const [other, otherWay] = await start({ target: middle, sslMode })
+      const each = await client({ port: other.port, password: other.password })
+      const { processID, secretKey } = each as unknown as { processID: number; secretKey: number }
+      const sleeping = each.query('select pg_sleep(60)').catch((error: unknown) => error)
+      const key = Buffer.alloc(8)
+      key.writeInt32BE(processID)
+      key.writeInt32BE(secretKey, 4)
+      const socket = connect({ host: '127.0.0.1', port: other.port })
+      socket.write(first(80_877_102, key.toString('latin1')))
+      expect(await sleeping).toMatchObject({ code: '57014' })
+      await each.end()
+      await other.close()
+      otherWay.close()
+      middle.stop()
+    },
+  )
 
   test('twenty at once each have a session of their own', async () => {
     const all = await Promise.all(Array.from({ length: 20 }, () => client()))

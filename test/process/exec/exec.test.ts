@@ -121,6 +121,7 @@ test('the environment leads to this database alone, holds nothing of the run, an
     DATABASE_URL: 'postgresql://elsewhere.example.com/x',
     FLYWAY_URL: 'jdbc:postgresql://elsewhere.example.com/x',
     SPRING_FLYWAY_URL: 'jdbc:postgresql://elsewhere.example.com/x',
+    PRIMARY_DATABASE_URL: 'postgresql://elsewhere.example.com/x',
     NODE_OPTIONS: '--max-old-space-size=300',
     ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'of the runner',
     ACTIONS_RUNTIME_TOKEN: 'of the runner',
@@ -145,7 +146,8 @@ test('the environment leads to this database alone, holds nothing of the run, an
     DATABASE_URL: `postgresql://shop:${PGPASSWORD}@127.0.0.1:${PGPORT}/shop?sslmode=disable`,
     FLYWAY_URL: `jdbc:postgresql://127.0.0.1:${PGPORT}/shop?sslmode=disable`,
   })
-  const gone = /^(?:KUBECONFIG|INPUT_|ACTIONS_|PG_APP_USER_|SPRING_FLYWAY|PGHOSTADDR|PGSERVICE|PGPASSFILE)/
+  const gone =
+    /^(?:KUBECONFIG|INPUT_|ACTIONS_|PG_APP_USER_|SPRING_FLYWAY|PRIMARY_|PGHOSTADDR|PGSERVICE|PGPASSFILE)/
   expect(Object.keys(seen).filter((name) => gone.test(name))).toEqual([])
   // Nor is the password of the application, or of the login, in it.
   expect(stdout).not.toContain(sandbox.admin.password)

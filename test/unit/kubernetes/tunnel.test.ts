@@ -1,8 +1,15 @@
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type http from 'node:http'
+import { Agent as HttpsAgent, createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { createAuthority } from '../../../sandbox/certificate.ts'
+import { Api } from '../../../src/kubernetes/api.ts'
+import type { Credentials } from '../../../src/kubernetes/endpoint.ts'
 import { openTunnel, type Tunnel } from '../../../src/kubernetes/tunnel.ts'
 import { failureOf, json, serve, type TestServer } from './server.ts'
 
@@ -238,6 +245,91 @@ describe('carrying', () => {
     tunnel.end()
     await once(tunnel, 'close')
     expect(await closed.promise).toBe(1000)
+  })
+})
+
+describe('inside TLS', () => {
+  const { certificate, key } = createAuthority('unit').issue(['127.0.0.1'])
+  const https = createHttpsServer({ cert: certificate, key })
+  const agent = new HttpsAgent({ ca: certificate, rejectUnauthorized: false })
+  beforeAll(async () => {
+    https.listen(0, '127.0.0.1')
+    await once(https, 'listening')
+  })
+  afterEach(() => {
+    https.removeAllListeners('upgrade')
+  })
+  afterAll(() => {
+    agent.destroy()
+    https.close()
+  })
+
+  async function openInside(): Promise<Tunnel> {
+    const url = new URL(`https://127.0.0.1:${(https.address() as AddressInfo).port}`)
+    const authenticate = (): Promise<Credentials> => Promise.resolve({ agent, headers: {} })
+    const api = await Api.open(
+      { server: url, user: 'someone', renewable: false, authenticate },
+      server.stop.signal,
+    )
+    return await openTunnel(api, target, server.stop.signal)
+  }
+
+  /** Returns the mask of the first message that a server is sent. */
+  async function maskOn(http: http.Server, opening: () => Promise<Tunnel>): Promise<string> {
+    const heard = Promise.withResolvers<Buffer>()
+    http.once('upgrade', ({ headers }: http.IncomingMessage, socket: Duplex) => {
+      const accept = createHash('sha1')
+        .update(`${headers['sec-websocket-key'] ?? ''}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+        .digest('base64')
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: v4.channel.k8s.io\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+      )
+      socket.on('error', () => undefined).once('data', heard.resolve)
+    })
+    const tunnel = await opening()
+    tunnel.write('hello')
+    const message = await heard.promise
+    tunnel.destroy()
+    // Masked, with six bytes.
+    expect(message[1]).toBe(0x86)
+    return message.toString('hex', 2, 6)
+  }
+
+  test('a message has no mask, and over plain HTTP it has one', async () => {
+    expect(await maskOn(https, openInside)).toBe('00000000')
+    expect(await maskOn(server.http, open)).not.toBe('00000000')
+  })
+
+  test('many writes of every size arrive as they were, at a server that reads late', async () => {
+    const arrived = createHash('sha256')
+    const sent = createHash('sha256')
+    let left = 0
+    const all = Promise.withResolvers<undefined>()
+    const sockets = new WebSocketServer({ server: https })
+    sockets.once('connection', (socket) => {
+      for (const channel of [0, 1]) socket.send(Buffer.from([channel, 5432 & 0xff, 5432 >> 8]))
+      socket.pause()
+      setTimeout(() => {
+        socket.resume()
+      }, 200)
+      socket.on('message', (message: Buffer) => {
+        expect(message[0]).toBe(0)
+        arrived.update(message.subarray(1))
+        left -= message.length - 1
+        if (left === 0) all.resolve(undefined)
+      })
+    })
+    const tunnel = await openInside()
+    for (const size of [1, 65_535, 65_536, 65_537, 200_000, 7, 1_000_000, 3, 131_072, 5_000_000]) {
+      const chunk = randomBytes(size)
+      sent.update(chunk)
+      left += size
+      tunnel.write(chunk)
+    }
+    await all.promise
+    tunnel.destroy()
+    sockets.close()
+    expect(arrived.digest('hex')).toBe(sent.digest('hex'))
   })
 })
 
