@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
 import type { Interceptor, Target } from '../../sandbox/api.ts'
 import { useBench, type Application, type RunOptions } from '../support/bench.ts'
@@ -513,5 +514,71 @@ describe('the gate alone', () => {
     const { outcome, log } = await application.run({ provision: false, goLive }, lost)
     expect(outcome.failure).toBeUndefined()
     expect(log).toContain(`→ Pod ${pair.next} port 5432`)
+  })
+})
+
+describe('the primary switches while a command runs', () => {
+  const pgModule = import.meta.resolve('pg')
+
+  test.each<[string, (pair: Pair) => void]>([
+    [
+      'its tunnel is lost',
+      (pair) => {
+        pair.endTunnels()
+      },
+    ],
+    [
+      'its Pod is gone, with its tunnel',
+      (pair) => {
+        pair.route(pair.old, undefined)
+        pair.endTunnels()
+      },
+    ],
+  ])('%s: it is told why, and its next connection goes to the new one', async (_, lose) => {
+    const pair = new Pair()
+    const { application } = pair
+    await application.run()
+    const program = `
+      import pg from ${JSON.stringify(pgModule)}
+      const connect = async () => {
+        const client = new pg.Client({ application_name: 'of the command' })
+        client.on('error', () => undefined)
+        await client.connect()
+        return client
+      }
+      const first = await connect()
+      const told = await first.query('select pg_sleep(600)').catch((error) => error)
+      const second = await connect()
+      const say = [told.code, told.message].join(' ').replaceAll("'", '')
+      await second.query("create table told as select '" + say + "' as what")
+      await second.end()`
+    const run = application.run({
+      provision: false,
+      command: {
+        what: [process.execPath, '--input-type=module', '-e', program],
+        environment: process.env,
+      },
+    })
+    const asleep = async (): Promise<boolean> =>
+      (await bench.sql("select from pg_stat_activity where application_name like '% of the command'"))
+        .length > 0
+    while (!(await asleep())) await sleep(20)
+    pair.switchOver()
+    const { requests } = bench.sandbox.api
+    const before = requests.length
+    lose(pair)
+    const { code, log } = await run
+    expect(code).toBeUndefined()
+    expect(log).toMatch(/exit code 0 after .* 2 connections · login \S+ dropped/)
+    const [told] = await bench.sql<{ what: string }>('select what from told', [], application.database)
+    expect(told?.what).toMatch(/^08006 pg-app-user: ./)
+    const pods = requests
+      .slice(before)
+      .flatMap(({ path }) => /pods\/([^/]+)\/portforward/.exec(path)?.[1] ?? [])
+    expect(pods).toContain(pair.next)
+    const left = await bench.sql('select from pg_roles where rolname like $1', [
+      `${application.role}\\_exec%`,
+    ])
+    expect(left).toEqual([])
   })
 })
