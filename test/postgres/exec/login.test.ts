@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { moveOnMs } from '../../../src/exec/login.ts'
 import { loginComment } from '../../../src/postgres/marker.ts'
 import { identifier, literal, useBench, type Application, type Run } from '../../support/bench.ts'
 
@@ -96,6 +98,46 @@ test('a command works as the role, by a login of its own that is gone afterwards
   await bench.sql('drop table made', [], application.database)
   expect(await bench.picture(application)).toEqual(before)
 })
+
+test.each([0, 2])(
+  'the end of a login is moved on while its command lives, also after %i times in which that failed',
+  async (times) => {
+    const application = await bench.established()
+    let moves = 0
+    let started = false
+    // What is waited for three minutes comes at once; what is waited for after a failure, too.
+    const real = globalThis.setTimeout
+    const hurry = (work: (...given: unknown[]) => void, ms?: number, ...given: unknown[]): NodeJS.Timeout =>
+      real(work, ms === moveOnMs || (started && ms === 20_000) ? 100 : ms, ...given)
+    const clock = jest.spyOn(globalThis, 'setTimeout').mockImplementation(hurry as typeof setTimeout)
+    const stop = bench.sandbox.api.intercept(({ path }) => {
+      if (!path.includes('/portforward')) return undefined
+      return started && (moves += 1) <= times ? 'reset' : undefined
+    })
+    const begun = join(folder, randomBytes(6).toString('hex'))
+    const watch = setInterval(() => {
+      started ||= existsSync(begun)
+    }, 5)
+    try {
+      const { code, said } = await exec(
+        application,
+        `const until = async () => (await sql('select rolvaliduntil::text as until from pg_roles where rolname = session_user'))[0].until
+         const first = await until()
+         writeFileSync(${JSON.stringify(begun)}, '')
+         let last = first
+         while (last === first) last = (await sql('select pg_sleep(0.05)')) && (await until())
+         say([first < last, (await sql('select rolconnlimit from pg_roles where rolname = session_user'))[0].rolconnlimit])`,
+      )
+      expect([code, said]).toEqual([undefined, '[true,100]'])
+      expect(moves).toBeGreaterThan(times)
+      expect(await logins()).toEqual([])
+    } finally {
+      clearInterval(watch)
+      stop()
+      clock.mockRestore()
+    }
+  },
+)
 
 test('a command that fails says so, and its login is gone', async () => {
   const application = await bench.established()
