@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { createAdmin } from '../../sandbox/postgres.ts'
 import { identifier, literal, useBench, type Application } from '../support/bench.ts'
+import { findIn, useGate } from '../support/gate.ts'
 
 // Situations that were reported from servers in the field.
 
@@ -150,14 +151,15 @@ describe('thousands of roles that watch all databases', () => {
   })
 })
 
-describe('a template1 with an encoding of its own', () => {
+describe('a template1 of its own', () => {
   const bench = useBench()
+  const { judged } = useGate(bench)
 
-  async function templateIn(encoding: string): Promise<void> {
+  async function templateIn(encoding: string, provider = ''): Promise<void> {
     await bench.sql('ALTER DATABASE template1 IS_TEMPLATE false')
     await bench.sql('DROP DATABASE template1')
     await bench.sql(
-      `CREATE DATABASE template1 TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`,
+      `CREATE DATABASE template1 TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C' ${provider}`,
     )
     await bench.sql('ALTER DATABASE template1 IS_TEMPLATE true')
   }
@@ -178,6 +180,43 @@ describe('a template1 with an encoding of its own', () => {
     expect(await ascii.run()).toMatchObject({ code: undefined })
     expect(await ascii.run()).toMatchObject({ code: undefined, done: [] })
     await ascii.work('CREATE TABLE public.t ()')
+  })
+
+  describe('whose text was sorted by another version of its library (from PostgreSQL 15 on)', () => {
+    const setVersion = (database: string): Promise<unknown> =>
+      bench.sql(`UPDATE pg_database SET datcollversion = '0.0' WHERE datname = $1`, [database])
+
+    test('makes no database, and the command of the server is shown, which puts it right', async () => {
+      if (bench.postgres.major < 15) return
+      await templateIn('UTF8', `LOCALE_PROVIDER icu ICU_LOCALE 'en'`)
+      await setVersion('template1')
+      const application = bench.application()
+      const { code, done, outcome } = await application.run()
+      expect({ code, done }).toEqual({ code: 'postgres-error', done: ['role created'] })
+      const hint = outcome.failure?.hint.join('\n') ?? ''
+      expect(hint).toContain('0.0')
+      const [command = ''] = /ALTER DATABASE template1 REFRESH COLLATION VERSION/.exec(hint) ?? []
+      await bench.sql(command)
+      expect(await application.run()).toMatchObject({ code: undefined })
+      expect(await application.login()).toBe('in')
+    })
+
+    test('hinders nobody in a database that is there, and the gate says it', async () => {
+      if (bench.postgres.major < 15) return
+      await templateIn('UTF8', `LOCALE_PROVIDER icu ICU_LOCALE 'en'`)
+      const application = await bench.established()
+      await setVersion(application.database)
+      expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+      application.removeSecret()
+      expect(await application.run({ extensions: ['citext'] })).toMatchObject({
+        code: undefined,
+        done: ['extension created', 'role password-set', 'secret created'],
+      })
+      expect(await application.login()).toBe('in')
+      const { verdict, seen, remedy } = findIn((await judged(application)).report, 'collation')
+      expect({ verdict, seen }).toEqual({ verdict: 'not met', seen: expect.stringContaining('0.0') })
+      expect(remedy).toContain('REFRESH VERSION')
+    })
   })
 
   test('bytes that nobody converts are the same everywhere', async () => {
