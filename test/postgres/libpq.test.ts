@@ -186,7 +186,9 @@ describe.each([
     const PGUSER = await role(password)
     const login = { ...atServer(), PGUSER, PGDATABASE: 'postgres', PGSSLMODE: 'require' }
     expect(await psql({ ...login, PGPASSWORD: password })).toBe('in')
-    expect(await psql({ ...login, PGPASSWORD: `${password}!` })).toContain('password authentication failed')
+    const mark = await bench.postgres.logSize()
+    expect(await psql({ ...login, PGPASSWORD: `${password}!` })).not.toBe('in')
+    expect(await bench.postgres.logSince(mark)).toContain(` 28P01 ${PGUSER}@`)
   })
 })
 

@@ -94,7 +94,7 @@ describe.each(tables)('a server that %s', (_, bench, hba, authority, ends) => {
       const { code } = hba
         ? await bench.withHba(hba, usualHba(bench), () => application.run(inputs))
         : await application.run(inputs)
-      expect(code ?? (await authorized(bench, mark))).toBe(end)
+      expect(code ?? (await authorized(bench, mark, application))).toBe(end)
     },
   )
 })
@@ -167,9 +167,11 @@ function usualHba(bench: Bench): readonly string[] {
   return bench === plain ? plainHba : spiloHba
 }
 
-/** Says how the sessions since the mark came in, all of them. */
-async function authorized(bench: Bench, mark: number): Promise<string> {
-  const lines = (await bench.postgres.logSince(mark)).match(/connection authorized: .*/g) ?? []
-  const ways = new Set(lines.map((line) => (line.includes('SSL enabled') ? 'TLS' : 'plain')))
+/** Says how the sessions of a run since the mark came in, all of them: told by what no language translates. */
+async function authorized(bench: Bench, mark: number, { request }: Application): Promise<string> {
+  const log = await bench.postgres.logSince(mark)
+  const named = `=${request.runName}`
+  const lines = log.split('\n').filter((line) => line.includes(' 00000 ') && line.includes(named))
+  const ways = new Set(lines.map((line) => (line.includes('=TLSv1') ? 'TLS' : 'plain')))
   return [...ways].join(' and ')
 }
