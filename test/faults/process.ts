@@ -16,12 +16,12 @@ export interface Process {
 export async function startProcess(
   sandbox: Sandbox,
   request: ProvisionRequest,
-  setting: Omit<ActionSetting, 'inputs'> = {},
+  setting: ActionSetting = {},
 ): Promise<Process> {
   const { child, ended } = await startAction({
     ...setting,
     env: { GITHUB_REF_NAME: request.appUsername, ...setting.env },
-    inputs: inputsOf(sandbox, request),
+    inputs: { ...inputsOf(sandbox, request), ...setting.inputs },
   })
   return {
     pid: child.pid ?? 0,

@@ -54,6 +54,8 @@ interface Given {
   /** A module that Node.js runs first. */
   readonly script?: string
   readonly intercept?: Interceptor
+  /** What is run against the database. */
+  readonly lines?: string
 }
 
 /** Runs with debug logging and looks everywhere; whatever the process itself shows is looked at as it ends. */
@@ -71,6 +73,7 @@ async function act(application: Application, given: Given = {}): Promise<ActionR
       sandbox,
       env: { RUNNER_DEBUG: '1', ...given.env },
       ...(given.script !== undefined && { script: given.script }),
+      ...(given.lines !== undefined && { inputs: { run: given.lines } }),
       secrets: [...Object.values(canary), clientKey],
     })
     const run = await ended
@@ -200,6 +203,52 @@ describe('a credential that came as', () => {
     const { run, leaks } = await withPlugin()
     expect(run.code).toBe(0)
     expect(leaks).toEqual([])
+  })
+})
+
+describe('the login of a command, and the password of its listener', () => {
+  const pgModule = import.meta.resolve('pg')
+  const working = `
+    import pg from ${JSON.stringify(pgModule)}
+    const client = new pg.Client()
+    client.on('error', () => undefined)
+    await client.connect()
+    await client.query('create table if not exists t ()')`
+
+  test.each<[string, string, number]>([
+    ['of a command that works', 'await client.end()', 0],
+    ['of a statement that fails', "await client.query('select 1/0')", 1],
+    [
+      'of a client that gives a wrong password',
+      "await new pg.Client({ password: 'wrong' }).connect().catch((error) => console.log(error.message)); await client.end()",
+      0,
+    ],
+    [
+      'of a login that the server refuses',
+      "await client.query('set role none'); await new pg.Client({ options: '-c no_such=1' }).connect()",
+      1,
+    ],
+    ['of a session that is ended', "await client.query('select pg_terminate_backend(pg_backend_pid())')", 1],
+  ])('show nowhere: %s', async (_, lines, code) => {
+    const made = await application()
+    const dump = join(folder, 'tool')
+    const program = join(folder, 'command.mjs')
+    await writeFile(program, `${working}\n${lines}`)
+    const run = await act(made, {
+      inputs: { timeoutMs: 60_000 },
+      lines: `cat /proc/$PPID/environ /proc/$PPID/cmdline > '${dump}'\nenv > '${dump}.own'\n'${process.execPath}' '${program}'`,
+    })
+    expect([run.code, run.log]).toEqual([code, expect.stringContaining('dropped')])
+    const own = /^PGPASSWORD=(.*)$/m.exec(await readFile(`${dump}.own`, 'utf8'))?.[1]
+    // The other one is the login's, which the command has nothing of.
+    const passwords = run.masks.filter((mask) => /^[0-9a-f]{48}$/.test(mask))
+    expect(new Set(passwords)).toEqual(new Set([own, expect.any(String)]))
+    const canaries = new Canaries()
+    for (const each of passwords) canaries.plant(each)
+    expect(canaries.leaks({ tool: await readFile(dump, 'utf8') })).toEqual([])
+    const logins = new Canaries()
+    for (const each of passwords) if (each !== own) logins.plant(each)
+    expect(logins.leaks({ command: await readFile(`${dump}.own`, 'utf8') })).toEqual([])
   })
 })
 
