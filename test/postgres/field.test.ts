@@ -215,7 +215,7 @@ describe('a template1 of its own', () => {
       expect(await application.login()).toBe('in')
       const { verdict, seen, remedy } = findIn((await judged(application)).report, 'collation')
       expect({ verdict, seen }).toEqual({ verdict: 'not met', seen: expect.stringContaining('0.0') })
-      expect(remedy).toContain('REFRESH VERSION')
+      expect(remedy).toContain('REFRESH COLLATION VERSION')
     })
   })
 

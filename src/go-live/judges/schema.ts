@@ -94,7 +94,7 @@ export function judgeCollation(observed: Observations): Judgement {
         verdict: 'not met',
         seen: firstOf(names, objects.wrong + (differs ? 1 : 0)),
         remedy:
-          'REINDEX what sorts text, as its owner; then ALTER DATABASE … or ALTER COLLATION … REFRESH VERSION, as the owner of that',
+          'REINDEX what sorts text, as its owner; then ALTER DATABASE … REFRESH COLLATION VERSION or ALTER COLLATION … REFRESH VERSION, as the owner of that',
         answer,
       }
     },
