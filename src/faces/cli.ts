@@ -15,6 +15,7 @@ import { PipelineReporter, type Sink } from '../report/pipeline.ts'
 import { paint, PersonReporter, Screen } from '../report/terminal.ts'
 import { bindingName } from '../secrets/binding.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from '../run/outcome.ts'
+import { answerWithoutRun, endOf, formatJson } from './answer.ts'
 import { environmentOfCaller } from './caller.ts'
 import {
   cancellation,
@@ -158,15 +159,12 @@ async function runStory(invocation: Invocation): Promise<void> {
   }
   if (json) {
     const { seconds, notes, goLive } = outcome
-    const stands =
-      failure === undefined ? { failure: null } : failureFields(outcome.failure ?? failure, standing(outcome))
-    const report = goLive && { 'go-live': JSON.parse(gateJson(goLive, subjectOf(outcome))) as object }
     printJson({
       ...outputsOf(ended, folder, reporter),
       seconds: Number(seconds.toFixed(2)),
       notes,
-      ...report,
-      ...stands,
+      'go-live': goLive === undefined ? null : (JSON.parse(gateJson(goLive, subjectOf(outcome))) as object),
+      ...endOf(failure && (outcome.failure ?? failure), standing(outcome)),
     })
   }
 }
@@ -260,11 +258,7 @@ async function printRights(invocation: Invocation): Promise<void> {
 /** Says why there is no run to tell about, or no end of it. */
 function stop(failure: Failure, stands: string): void {
   fail(failure, stands)
-  if (!json) return
-  printJson({
-    ...outputsOf(undefined, undefined, reporter),
-    ...failureFields(reporter.clean(failure), stands),
-  })
+  if (json) printJson(answerWithoutRun(reporter.clean(failure), stands, reporter))
 }
 
 function fail(failure: Failure, stands: string): void {
@@ -283,14 +277,9 @@ function show(title: string, lines: readonly string[]): void {
   else reporter.write([`${title}:`, ...lines])
 }
 
-function failureFields(failure: Failure, stands: string): object {
-  const { code, message, hint } = failure
-  return { failure: { code, message, hint, standing: stands } }
-}
-
 /** Its texts may leave already: searching the document would break it where a password is a part of JSON. */
 function printJson(value: object): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
+  process.stdout.write(formatJson(value))
 }
 
 function plainSink(): Sink {

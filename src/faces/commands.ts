@@ -2,7 +2,10 @@ import { parametersOf, type NamedParameter, type Parameter, type ParameterName }
 import { goLiveModes } from '../input/ref.ts'
 
 /** What the command line can be asked for. */
-export type CommandName = 'provision' | 'go-live' | 'exec' | 'rights'
+export type CommandName = 'provision' | 'go-live' | 'exec' | 'rights' | 'completion'
+
+/** All of them. */
+export const commandNames: readonly CommandName[] = ['provision', 'go-live', 'exec', 'rights', 'completion']
 
 /** Returns the variable that stands for an option. */
 export function variableOf(name: string): string {
@@ -62,6 +65,7 @@ const tables: Record<
     // There is no context here whose namespace could stand in.
     fixes: { 'app-namespace': { required: true, description: 'Namespace of the application Secret.' } },
   },
+  completion: { has: () => false, fixes: {} },
 }
 
 /** Returns the parameters of a command: those of the table, as the command has them. */

@@ -1,3 +1,4 @@
+import type { CommandName } from './commands.ts'
 import { exitCodes, type ExitKind } from './exit-code.ts'
 
 function codesOf(...kinds: ExitKind[]): string {
@@ -34,11 +35,26 @@ Examples:
     pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --app-database shop --go-live-profile standard
 
-Every option of a command: pg-app-user <command> --help
+The options of a command: pg-app-user <command> --help; all of them, with their variables: --help --all
 `
 
+/** Returns what help says after the options: with every option, the rest as well. */
+function after(
+  command: CommandName,
+  examples: string,
+  rest: string,
+  codes: string,
+): (all: boolean) => string {
+  return (all) =>
+    all
+      ? `${rest}${examples}\nExit codes:\n${codes}\n`
+      : `${examples}\nEvery option, its variable and the exit codes: pg-app-user ${command} --help --all\n`
+}
+
 /** What the help of command `provision` says after the options. */
-export const provisionHelp = `${precedence}${kubeconfig}
+export const provisionHelp = after(
+  'provision',
+  `
 Examples:
   See what would be done, then do it:
     pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
@@ -47,51 +63,64 @@ Examples:
     pg-app-user provision … --yes --output json | jq -r '."secret-resource-version"'
   Two extensions, and a pooler that keeps its way in:
     pg-app-user provision … --extensions citext --extensions pgcrypto --connect-roles pooler
-
-Exit codes:
-${codes}
-`
+`,
+  `${precedence}${kubeconfig}`,
+  codes,
+)
 
 /** What the help of command `go-live` says after the options. */
-export const goLiveHelp = `${precedence}${kubeconfig}
+export const goLiveHelp = after(
+  'go-live',
+  `
 Examples:
   Hold back what does not meet the standard plan, and keep the evidence:
     pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --app-database shop --go-live-profile standard --report-directory report
   Look, without failing:
     pg-app-user go-live … --go-live warn
-
-Exit codes:
-${codes}
-`
+`,
+  `${precedence}${kubeconfig}`,
+  codes,
+)
 
 /** What the help of command `exec` says after the options. */
-export const execHelp = `${precedence}${kubeconfig}
+export const execHelp = after(
+  'exec',
+  `
 Examples:
   A migration:
     pg-app-user exec --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --app-database shop -- npx prisma migrate deploy
   A prompt of psql, as the application's role:
     pg-app-user exec … -- psql
-
-Exit codes:
-  That of the command; 126 and 127 where it could not be started, 128 and its number after a signal.
-${codesOf('command', 'cancelled')}
-`
+`,
+  `${precedence}${kubeconfig}`,
+  `  That of the command; 126 and 127 where it could not be started, 128 and its number after a signal.
+${codesOf('command', 'cancelled')}`,
+)
 
 /** What the help of command `rights` says after the options. */
-export const rightsHelp = `${precedence}
+export const rightsHelp = after(
+  'rights',
+  `
 Examples:
   A ticket to the administrator, complete but for the name of the Service:
     pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --service-account shop/ci
-  With what the go-live gate would like to read:
-    pg-app-user rights … --go-live
   For jobs of GitHub by their own identity, with what the API server has to trust them:
     pg-app-user rights … --issuer github --repository-id 74 --environment production
   As an administrator, who knows the Service as well:
     pg-app-user rights … --service postgresql1-user-access | kubectl apply -f -
+`,
+  precedence,
+  codesOf('done', 'internal', 'usage'),
+)
 
-Exit codes:
-${codesOf('done', 'internal', 'usage')}
+/** What the help of command `completion` says after the options. */
+export const completionHelp = `
+Examples:
+  In bash, for this session; in ~/.bashrc, for every one:
+    source <(pg-app-user completion bash)
+  In zsh, the same; in ~/.zshrc it comes after compinit:
+    source <(pg-app-user completion zsh)
 `

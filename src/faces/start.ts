@@ -2,6 +2,7 @@ import { Failure } from '../lib/failure.ts'
 import { sentence } from '../lib/text.ts'
 import { formatFailure } from '../report/log.ts'
 import { nothingChanged } from '../run/outcome.ts'
+import { answerWithoutRun, formatJson, wantsJson } from './answer.ts'
 import { withoutVariables } from './caller.ts'
 import { exitCodeOf } from './exit-code.ts'
 
@@ -70,5 +71,6 @@ export async function start(face: () => Promise<unknown>): Promise<void> {
     ],
   )
   process.stderr.write(`${formatFailure(failure, nothingChanged).join('\n')}\n`)
+  if (wantsJson(process.argv.slice(2))) process.stdout.write(formatJson(answerWithoutRun(failure)))
   process.exitCode = exitCodeOf(failure.code)
 }

@@ -1,7 +1,10 @@
 import type { CommanderError } from 'commander'
+import { closest, distance } from 'fastest-levenshtein'
+import type { NamedParameter } from '../input/parameters.ts'
 import { Failure } from '../lib/failure.ts'
 import type { Spelling } from '../lib/spelling.ts'
-import { capitalized, oneLine } from '../lib/text.ts'
+import { capitalized, oneLine, sentence } from '../lib/text.ts'
+import { commandNames, parametersOfCommand, type CommandName } from './commands.ts'
 import { asLog } from './edge.ts'
 
 /**
@@ -18,6 +21,7 @@ export function usageFailure(error: CommanderError, args: readonly string[]): Fa
       'pg-app-user go-live     checks whether the database is ready for production',
       'pg-app-user exec        runs a command against the database, such as a migration',
       'pg-app-user rights      prints the rights to ask the administrator for',
+      'pg-app-user completion  prints what makes bash or zsh complete all this',
       'pg-app-user --help      says more',
     ])
   }
@@ -26,11 +30,89 @@ export function usageFailure(error: CommanderError, args: readonly string[]): Fa
     .replace(/=[^']*'/, "'")
     .split('\n')
   const message = oneLine(what)
-  const [command] = args.filter((arg) => ['provision', 'go-live', 'exec', 'rights'].includes(arg))
+  const command = commandNames.find((name) => args.includes(name))
+  const [, unknown] = /^unknown option '(-[^']*)'/.exec(what) ?? []
+  const meant = command === undefined || unknown === undefined ? [] : meantBy(unknown, command)
+  const suggestions =
+    meant.length > 0 ? meant : hints.map((hint) => oneLine(hint.replace(/^\((.*)\)$/, '$1')))
   return new Failure('input-invalid', `${capitalized(message.replace(/\.$/, ''))}.`, [
-    ...hints.map((hint) => oneLine(hint.replace(/^\((.*)\)$/, '$1'))),
+    ...suggestions,
     `Every option, with examples: pg-app-user ${command === undefined ? '' : `${command} `}--help`,
   ])
+}
+
+/** What other tools call it, and what it is called here: the last words of an option. */
+const synonyms: Readonly<Record<string, string>> = {
+  ...{ ns: 'namespace' },
+  ...{ d: 'database', db: 'database', dbname: 'database', 'database-name': 'database' },
+  ...{ user: 'username', U: 'username', role: 'username', owner: 'database-owner' },
+  ...{ secretname: 'secret', 'secret-name': 'secret', 'from-secret': 'access-secret' },
+  ...{ 'kube-context': 'context', 'kube-config': 'kubeconfig', config: 'kubeconfig' },
+  ...{ h: 'host', hostname: 'host', p: 'port', plan: 'profile', extension: 'extensions' },
+  ...{
+    dryrun: 'dry-run',
+    check: 'dry-run',
+    'ssl-mode': 'sslmode',
+    ca: 'ssl-root-cert',
+    cacert: 'ssl-root-cert',
+  },
+  adopt: 'existing',
+}
+
+/** What no option is called, and what people who write it want. */
+const otherwise: Readonly<Record<string, string>> = {
+  json: 'JSON on stdout: --output json (-o json)',
+  format: 'JSON on stdout: --output json (-o json)',
+  force: 'To change without a question: --yes (-y)',
+  'auto-approve': 'To change without a question: --yes (-y)',
+  debug: 'More details: --verbose',
+  v: 'More details: --verbose',
+  version: 'The version: pg-app-user --version',
+  all: 'Every option: with --help',
+  password: 'No option takes a password: the one of the admin is read from the access Secret.',
+}
+
+/** Returns the options that somebody may have meant by one that does not exist. */
+function meantBy(unknown: string, command: CommandName): readonly string[] {
+  const word = unknown.replace(/^-+/, '')
+  const wanted = synonyms[word] ?? word
+  const others = commandNames.filter((name) => parametersOfCommand(name).some((one) => one.name === wanted))
+  if (others.length > 0 && !others.includes(command)) {
+    return [
+      `It is an option of ${sentence(others.map((name) => `"${name}"`))}, and "${command}" has no use for it.`,
+    ]
+  }
+  const found = parametersOfCommand(command).filter(
+    ({ name }) => name === wanted || name.endsWith(`-${wanted}`),
+  )
+  const other = otherwise[word]
+  if (found.length === 0) return other === undefined ? mistyped(word, command) : [other]
+  const own = found.toSorted((one, two) => rankOf(two) - rankOf(one)).slice(0, 3)
+  const width = Math.max(...own.map(({ name }) => name.length))
+  return [
+    own.length === 1 ? 'Did you mean this one?' : 'Did you mean one of these?',
+    ...own.map((parameter) => `  --${parameter.name.padEnd(width)}  ${firstSentence(parameter)}`),
+  ]
+}
+
+/** Returns the option that differs from a word by a slip of the hand, also where help does not show it. */
+function mistyped(word: string, command: CommandName): readonly string[] {
+  const nearest = closest(
+    word,
+    parametersOfCommand(command).map(({ name }) => name),
+  )
+  const near = distance(word, nearest) <= Math.min(3, word.length / 3)
+  return near ? [`Did you mean --${nearest}?`] : []
+}
+
+/** The one that most people mean: what has to be given, then what is about the application. */
+function rankOf({ name, required }: NamedParameter): number {
+  return (required === true ? 1 : 0) + (name.startsWith('app-') ? 2 : 0)
+}
+
+function firstSentence({ description }: NamedParameter): string {
+  const [first = ''] = description.replaceAll('`', '').split(/(?<=\.) /)
+  return first
 }
 
 /** The spelling of the command line: what the core calls an input is an option here, and there is no job summary. */

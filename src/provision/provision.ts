@@ -76,7 +76,8 @@ async function agree(look: Look, { cluster, journal, deadline, wanted }: Run): P
     steps: stepsToCome(look.plan.changes, wanted),
   }
   deadline.enter('the question whether to go on')
-  const agreed = (await journal.reporter.confirm?.(question, deadline.signal)) ?? true
+  const answer = await journal.leaveOut(journal.reporter.confirm?.(question, deadline.signal))
+  const agreed = answer ?? true
   deadline.signal.throwIfAborted()
   if (!agreed) throw new Failure('cancelled', 'The answer to the question was no.', [])
 }

@@ -39,6 +39,7 @@ export class Journal {
   readonly mask: (credential: string, beside?: readonly string[]) => void
   readonly reporter: Reporter
   private readonly running = stopwatch()
+  private unmeasured = 0
   private readonly changes: Effect[] = []
   private readonly list: Change[] = []
   private doubts: readonly Effect[] = []
@@ -50,6 +51,16 @@ export class Journal {
     this.mask = (credential, beside = []) => {
       reporter.publish(beside)
       if (!reporter.mask(credential)) this.note(unhidden)
+    }
+  }
+
+  /** Waits for a person, whose time is none of the run's. */
+  async leaveOut<Answer>(waiting: Promise<Answer> | undefined): Promise<Answer | undefined> {
+    const since = stopwatch()
+    try {
+      return await waiting
+    } finally {
+      this.unmeasured += since()
     }
   }
 
@@ -127,7 +138,7 @@ export class Journal {
       commanded: request.command !== undefined,
       command: this.command,
       application: request.appUsername,
-      seconds: this.running(),
+      seconds: this.running() - this.unmeasured,
       changes: this.changes,
       list: this.list,
       doubts: without(this.doubts, this.changes),

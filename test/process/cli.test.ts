@@ -19,6 +19,14 @@ import {
   type TerminalSession,
 } from './command.ts'
 
+/** Names everything, and is wrong about nothing. */
+const dryOptions = [
+  '--access-secret=postgresql1-access',
+  '--access-namespace=postgres-system',
+  '--app-database=early',
+  '--dry-run',
+]
+
 let sandbox: Sandbox
 let folder: string
 let kubeconfig: string
@@ -87,6 +95,46 @@ describe('in a pipe', () => {
       failure: null,
     })
     expect(stderr).toMatch(/^✓ cluster/m)
+  })
+
+  test.each([
+    ['a command', ['-o', 'json']],
+    ['an option', ['provision', '--nonsense', '-ojson']],
+    ['a value', ['provision', '-o=json', '--timeout=5']],
+    ['a kubeconfig', ['provision', '--output=json', ...dryOptions, '--kubeconfig=/nowhere']],
+    ['the rights', ['provision', '-o', 'json', ...dryOptions, '--access-secret=another']],
+    ['a plan', ['go-live', '-o', 'json', ...dryOptions.slice(0, 3)]],
+  ])('gives JSON of the same shape where %s is wrong, however early that is', async (_, args) => {
+    const env = { KUBECONFIG: kubeconfig, CI: 'true' }
+    const { stdout, code } = await runCommand({ sandbox, args, env })
+    expect(code).not.toBe(0)
+    const { failure, ...rest } = JSON.parse(stdout) as { failure: object }
+    expect(failure).toEqual({
+      code: expect.stringMatching(/^[a-z-]+$/),
+      message: expect.any(String),
+      hint: expect.any(Array),
+      standing: 'Nothing was changed.',
+    })
+    const done = await provision('shape', ['--dry-run', '-o', 'json'])
+    expect(Object.keys({ ...rest, failure })).toEqual(Object.keys(JSON.parse(done.stdout) as object))
+  })
+
+  test('gives that shape also where Node.js cannot begin again without a variable', async () => {
+    const script = 'process.execve = undefined'
+    const env = { NODE_OPTIONS: '--no-deprecation' }
+    const { stdout, code } = await runCommand({ sandbox, args: ['provision', '-o', 'json'], env, script })
+    expect(code).toBe(2)
+    expect(JSON.parse(stdout)).toMatchObject({
+      changed: false,
+      'go-live': null,
+      failure: { code: 'input-invalid', message: expect.stringContaining('NODE_OPTIONS') as unknown },
+    })
+  })
+
+  test('takes -n for the namespace', async () => {
+    const { stdout, code } = await provision('short', ['-n', 'elsewhere', '--dry-run'])
+    expect(code).toBe(4)
+    expect(stdout).toContain('namespace elsewhere')
   })
 
   test('gives a failure as JSON too', async () => {
@@ -204,6 +252,32 @@ describe('in a pipe', () => {
   })
 })
 
+describe('a name of another tool', () => {
+  test.each([
+    ['provision', '--namespace=shop', ['--app-namespace', '--access-namespace']],
+    ['provision', '--database=shop', ['--app-database', '--access-database']],
+    ['provision', '--secret=shop', ['--app-secret', '--access-secret']],
+    ['go-live', '--profile=standard', ['--go-live-profile']],
+    ['exec', '--user=shop', ['--app-username']],
+    ['exec', '-d', ['--app-database']],
+    ['rights', '--namespace=shop', ['--app-namespace', '--access-namespace']],
+    ['provision', '--sslmode=require', ['--app-sslmode']],
+    ['provision', '--json', ['--output json']],
+    ['provision', '--force', ['--yes']],
+    ['provision', '--password=hunter2-hunter2', ['access Secret']],
+    ['go-live', '--existing=adopt', ['It is an option of "provision"']],
+    ['provision', '--app-databse=shop', ['--app-database']],
+  ])('leads %s with %s to the right one, and its value is not repeated', async (command, option, right) => {
+    const { stdout, stderr, code } = await runCommand({ sandbox, args: [command, option] })
+    expect(code).toBe(command === 'exec' ? 125 : 2)
+    const said = stdout + stderr
+    const [name] = option.split('=')
+    expect(said).toContain(`Unknown option '${name ?? ''}'.`)
+    for (const text of right) expect(said).toContain(text)
+    expect(said).not.toContain('hunter2')
+  })
+})
+
 describe('help', () => {
   async function help(...args: string[]): Promise<CommandRun> {
     return await runCommand({ sandbox, args })
@@ -219,13 +293,27 @@ describe('help', () => {
     },
   )
 
-  test('says of each option what holds, with its variable', async () => {
-    const { stdout } = await help('provision', '--help')
+  test.each([[[]], [['provision']], [['go-live']], [['exec']], [['rights']], [['completion']]])(
+    'of %j fits on a screen, with what is required first',
+    async (command) => {
+      const { stdout } = await help(...command, '--help')
+      expect(stdout.split('\n').length).toBeLessThan(60)
+      const headings = [...stdout.matchAll(/^([A-Z][\w -]+):$/gm)].map(([, heading]) => heading)
+      if (stdout.includes('--access-secret <name>')) {
+        expect(headings[0]).toBe('Required')
+        expect(stdout).toMatch(/^ +-n, --app-namespace <name> /m)
+        expect(stdout).toContain(`pg-app-user ${command[0] ?? ''} --help --all`)
+      }
+    },
+  )
+
+  test('says of each option what holds, with its variable, where all are asked for', async () => {
+    const { stdout } = await help('provision', '--help', '--all')
     const text = stdout.replace(/\s+/g, ' ')
     expect(text).toContain('Default: main, release/**, tag:v*. (PG_APP_USER_RELEASE_BRANCHES)')
     expect(text).toContain('--go-live <choice> Whether to check')
     expect(text).toContain('Default: off. (PG_APP_USER_GO_LIVE)')
-    const gate = (await help('go-live', '--help')).stdout.replace(/\s+/g, ' ')
+    const gate = (await help('help', 'go-live', '--all')).stdout.replace(/\s+/g, ' ')
     expect(gate).toContain('One of warn, enforce, auto. Default: enforce. (PG_APP_USER_GO_LIVE)')
     expect(gate).toContain('Required. The plan that was ordered.')
     expect(gate).not.toContain('--dry-run')

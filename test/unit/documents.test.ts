@@ -1,18 +1,16 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { beforeAll, describe, expect, it } from '@jest/globals'
-import { build } from 'esbuild'
+import { beforeAll, describe, expect, it, test } from '@jest/globals'
 import { parse } from 'yaml'
 import { requirements } from '../../src/go-live/requirement.ts'
 import { outputs } from '../../src/input/outputs.ts'
 import { parameters } from '../../src/input/parameters.ts'
 import { failureCodes } from '../../src/lib/failure.ts'
 import { changeActions, changeObjects } from '../../src/provision/effect.ts'
+import { loadValidator } from '../support/workflow-validator.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -34,6 +32,13 @@ describe('docs/troubleshooting.md', () => {
   })
 })
 
+test('what package.json says of Node.js is what the command line asks for, and what the README says', async () => {
+  const { engines } = JSON.parse(await contentOf('package.json')) as { engines: { node: string } }
+  const [, oldest] = /^const oldestNode = (\d+)$/m.exec(await contentOf('src/faces/cli.ts')) ?? []
+  expect(engines.node).toBe(`>=${oldest ?? ''}`)
+  expect(await contentOf('README.md')).toContain(`command line: ${oldest ?? ''} or newer`)
+})
+
 describe('docs/go-live.md', () => {
   it('has a heading for each requirement, which log, summary and report lead to, and one for nothing else', async () => {
     const headings = [...(await contentOf('docs/go-live.md')).matchAll(/^### `([a-z-]+)`$/gm)]
@@ -46,6 +51,14 @@ describe('README.md', () => {
     const rows = [...(await contentOf('README.md')).matchAll(/^\| `([a-z]+)` +\| `([a-z-]+)` +\|/gm)]
     expect(new Set(rows.map(([, object]) => object))).toEqual(new Set(changeObjects))
     expect(new Set(rows.map(([, , action]) => action))).toEqual(new Set(changeActions))
+  })
+
+  it('is short enough to be read, its tables and blocks aside', async () => {
+    const prose = (await contentOf('README.md'))
+      .replace(/^```[\s\S]*?^```$/gm, '')
+      .replace(/^\|.*$/gm, '')
+      .replace(/<[^>]*>/g, '')
+    expect(prose.split(/\s+/).length).toBeLessThan(1800)
   })
 
   it('uses inputs and outputs that exist', async () => {
@@ -70,9 +83,11 @@ describe.each([
   'RELEASING.md',
   'gitlab/README.md',
   'docs/anywhere.md',
+  'docs/clients.md',
   'docs/command-line.md',
   'docs/go-live.md',
   'docs/how-it-works.md',
+  'docs/recipes.md',
   'docs/reliability.md',
   'docs/security.md',
   'docs/troubleshooting.md',
@@ -190,32 +205,3 @@ describe("GitHub's validator", () => {
     expect(await problemsOf('.github/workflows/wrong.yml', workflow)).not.toEqual([])
   })
 })
-
-/** The package leaves out what Node.js wants said about its JSON files, so that it runs only once it is bundled. */
-async function loadValidator(): Promise<(path: string, content: string) => Promise<readonly string[]>> {
-  const folder = await mkdtemp(join(tmpdir(), 'pg-app-user-validator-'))
-  try {
-    const outfile = join(folder, 'validator.cjs')
-    await build({
-      stdin: {
-        contents: `export { validate } from '@actions/languageservice'
-          export { TextDocument } from 'vscode-languageserver-textdocument'`,
-        resolveDir: root,
-      },
-      bundle: true,
-      format: 'cjs',
-      platform: 'node',
-      outfile,
-    })
-    const { validate, TextDocument } = createRequire(import.meta.url)(outfile) as {
-      validate: (document: unknown) => Promise<{ message: string; range: { start: { line: number } } }[]>
-      TextDocument: { create: (uri: string, language: string, version: number, content: string) => unknown }
-    }
-    return async (path, content) => {
-      const found = await validate(TextDocument.create(`file:///${path}`, 'yaml', 1, content))
-      return found.map(({ message, range }) => `${path}:${range.start.line + 1} ${message}`)
-    }
-  } finally {
-    await rm(folder, { recursive: true })
-  }
-}

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it, test } from '@jest/globals'
 import { parse, parseAllDocuments } from 'yaml'
 import { parametersOfCommand, variableOf, type CommandName } from '../../src/faces/commands.ts'
-import { createProgram } from '../../src/faces/options.ts'
+import { createProgram } from '../../src/faces/program.ts'
 import { meaning, parameters, type Face, type Parameter } from '../../src/input/parameters.ts'
 import { parseRequest } from '../../src/input/parse.ts'
 

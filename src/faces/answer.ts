@@ -1,0 +1,39 @@
+import type { Failure } from '../lib/failure.ts'
+import { nothingChanged, outputsOf } from '../run/outcome.ts'
+
+/** Returns whether a command line wants JSON. Found without reading the rest, whose errors are answered as well. */
+export function wantsJson(args: readonly string[]): boolean {
+  const formats = args.flatMap((arg, at) => {
+    if (args[at - 1] === '--output' || args[at - 1] === '-o') return [arg]
+    const [, joined] = /^(?:--output=|-o=?)(.+)$/s.exec(arg) ?? []
+    return joined === undefined ? [] : [joined]
+  })
+  return formats.at(-1) === 'json'
+}
+
+/** Returns what JSON says about the end of a run. */
+export function endOf(failure: Failure | undefined, standing: string): object {
+  if (failure === undefined) return { failure: null }
+  const { code, message, hint } = failure
+  return { failure: { code, message, hint, standing } }
+}
+
+/** Returns what JSON says of a run that did not get as far as an outcome: all that it says of any other. */
+export function answerWithoutRun(
+  failure: Failure,
+  standing: string = nothingChanged,
+  reporter: Parameters<typeof outputsOf>[2] = { redact: (text) => text, debug: () => undefined },
+): object {
+  return {
+    ...outputsOf(undefined, undefined, reporter),
+    seconds: Number(process.uptime().toFixed(2)),
+    notes: [],
+    'go-live': null,
+    ...endOf(failure, standing),
+  }
+}
+
+/** Returns a value as JSON for stdout. */
+export function formatJson(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`
+}
