@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { hasChanged, lastLine, standing, type Outcome } from '../../src/run/outcome.ts'
 import type { Application } from '../support/bench.ts'
 import { useBench } from '../support/bench.ts'
-import { budget, random, report, shuffled } from './budget.ts'
+import { budget, chosenPoint, random, replay, report, shuffled } from './budget.ts'
+import { jump, jumps } from './clock.ts'
 import { startProcess } from './process.ts'
 import { enter, erase, states, thingsOf, type State, type Things } from './states.ts'
 import { apiFaults, sqlFaults, Trap, type Passed, type Point } from './trap.ts'
@@ -35,27 +36,107 @@ afterAll(async () => {
   report(`killed anywhere, seed ${budget.seed}: ${points} points, ${tried} tried, ${converged} converged`)
 })
 
+/** How the time is divided: between one fault, two, and a clock that jumps. */
+const share = { once: 0.6, twice: 0.25, clock: 0.15 }
+
 test.each(states)(
   'killed anywhere: $found',
   async (state) => {
-    const until = performance.now() + (1000 * budget.seconds) / states.length
+    const until = performance.now() + (1000 * share.once * budget.seconds) / states.length
     const application = bench.application()
     const points = pointsOf(await count(state, application))
     for (const point of points) totalOf(point).points += 1
     const broken: string[] = []
-    for (const [index, point] of shuffled(points, random(budget.seed)).entries()) {
+    const chosen = points.filter((point) => chosenPoint === undefined || spell(state, point) === chosenPoint)
+    for (const [index, point] of shuffled(chosen, random(budget.seed)).entries()) {
       if (index > 0 && performance.now() > until) break
       const total = totalOf(point)
       total.tried += 1
-      const problems = await strike(state, application, point)
-      if (problems.length > 0) broken.push(`${nameOf(point)}: ${problems.join('; ')}`)
-      else total.converged += 1
+      const problems = await strike(state, application, [point])
+      if (problems.length === 0) total.converged += 1
+      else {
+        const again = replay('test:faults', 'killed', spell(state, point))
+        broken.push(`${nameOf(point)}: ${problems.join('; ')}\n${again}`)
+      }
       await erase(application)
     }
     expect(broken).toEqual([])
   },
   3_600_000,
 )
+
+test('killed anywhere, and again in the run that goes on', async () => {
+  const tried = await tryStates(share.twice, async (state, application, points, next) => {
+    const two = [any(points, next), any(points, next)]
+    return { two, problems: await strike(state, application, two) }
+  })
+  report(`killed twice, seed ${budget.seed}: ${tried} pairs of points tried`)
+}, 4_000_000)
+
+test('a clock that jumps anywhere', async () => {
+  const tried = await tryStates(share.clock, async (state, application, points, next) => {
+    const { name, point } = any(points, next)
+    const days = jumps[Math.floor(next() * jumps.length)] ?? 0
+    const here: NamedPoint = { name: `${name}, ${days} days`, point: { ...point, fault: 'jump' } }
+    await enter(state, application)
+    const before = await thingsOf(application)
+    const clock = jump(days)
+    try {
+      const { result } = await trap.during(() => application.run(state.inputs), here.point, clock.set)
+      const { code, outcome } = result
+      const problems = untruths(outcome, before, await thingsOf(application))
+      if (code !== state.refused) problems.push(`ended with ${code ?? 'success'}`)
+      if (outcome.seconds < 0 || outcome.seconds > 60) problems.push(`took ${outcome.seconds} s, it says`)
+      if (state.refused === undefined && (await application.login()) !== 'in') problems.push('no login')
+      return { two: [here], problems }
+    } finally {
+      clock.restore()
+    }
+  })
+  report(`a clock that jumps, seed ${budget.seed}: ${tried} points tried`)
+}, 4_000_000)
+
+function any(points: readonly NamedPoint[], next: () => number): NamedPoint {
+  return points[Math.floor(next() * points.length)] as NamedPoint
+}
+
+/**
+ * Tries state after state for a share of the time, each attempt with numbers of its own seed: that is what replays it. Gives
+ * how many attempts there were.
+ */
+async function tryStates(
+  part: number,
+  attempt: (
+    state: State,
+    application: Application,
+    points: readonly NamedPoint[],
+    next: () => number,
+  ) => Promise<{ readonly two: readonly NamedPoint[]; readonly problems: readonly string[] }>,
+): Promise<number> {
+  const until = performance.now() + 1000 * part * Math.min(budget.seconds, 3_600)
+  const application = bench.application()
+  const known = new Map<State, readonly NamedPoint[]>()
+  const broken: string[] = []
+  const first = chosenPoint === undefined ? budget.seed * 1_000_000 : Number(chosenPoint)
+  let number = first
+  do {
+    const next = random(number)
+    const state = states[Math.floor(next() * states.length)] as State
+    const points = known.get(state) ?? pointsOf(await count(state, application))
+    known.set(state, points)
+    const { two, problems } = await attempt(state, application, points, next)
+    await erase(application)
+    if (problems.length > 0) {
+      const where = two.map(nameOf).join(', then ')
+      broken.push(
+        `${state.found}, ${where}: ${problems.join('; ')}\n${replay('test:faults', 'killed', String(number))}`,
+      )
+    }
+    number += 1
+  } while (chosenPoint === undefined && performance.now() < until)
+  expect(broken).toEqual([])
+  return number - first
+}
 
 test.each<[string, Point['at'], RegExp, 'act and cut' | 'act and reset', RegExp]>([
   [
@@ -139,11 +220,18 @@ function nameOf({ point, name }: NamedPoint): string {
   return `${point.fault} at ${point.at} ${point.index} (${name.trim().replace(/\s+/g, ' ').slice(0, 60)})`
 }
 
-/** Lets one thing happen to a run, and gives what is not as it should be afterwards and after the next run. */
+function spell({ found }: State, { point: { fault, at, index } }: NamedPoint): string {
+  return `${found}: ${fault} at ${at} ${index}`
+}
+
+/**
+ * Lets one thing happen to a run, and another to each that comes after it, and gives what is not as it should be in between,
+ * and after a last one that nothing happens to.
+ */
 async function strike(
   state: State,
   application: Application,
-  { point }: NamedPoint,
+  points: readonly NamedPoint[],
 ): Promise<readonly string[]> {
   await enter(state, application)
   const credential = application.secret
@@ -155,10 +243,14 @@ async function strike(
   const before = await thingsOf(application)
   const created = createdSecrets()
 
-  const problems = point.fault.includes('kill')
-    ? await killed(state, application, point)
-    : await stopped(state, application, point, before)
-  if (worked && !(await works())) problems.push('a credential that worked does not work any more')
+  const problems: string[] = []
+  for (const { point } of points) {
+    const found = point.fault.includes('kill')
+      ? await killed(state, application, point)
+      : await stopped(state, application, point)
+    problems.push(...found)
+    if (worked && !(await works())) problems.push('a credential that worked does not work any more')
+  }
 
   const { code } = await application.run(state.inputs)
   if (code !== state.refused) problems.push(`the next run ended with ${code ?? 'success'}`)
@@ -182,12 +274,8 @@ async function killed(state: State, application: Application, point: Point): Pro
   return []
 }
 
-async function stopped(
-  state: State,
-  application: Application,
-  point: Point,
-  before: Things,
-): Promise<string[]> {
+async function stopped(state: State, application: Application, point: Point): Promise<string[]> {
+  const before = await thingsOf(application)
   const timeoutMs = point.fault === 'hang' ? hangMs : application.request.timeoutMs
   const { result } = await trap.during(() => application.run({ ...state.inputs, timeoutMs }), point)
   const { outcome, code } = result

@@ -21,10 +21,10 @@ export const apiFaults = [
 /** What can happen to a login or a statement: as above; the last ones are SQLSTATEs that the server answers with. */
 export const sqlFaults = ['cut', 'act and cut', 'kill', '57014', '40001'] as const
 
-/** One thing that happens at one moment of a run. */
+/** One thing that happens at one moment of a run; a `jump` breaks nothing, and the clock is another one from there on. */
 export type Point =
-  | { readonly at: 'request'; readonly index: number; readonly fault: (typeof apiFaults)[number] }
-  | { readonly at: 'statement'; readonly index: number; readonly fault: (typeof sqlFaults)[number] }
+  | { readonly at: 'request'; readonly index: number; readonly fault: (typeof apiFaults)[number] | 'jump' }
+  | { readonly at: 'statement'; readonly index: number; readonly fault: (typeof sqlFaults)[number] | 'jump' }
 
 /** What a run asked for, in order. */
 export interface Passed {
@@ -45,12 +45,12 @@ export class Trap {
   /**
    * Does the work, and lets the point's fault happen when the work gets there.
    *
-   * @param kill ends the process that does the work, and resolves when it has ended
+   * @param act ends the process that does the work, and resolves when it has ended; or sets the clock
    */
   async during<Result>(
     work: () => Promise<Result>,
     point?: Point,
-    kill: () => Promise<void> = () => Promise.reject(new Error('there is no process to kill')),
+    act: () => Promise<void> | void = () => Promise.reject(new Error('there is no process to kill')),
   ): Promise<{ result: Result; passed: Passed; sprung: boolean }> {
     const { api } = this.#bench.sandbox
     const passed: Passed = { requests: [], statements: [] }
@@ -74,11 +74,14 @@ export class Trap {
           gone = true
           for (const tunnel of api.tunnels()) tunnel.destroy()
           return 'reset'
+        case 'jump':
+          await act()
+          return undefined
         case 'kill':
-          await kill()
+          await act()
           return 'reset'
         case 'act and kill':
-          await kill()
+          await act()
           return 'act and reset'
         case 'reset':
         case 'act and reset':
@@ -93,8 +96,11 @@ export class Trap {
         case '57014':
         case '40001':
           return { sqlState: point.fault }
+        case 'jump':
+          await act()
+          return 'pass'
         case 'kill':
-          await kill()
+          await act()
           // It had been sent, and the server will read it.
           return 'pass'
         case 'cut':
