@@ -228,7 +228,10 @@ const reportFolder = 'pg-app-user-go-live'
 /** A job with the gate: its file has to be there, and its reports are kept also where it holds back. */
 const gated = {
   variables: { GIT_STRATEGY: 'fetch', GIT_DEPTH: '1' },
+  // Names of tables and Nodes are nobody's business in a public project; who audits a release asks for it months later.
   artifacts: {
+    access: 'developer',
+    expire_in: '1 year',
     when: 'always',
     expose_as: 'go-live report',
     paths: [`${reportFolder}/`],
@@ -241,7 +244,7 @@ function modeJobs(job: string): Record<string, object> {
   const modes = goLiveModes.map((mode) => [
     `.${job}:go-live:${mode}`,
     mode === 'off'
-      ? { variables: { GIT_STRATEGY: 'none' }, artifacts: { reports: { dotenv } } }
+      ? { variables: { GIT_STRATEGY: 'none' }, artifacts: { access: 'developer', reports: { dotenv } } }
       : { extends: `.${job}:gated` },
   ])
   return { ...(Object.fromEntries(modes) as Record<string, object>), [`.${job}:gated`]: gated }

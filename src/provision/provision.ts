@@ -22,6 +22,7 @@ export async function provision(run: Run): Promise<Session> {
   const { request, cluster, sessions, journal, wanted } = run
   const { patience } = cluster
   const looker = new Looker(request, cluster, sessions, journal, wanted)
+  const agreed = new Set<string>()
   const session = await patience.insist(
     () =>
       watched(
@@ -29,7 +30,7 @@ export async function provision(run: Run): Promise<Session> {
         (obstacle) => {
           patience.meet(obstacle)
         },
-        () => convergeOnce(run, looker),
+        () => convergeOnce(run, looker, agreed),
       ),
     { passing: passingOf, giveBack: () => sessions.endAll() },
   )
@@ -37,7 +38,7 @@ export async function provision(run: Run): Promise<Session> {
   return session
 }
 
-async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
+async function convergeOnce(run: Run, looker: Looker, agreed: Set<string>): Promise<Session> {
   const { request, sessions, journal, deadline, wanted } = run
   deadline.enter('the first look')
   const first = await looker.look()
@@ -51,7 +52,7 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
     return first.admin
   }
   await sessions.end(first.attempt.session)
-  await agree(first, run)
+  await agree(first, run, agreed)
   deadline.enter('the wait for the lock')
   const lock =
     first.lock ??
@@ -68,16 +69,22 @@ async function convergeOnce(run: Run, looker: Looker): Promise<Session> {
   return look.admin
 }
 
-/** Asks, where there is a person to ask. What they agree to is looked at once more under the lock. */
-async function agree(look: Look, { cluster, journal, deadline, wanted }: Run): Promise<void> {
-  const question = {
-    server: journal.cluster?.server ?? '',
-    namespace: cluster.namespace,
-    steps: stepsToCome(look.plan.changes, wanted),
-  }
+/**
+ * Asks, where there is a person to ask. What they agree to is looked at once more under the lock; and they are not asked for it
+ * again where the run had to look afresh, such as after the server ended a session that was idle while they thought.
+ */
+async function agree(
+  look: Look,
+  { cluster, journal, deadline, wanted }: Run,
+  agreed: Set<string>,
+): Promise<void> {
+  const steps = stepsToCome(look.plan.changes, wanted)
+  const what = JSON.stringify(steps)
+  if (agreed.has(what)) return
+  const question = { server: journal.cluster?.server ?? '', namespace: cluster.namespace, steps }
   deadline.enter('the question whether to go on')
-  const answer = await journal.leaveOut(journal.reporter.confirm?.(question, deadline.signal))
-  const agreed = answer ?? true
+  const answer = (await journal.leaveOut(journal.reporter.confirm?.(question, deadline.signal))) ?? true
   deadline.signal.throwIfAborted()
-  if (!agreed) throw new Failure('cancelled', 'The answer to the question was no.', [])
+  if (!answer) throw new Failure('cancelled', 'The answer to the question was no.', [])
+  agreed.add(what)
 }

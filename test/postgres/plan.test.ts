@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import type { Question } from '../../src/lib/reporter.ts'
-import { identifier, useBench, type Application } from '../support/bench.ts'
+import { identifier, literal, useBench, type Application } from '../support/bench.ts'
 
 const bench = useBench()
 const watcher = 'plan_watcher'
@@ -85,5 +85,35 @@ test('a template1 that the admin may not enter keeps nobody from making a databa
     }
   } finally {
     await bench.sql('GRANT CONNECT ON DATABASE template1 TO PUBLIC')
+  }
+})
+
+test('a person who thinks for longer than idle_session_timeout is asked once, and the run goes on', async () => {
+  if (bench.postgres.major < 14) return
+  const admin = identifier(bench.admin.user)
+  await bench.sql(`ALTER ROLE ${admin} SET idle_session_timeout = '1s'`)
+  try {
+    const application = bench.application()
+    let asked = 0
+    const { code, done } = await application.run(
+      {},
+      {
+        answer: async () => {
+          asked += 1
+          for (let open = true; open;) {
+            const rows = await bench.sql(
+              `select from pg_stat_activity where usename = ${literal(bench.admin.user)} and application_name = $1`,
+              [application.request.runName],
+            )
+            open = rows.length > 0
+          }
+          return true
+        },
+      },
+    )
+    expect([code, done]).toEqual([undefined, expect.arrayContaining(['role created', 'secret created'])])
+    expect(asked).toBe(1)
+  } finally {
+    await bench.sql(`ALTER ROLE ${admin} RESET idle_session_timeout`)
   }
 })

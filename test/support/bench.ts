@@ -32,7 +32,7 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   readonly onStep?: (step: Step) => void
   /** The answer of a person to the question whether to go on; without, nobody is asked. */
-  readonly answer?: (question: Question) => boolean
+  readonly answer?: (question: Question) => boolean | Promise<boolean>
 }
 
 /** What an access Secret of a test has instead of the sandbox's. */
@@ -253,7 +253,7 @@ export class Bench {
   async run(request: ProvisionRequest, { signal, onStep, answer }: RunOptions = {}): Promise<Run> {
     const recorder = new Recorder(onStep)
     this.#running += 1
-    if (answer !== undefined) recorder.confirm = (question) => Promise.resolve(answer(question))
+    if (answer !== undefined) recorder.confirm = async (question) => await answer(question)
     const outcome = await run(request, recorder, signal ?? new AbortController().signal)
     this.#running -= 1
     recorder.end(outcome)
