@@ -4,6 +4,7 @@ const long = [
   'postgres/go-live',
   'postgres/in-the-way',
   'postgres/interruption',
+  'postgres/libpq',
   'postgres/membership',
   'postgres/password-last',
   'postgres/refusals',
