@@ -7,7 +7,6 @@ import { Authentication } from '../postgres/authentication.ts'
 import { inTime, type Connection, type Connections } from '../postgres/connection.ts'
 import { poolerFailure } from '../postgres/failure.ts'
 import { unproven } from '../postgres/refusal.ts'
-import { encryptions } from '../postgres/sslmode.ts'
 import { endPointHash } from '../postgres/wire.ts'
 import { authentication as kinds, fatal, fieldsOf, message, startUp, int32 } from './protocol.ts'
 import { Malformed, Reader, type Received } from './reader.ts'
@@ -48,18 +47,15 @@ export async function openUpstream(
   parameters: ReadonlyMap<string, string>,
   trusting: 'refuse' | 'accept',
 ): Promise<Upstream> {
-  const ways = encryptions(login.sslMode, login.ca)
-  for (const [index, encryption] of ways.entries()) {
-    const last = index === ways.length - 1
+  return await connections.inEachWay(login, async (open, last) => {
     try {
-      const connection = await connections.open(login, encryption, index === 0)
-      return await enter(connection, connections, login, parameters, trusting)
+      return await enter(await open(), connections, login, parameters, trusting)
     } catch (error) {
-      const otherWay = error instanceof Failure ? error.code === 'tls-failed' : error instanceof Unheard
-      if (last || !otherWay) throw error instanceof Unheard ? error.refused : error
+      if (!(error instanceof Unheard)) throw error
+      if (last) throw error.refused
+      return undefined
     }
-  }
-  throw new Error('every sslmode has at least one way to connect')
+  })
 }
 
 /** Thrown where the server refuses a login before it has asked for a password: another way to connect may be allowed. */
@@ -198,17 +194,10 @@ function refusal({ body, raw }: Received, { user }: Login, authentication: Authe
  * @throws Failure of the tunnel or of TLS
  */
 export async function carryCancel(connections: Connections, login: Login, packet: Buffer): Promise<void> {
-  const ways = encryptions(login.sslMode, login.ca)
-  for (const [index, encryption] of ways.entries()) {
-    try {
-      const connection = await connections.open(login, encryption, index === 0)
-      await handOver(connection, connections, packet)
-      return
-    } catch (error) {
-      const otherWay = error instanceof Failure && error.code === 'tls-failed'
-      if (index === ways.length - 1 || !otherWay) throw error
-    }
-  }
+  await connections.inEachWay(login, async (open) => {
+    await handOver(await open(), connections, packet)
+    return true
+  })
 }
 
 async function handOver(

@@ -1,10 +1,15 @@
 import type { Failure } from '../lib/failure.ts'
 import { nothingChanged, outputsOf } from '../run/outcome.ts'
 
-/** Returns whether a command line wants JSON. Found without reading the rest, whose errors are answered as well. */
+/**
+ * Returns whether a command line wants JSON. Found without reading the rest, whose errors are answered as well; what comes after
+ * `--` is for another program.
+ */
 export function wantsJson(args: readonly string[]): boolean {
-  const formats = args.flatMap((arg, at) => {
-    if (args[at - 1] === '--output' || args[at - 1] === '-o') return [arg]
+  const end = args.indexOf('--')
+  const own = end === -1 ? args : args.slice(0, end)
+  const formats = own.flatMap((arg, at) => {
+    if (own[at - 1] === '--output' || own[at - 1] === '-o') return [arg]
     const [, joined] = /^(?:--output=|-o=?)(.+)$/s.exec(arg) ?? []
     return joined === undefined ? [] : [joined]
   })

@@ -2,10 +2,10 @@ import { parametersOf, type NamedParameter, type Parameter, type ParameterName }
 import { goLiveModes } from '../input/ref.ts'
 
 /** What the command line can be asked for. */
-export type CommandName = 'provision' | 'go-live' | 'exec' | 'rights' | 'completion'
+export const commandNames = ['provision', 'go-live', 'exec', 'rights', 'completion'] as const
 
-/** All of them. */
-export const commandNames: readonly CommandName[] = ['provision', 'go-live', 'exec', 'rights', 'completion']
+/** One of them. */
+export type CommandName = (typeof commandNames)[number]
 
 /** Returns the variable that stands for an option. */
 export function variableOf(name: string): string {

@@ -97,8 +97,8 @@ export function createProgram(found: (name: CommandName, command: Command) => vo
     command
       .option('--report-directory <path>', 'write the go-live report into this folder')
       .option('--dotenv <file>', 'write the outputs into this file, as variables')
+      .addOption(outputOption('text', 'lines for people'))
   }
-  for (const command of [provision, goLive]) command.addOption(outputOption('text', 'lines for people'))
   rights.addOption(outputOption('yaml', 'for kubectl apply'))
   for (const command of [provision, goLive, rights]) command.addOption(verboseOption())
   for (const command of [provision, goLive, exec, rights]) {

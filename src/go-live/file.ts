@@ -3,7 +3,7 @@ import { isMap, isScalar, LineCounter, parseDocument, type YAMLMap, type YAMLPar
 import { Failure } from '../lib/failure.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
 import { input } from '../lib/spelling.ts'
-import { count, oneLine } from '../lib/text.ts'
+import { count, figure, oneLine } from '../lib/text.ts'
 import { Values, type Problem } from './file-values.ts'
 import { requirements, type Requirement, type RequirementId, type Thresholds } from './requirement.ts'
 import { parseWindow } from './window.ts'
@@ -87,7 +87,7 @@ export function parseGoLiveFile(text: string, path: string): GoLiveFile {
   if (text.length > longestText) {
     throw new Failure(
       'go-live-file-invalid',
-      `The go-live file ${oneLine(path)} has ${text.length.toLocaleString('en-US')} characters, and ${longestText.toLocaleString('en-US')} are taken.`,
+      `The go-live file ${oneLine(path)} has ${figure(text.length)} characters, and ${figure(longestText)} are taken.`,
       ['A frequent cause is a path that leads to another file.'],
     )
   }

@@ -39,6 +39,11 @@ export function yamlText(name: string): string {
   return plain ? name : JSON.stringify(name)
 }
 
+/** Returns a number as people read it: `100,000`. */
+export function figure(amount: number): string {
+  return amount.toLocaleString('en-US')
+}
+
 /** Returns the count with its noun: `1 right`, `3 rights`. */
 export function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? '' : 's'}`

@@ -5,7 +5,6 @@ import { oneLine } from '../lib/text.ts'
 import type { Exchange } from './authentication.ts'
 import { inTime, silence, tlsFailure, type Connection, type Connections, type Peer } from './connection.ts'
 import { asOne, Session, type Goodbye } from './session.ts'
-import { encryptions } from './sslmode.ts'
 import { connectWith, type Begun } from './wire.ts'
 
 /** Who logs in, where, and in which TLS mode. */
@@ -57,19 +56,11 @@ export async function logIn(
   login: Login,
   options: LoginOptions = {},
 ): Promise<Attempt> {
-  const ways = encryptions(login.sslMode, login.ca)
-  for (const [index, encryption] of ways.entries()) {
-    const last = index === ways.length - 1
-    try {
-      const open = (): Promise<Connection> => connections.open(login, encryption, index === 0)
-      const attempt = await logInOn(open, connections, login, options)
-      const rejectedUnheard = attempt.refusal?.code === '28000' && attempt.exchange === undefined
-      if (last || !rejectedUnheard) return attempt
-    } catch (error) {
-      if (last || !(error instanceof Failure && error.code === 'tls-failed')) throw error
-    }
-  }
-  throw new Error('every sslmode has at least one way to connect')
+  return await connections.inEachWay(login, async (open, last) => {
+    const attempt = await logInOn(open, connections, login, options)
+    const rejectedUnheard = attempt.refusal?.code === '28000' && attempt.exchange === undefined
+    return last || !rejectedUnheard ? attempt : undefined
+  })
 }
 
 async function logInOn(

@@ -112,6 +112,29 @@ export class Connections {
     return await openConnection(this.server, peer, encryption)
   }
 
+  /**
+   * Tries the ways to connect that the sslmode allows, one after another, until something comes of one.
+   *
+   * @param attempt gives nothing where another way is worth a try; `last` where there is none
+   * @throws what the attempt throws; `tls-failed` of the last way alone
+   */
+  async inEachWay<Result>(
+    peer: Peer,
+    attempt: (open: () => Promise<Connection>, last: boolean) => Promise<Result | undefined>,
+  ): Promise<Result> {
+    const ways = encryptions(peer.sslMode, peer.ca)
+    for (const [index, encryption] of ways.entries()) {
+      const last = index === ways.length - 1
+      try {
+        const result = await attempt(() => this.open(peer, encryption, index === 0), last)
+        if (result !== undefined) return result
+      } catch (error) {
+        if (last || !(error instanceof Failure && error.code === 'tls-failed')) throw error
+      }
+    }
+    throw new Error('every sslmode has at least one way to connect')
+  }
+
   /** Closes what was prepared and not used, what is still being opened as soon as it stands. */
   closeUnused(): void {
     for (const { connection } of this.ready.splice(0)) {

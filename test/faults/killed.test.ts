@@ -67,8 +67,8 @@ test.each(states)(
 
 test('killed anywhere, and again in the run that goes on', async () => {
   const tried = await tryStates(share.twice, async (state, application, points, next) => {
-    const two = [any(points, next), any(points, next)]
-    return { two, problems: await strike(state, application, two) }
+    const struck = [any(points, next), any(points, next)]
+    return { struck, problems: await strike(state, application, struck) }
   })
   report(`killed twice, seed ${budget.seed}: ${tried} pairs of points tried`)
 }, 4_000_000)
@@ -88,7 +88,7 @@ test('a clock that jumps anywhere', async () => {
       if (code !== state.refused) problems.push(`ended with ${code ?? 'success'}`)
       if (outcome.seconds < 0 || outcome.seconds > 60) problems.push(`took ${outcome.seconds} s, it says`)
       if (state.refused === undefined && (await application.login()) !== 'in') problems.push('no login')
-      return { two: [here], problems }
+      return { struck: [here], problems }
     } finally {
       clock.restore()
     }
@@ -111,7 +111,7 @@ async function tryStates(
     application: Application,
     points: readonly NamedPoint[],
     next: () => number,
-  ) => Promise<{ readonly two: readonly NamedPoint[]; readonly problems: readonly string[] }>,
+  ) => Promise<{ readonly struck: readonly NamedPoint[]; readonly problems: readonly string[] }>,
 ): Promise<number> {
   const until = performance.now() + 1000 * part * Math.min(budget.seconds, 3_600)
   const application = bench.application()
@@ -124,10 +124,10 @@ async function tryStates(
     const state = states[Math.floor(next() * states.length)] as State
     const points = known.get(state) ?? pointsOf(await count(state, application))
     known.set(state, points)
-    const { two, problems } = await attempt(state, application, points, next)
+    const { struck, problems } = await attempt(state, application, points, next)
     await erase(application)
     if (problems.length > 0) {
-      const where = two.map(nameOf).join(', then ')
+      const where = struck.map(nameOf).join(', then ')
       broken.push(
         `${state.found}, ${where}: ${problems.join('; ')}\n${replay('test:faults', 'killed', String(number))}`,
       )

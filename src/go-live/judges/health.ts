@@ -1,4 +1,4 @@
-import { count, oneLine, sentence } from '../../lib/text.ts'
+import { count, figure, oneLine, sentence } from '../../lib/text.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import type { Share } from '../observe-health.ts'
@@ -72,10 +72,6 @@ export function judgeXidAge(observed: Observations, { thresholds }: Rules): Judg
       answer,
     }
   })
-}
-
-function figure(amount: number): string {
-  return amount.toLocaleString('en-US')
 }
 
 /** `autovacuum`: on, for the server and for every table. */

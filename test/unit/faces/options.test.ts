@@ -49,6 +49,7 @@ describe('a command line', () => {
     [['provision', '--output', 'text'], false],
     [['provision', '--output=json', '--output=text'], false],
     [['provision', '--app-database', 'my --output json'], false],
+    [['exec', '--', 'kubectl', 'get', 'pods', '-o', 'json'], false],
   ])('%j wants JSON: %s', (args, json) => {
     expect(answerOf(args).json).toBe(json)
   })
