@@ -42,52 +42,56 @@ export function usageFailure(error: CommanderError, args: readonly string[]): Fa
 }
 
 /** What other tools call it, and what it is called here: the last words of an option. */
-const synonyms: Readonly<Record<string, string>> = {
-  ns: 'namespace',
-  d: 'database',
-  db: 'database',
-  dbname: 'database',
-  'database-name': 'database',
-  user: 'username',
-  U: 'username',
-  role: 'username',
-  owner: 'database-owner',
-  secretname: 'secret',
-  'secret-name': 'secret',
-  'from-secret': 'access-secret',
-  'kube-context': 'context',
-  'kube-config': 'kubeconfig',
-  config: 'kubeconfig',
-  h: 'host',
-  hostname: 'host',
-  p: 'port',
-  plan: 'profile',
-  extension: 'extensions',
-  dryrun: 'dry-run',
-  check: 'dry-run',
-  'ssl-mode': 'sslmode',
-  ca: 'ssl-root-cert',
-  cacert: 'ssl-root-cert',
-  adopt: 'existing',
-}
+const synonyms = new Map<string, string>(
+  Object.entries({
+    ns: 'namespace',
+    d: 'database',
+    db: 'database',
+    dbname: 'database',
+    'database-name': 'database',
+    user: 'username',
+    U: 'username',
+    role: 'username',
+    owner: 'database-owner',
+    secretname: 'secret',
+    'secret-name': 'secret',
+    'from-secret': 'access-secret',
+    'kube-context': 'context',
+    'kube-config': 'kubeconfig',
+    config: 'kubeconfig',
+    h: 'host',
+    hostname: 'host',
+    p: 'port',
+    plan: 'profile',
+    extension: 'extensions',
+    dryrun: 'dry-run',
+    check: 'dry-run',
+    'ssl-mode': 'sslmode',
+    ca: 'ssl-root-cert',
+    cacert: 'ssl-root-cert',
+    adopt: 'existing',
+  }),
+)
 
 /** What no option is called, and what people who write it want. */
-const otherwise: Readonly<Record<string, string>> = {
-  json: 'JSON on stdout: --output json (-o json)',
-  format: 'JSON on stdout: --output json (-o json)',
-  force: 'To change without a question: --yes (-y)',
-  'auto-approve': 'To change without a question: --yes (-y)',
-  debug: 'More details: --verbose',
-  v: 'More details: --verbose',
-  version: 'The version: pg-app-user --version',
-  all: 'Every option: with --help',
-  password: 'No option takes a password: the one of the admin is read from the access Secret.',
-}
+const otherwise = new Map<string, string>(
+  Object.entries({
+    json: 'JSON on stdout: --output json (-o json)',
+    format: 'JSON on stdout: --output json (-o json)',
+    force: 'To change without a question: --yes (-y)',
+    'auto-approve': 'To change without a question: --yes (-y)',
+    debug: 'More details: --verbose',
+    v: 'More details: --verbose',
+    version: 'The version: pg-app-user --version',
+    all: 'Every option: with --help',
+    password: 'No option takes a password: the one of the admin is read from the access Secret.',
+  }),
+)
 
 /** Returns the options that somebody may have meant by one that does not exist. */
 function meantBy(unknown: string, command: CommandName): readonly string[] {
   const word = unknown.replace(/^-+/, '')
-  const wanted = synonyms[word] ?? word
+  const wanted = synonyms.get(word) ?? word
   const others = commandNames.filter((name) => parametersOfCommand(name).some((one) => one.name === wanted))
   if (others.length > 0 && !others.includes(command)) {
     return [
@@ -97,7 +101,7 @@ function meantBy(unknown: string, command: CommandName): readonly string[] {
   const found = parametersOfCommand(command).filter(
     ({ name }) => name === wanted || name.endsWith(`-${wanted}`),
   )
-  const other = otherwise[word]
+  const other = otherwise.get(word)
   if (found.length === 0) return other === undefined ? mistyped(word, command) : [other]
   const own = found.toSorted((one, two) => rankOf(two) - rankOf(one)).slice(0, 3)
   const width = Math.max(...own.map(({ name }) => name.length))

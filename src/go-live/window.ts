@@ -39,20 +39,22 @@ export interface Schedule {
  * Names of zones that people use both for the winter time alone and for the civil time that changes in summer. The
  * civil one is meant more often, the fixed one is what the name says.
  */
-const ambiguous: Readonly<Record<string, readonly [Reading, Reading]>> = {
-  CET: [
-    { name: 'CET with summer time', zone: 'Europe/Stockholm' },
-    { name: 'CET all year (UTC+1)', zone: 'UTC+1' },
-  ],
-  EET: [
-    { name: 'EET with summer time', zone: 'Europe/Helsinki' },
-    { name: 'EET all year (UTC+2)', zone: 'UTC+2' },
-  ],
-  WET: [
-    { name: 'WET with summer time', zone: 'Europe/Lisbon' },
-    { name: 'WET all year (UTC)', zone: 'UTC' },
-  ],
-}
+const ambiguous = new Map<string, readonly [Reading, Reading]>(
+  Object.entries({
+    CET: [
+      { name: 'CET with summer time', zone: 'Europe/Stockholm' },
+      { name: 'CET all year (UTC+1)', zone: 'UTC+1' },
+    ],
+    EET: [
+      { name: 'EET with summer time', zone: 'Europe/Helsinki' },
+      { name: 'EET all year (UTC+2)', zone: 'UTC+2' },
+    ],
+    WET: [
+      { name: 'WET with summer time', zone: 'Europe/Lisbon' },
+      { name: 'WET all year (UTC)', zone: 'UTC' },
+    ],
+  }),
+)
 
 /** Parses `HH:MM-HH:MM ZONE`; the zone is `UTC`, `UTC+1`, an IANA name, or one of CET, EET and WET. */
 export function parseWindow(text: string): BackupWindow | { readonly problem: string } {
@@ -66,7 +68,7 @@ export function parseWindow(text: string): BackupWindow | { readonly problem: st
     return { problem: `${shown} has a time that no day has` }
   }
   if (start === end % 1440) return { problem: `${shown} has no length` }
-  const readings = ambiguous[zone] ?? (isZone(zone) ? ([{ name: zone, zone }] as const) : undefined)
+  const readings = ambiguous.get(zone) ?? (isZone(zone) ? ([{ name: zone, zone }] as const) : undefined)
   if (readings === undefined) {
     return {
       problem: `${shown} has a time zone that is not known: write UTC, UTC+1, CET or Europe/Stockholm`,

@@ -32,52 +32,54 @@ const waitForSession = ['Wait until that session ends, or end it.']
  * the server.
  * Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const meanings: Readonly<Record<string, Meaning>> = {
-  '25006': {
-    known: 'PostgreSQL became read-only during the run',
-    hint: ['A frequent cause is a switch of the primary. The next run goes to the new one.'],
-    code: 'target-is-standby',
-    passes: 'switch',
-  },
-  // Only a hook for passwords says that to a statement.
-  '28000': {
-    known: 'PostgreSQL refused the verifier of a password',
-    hint: [
-      'A frequent cause is the extension credcheck, which wants to read passwords. The server never sees one here.',
-      'The administrator can let verifiers in:',
-      '  ALTER SYSTEM SET credcheck.encrypted_password_allowed = on;',
-      '  SELECT pg_reload_conf();',
-    ],
-    code: 'password-unreadable',
-  },
-  '40001': collision,
-  '40P01': collision,
-  '55006': {
-    known: 'another session uses what this run needs for itself',
-    hint: waitForSession,
-    code: 'timeout',
-    passes: 'blocked',
-  },
-  '55P03': {
-    known: 'another session holds a lock that this run needs',
-    hint: waitForSession,
-    code: 'timeout',
-    passes: 'blocked',
-  },
-  // The server stops, crashed, or closed what was idle for too long, such as while a person was asked.
-  '57P01': ended,
-  '57P02': ended,
-  '57P05': {
-    ...ended,
-    hint: ['It was idle for longer than idle_session_timeout allows. The next run starts afresh.'],
-  },
-}
+const meanings = new Map<string, Meaning>(
+  Object.entries({
+    '25006': {
+      known: 'PostgreSQL became read-only during the run',
+      hint: ['A frequent cause is a switch of the primary. The next run goes to the new one.'],
+      code: 'target-is-standby',
+      passes: 'switch',
+    },
+    // Only a hook for passwords says that to a statement.
+    '28000': {
+      known: 'PostgreSQL refused the verifier of a password',
+      hint: [
+        'A frequent cause is the extension credcheck, which wants to read passwords. The server never sees one here.',
+        'The administrator can let verifiers in:',
+        '  ALTER SYSTEM SET credcheck.encrypted_password_allowed = on;',
+        '  SELECT pg_reload_conf();',
+      ],
+      code: 'password-unreadable',
+    },
+    '40001': collision,
+    '40P01': collision,
+    '55006': {
+      known: 'another session uses what this run needs for itself',
+      hint: waitForSession,
+      code: 'timeout',
+      passes: 'blocked',
+    },
+    '55P03': {
+      known: 'another session holds a lock that this run needs',
+      hint: waitForSession,
+      code: 'timeout',
+      passes: 'blocked',
+    },
+    // The server stops, crashed, or closed what was idle for too long, such as while a person was asked.
+    '57P01': ended,
+    '57P02': ended,
+    '57P05': {
+      ...ended,
+      hint: ['It was idle for longer than idle_session_timeout allows. The next run starts afresh.'],
+    },
+  }),
+)
 
 /** Returns what a SQLSTATE means, nothing for one that may mean much. */
 export function meaningOf(code: string | undefined, message: string): Meaning | undefined {
   // Two sessions that write the same row of a catalogue: an internal error, which no server translates.
   if (code === 'XX000' && message.includes('tuple concurrently updated')) return collision
-  return code === undefined ? undefined : meanings[code]
+  return code === undefined ? undefined : meanings.get(code)
 }
 
 /**

@@ -34,6 +34,8 @@ describe('a command line', () => {
   test.each([
     [['provison'], "Unknown command 'provison'."],
     [['provision', '--appdatabase=x'], "Unknown option '--appdatabase'."],
+    [['provision', '--constructor', 'x'], "Unknown option '--constructor'."],
+    [['provision', '--__proto__', 'x'], "Unknown option '--__proto__'."],
     [['provision', '--output', 'yaml'], '--output'],
     [['provision', 'shop'], 'Too many arguments'],
     [['provision', '--context'], '--context'],

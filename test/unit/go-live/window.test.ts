@@ -48,6 +48,7 @@ describe('a window', () => {
     ['06:00-06:00 CET', 'has no length'],
     ['00:00-24:00 CET', 'has no length'],
     ['00:00-06:00 Mars/Olympus', 'not known'],
+    ['00:00-06:00 constructor', 'not known'],
   ])('%s is refused', (text, problem) => {
     expect(parseWindow(text)).toEqual({ problem: expect.stringContaining(problem) })
   })

@@ -16,6 +16,9 @@ describe('a SQLSTATE', () => {
     ['40P01', 'postgres-error', 'race', ''],
     ['58P01', 'postgres-error', undefined, ''],
     ['08P01', 'pooler-in-between', undefined, ''],
+    // What a hostile server may call it: a name that every object has.
+    ['constructor', 'postgres-error', undefined, ''],
+    ['__proto__', 'postgres-error', undefined, ''],
   ])('%s is %s, and is waited for as a %s', (code, end, kind, words) => {
     const failure = postgresFailure(error(code))
     expect(failure.code).toBe(end)
