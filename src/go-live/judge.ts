@@ -31,6 +31,7 @@ import { judgeCollation, judgeIndexes, judgePrimaryKeys, judgeSequences } from '
 import { judgeMinorVersion, judgePrimary, judgeSupportedVersion } from './judges/server.ts'
 import { judgeCertificate, judgeSessionsEncrypted, judgeTimeouts } from './judges/session.ts'
 import type { Observations, Rules } from './observations.ts'
+import { archiverOf } from './observe-sql.ts'
 import { requirements, type RequirementId } from './requirement.ts'
 import { settle } from './settle.ts'
 import { spansBetween } from './window.ts'
@@ -103,7 +104,7 @@ export function pictureOf(seen: Observations, rules: Rules): Picture {
   const { backupWindow } = rules.thresholds
   const from = new Date(at.getTime() - 3 * dayMs)
   const to = new Date(at.getTime() + dayMs / 2)
-  const { lastArchivedAt, lastFailedAt } = sql.archiver
+  const { lastArchivedAt, lastFailedAt } = archiverOf(sql) ?? { lastArchivedAt: null, lastFailedAt: null }
   return {
     from,
     to,

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Session } from '../postgres/session.ts'
+import { literal } from '../postgres/state-sql.ts'
+import { lookAt, type Seen } from './seen.ts'
 import { isAtOrAfter } from './wal.ts'
 
 /** One connection over which the server sends WAL as it is, decoded for nobody. */
@@ -38,39 +40,67 @@ interface MonitorSight {
   readonly lastBackupEnd: Date | null
 }
 
-/** What a session of the admin sees of the server, from one moment. */
-export interface SqlSight {
-  /** The server's clock. */
-  readonly at: Date
-  readonly standby: boolean
-  readonly readOnly: boolean
-  readonly version: string
-  readonly versionNumber: number
+/** Who takes WAL from the server. */
+export interface Replication {
   /** Whether state and lag of standbys may be read. */
   readonly seesStatistics: boolean
   readonly senders: readonly WalSender[]
   /** Physical replication slots. */
   readonly slots: readonly { readonly name: string; readonly active: boolean }[]
-  readonly archiveMode: string
+}
+
+/** What becomes of WAL. */
+export interface Archiving {
   /** What archives: a command or library that does so, none at all, or a command that only says yes. */
   readonly archiveBy: 'something' | 'nothing' | 'pretence'
   readonly archiveTimeoutSeconds: number
   readonly archiver: ArchiverState
   /** The segment that is being written; absent on a standby. */
   readonly currentSegment: string | null
-  /** How many bytes of it are used, and how many it holds. */
+  /** How many bytes of it are used. */
   readonly usedBytes: number
-  readonly segmentBytes: number
+}
+
+/** Sessions other than those of this tool. */
+export interface OpenSessions {
+  /** Those of the admin, by what they call themselves. */
+  readonly admin: readonly string[]
+  /** How many the application has. */
+  readonly application: number
+}
+
+/** What every session may see. */
+interface Basics {
+  /** The server's clock. */
+  readonly at: Date
+  readonly standby: boolean
+  readonly readOnly: boolean
+  readonly version: string
+  readonly versionNumber: number
   readonly tls: boolean
-  /** Sessions of the admin other than those of this tool, by what they call themselves. */
-  readonly adminSessions: readonly string[]
-  /** How many sessions of the application are open, those of this tool left out. */
-  readonly applicationSessions: number
+  readonly archiveMode: string
+  /** How many bytes a segment of WAL holds. */
+  readonly segmentBytes: number
+}
+
+/**
+ * What a session of the admin sees of the server. What an administrator can take from everybody is looked at in a statement
+ * of its own, so that what is hidden hides nothing else.
+ */
+export interface SqlSight extends Basics {
+  readonly replication: Seen<Replication>
+  readonly archiving: Seen<Archiving>
+  readonly sessions: Seen<OpenSessions>
   /** Absent without pg_monitor. */
   readonly monitor: MonitorSight | undefined
 }
 
-/** The query as people see it in the report; the one below puts its parts into a single statement. */
+/** Returns what is known of archiving that was done and that failed; nothing where it is hidden. */
+export function archiverOf({ archiving }: SqlSight): ArchiverState | undefined {
+  return 'hidden' in archiving ? undefined : archiving.value.archiver
+}
+
+/** The queries as people see them in the report; the statements below ask for the same in fewer words. */
 export const queries = {
   recovery: "select pg_is_in_recovery(), current_setting('transaction_read_only')",
   replication: 'select application_name, state, replay_lsn, replay_lag from pg_stat_replication',
@@ -87,20 +117,23 @@ export const queries = {
   tls: "select current_setting('ssl')",
 } as const
 
-/**
- * The archive command may hold credentials, so only what it amounts to leaves the server. pg_settings shows it as
- * "(disabled)" while archive_mode is off.
- */
-const sightSql = `
+const basicsSql = `
 select json_build_object(
   'at', now(),
   'standby', pg_is_in_recovery(),
   'readOnly', current_setting('transaction_read_only') = 'on',
   'version', split_part(current_setting('server_version'), ' ', 1),
   'versionNumber', current_setting('server_version_num')::int,
-  'seesStatistics', pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
+  'tls', current_setting('ssl') = 'on',
+  'archiveMode', current_setting('archive_mode'),
+  'segmentBytes', pg_size_bytes(current_setting('wal_segment_size')),
   'seesFiles', has_function_privilege('pg_ls_archive_statusdir()', 'EXECUTE')
-    and has_function_privilege('pg_ls_waldir()', 'EXECUTE'),
+    and has_function_privilege('pg_ls_waldir()', 'EXECUTE')
+) as basics`
+
+const replicationSql = `
+select json_build_object(
+  'seesStatistics', pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
   'senders', (
     select coalesce(json_agg(json_build_object('name', application_name, 'state', state,
       'lagSeconds', extract(epoch from replay_lag),
@@ -112,8 +145,15 @@ select json_build_object(
   'slots', (
     select coalesce(json_agg(json_build_object('name', slot_name, 'active', active) order by slot_name), '[]')
     from pg_replication_slots where slot_type = 'physical'
-  ),
-  'archiveMode', current_setting('archive_mode'),
+  )
+) as state`
+
+/**
+ * The archive command may hold credentials, so only what it amounts to leaves the server. pg_settings shows it as
+ * "(disabled)" while archive_mode is off.
+ */
+const archivingSql = `
+select json_build_object(
   'archiveBy', case
     when coalesce(current_setting('archive_library', true), '') <> '' then 'something'
     when command in ('', '(disabled)') then 'nothing'
@@ -129,59 +169,74 @@ select json_build_object(
   ),
   'currentSegment', case when not pg_is_in_recovery() then pg_walfile_name(pg_current_wal_insert_lsn()) end,
   'usedBytes', case when pg_is_in_recovery() then 0
-    else (pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') % segment)::bigint end,
-  'segmentBytes', segment,
-  'tls', current_setting('ssl') = 'on',
-  'adminSessions', array(
+    else (pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')
+      % pg_size_bytes(current_setting('wal_segment_size')))::bigint end
+) as state
+from (select (select setting from pg_settings where name = 'archive_command') as command) as settings`
+
+const sessionsSql = (username: string): string => `
+select json_build_object(
+  'admin', array(
     select application_name from pg_stat_activity
     where usename = current_user and pid <> pg_backend_pid() and application_name !~ '^pg-app-user' order by 1
   ),
-  'applicationSessions', (
-    select count(*) from pg_stat_activity where usename = $1::text and application_name !~ '^pg-app-user'
+  'application', (
+    select count(*) from pg_stat_activity where usename = ${username} and application_name !~ '^pg-app-user'
   )
-) as sight
-from (
-  select (select setting from pg_settings where name = 'archive_command') as command,
-    pg_size_bytes(current_setting('wal_segment_size')) as segment
-) as settings`
+) as state`
 
 const monitorSql = `
 select json_build_object(
   'waiting', (select count(*) from pg_ls_archive_statusdir() where name like '%.ready'),
   'oldestWaiting', (select min(modification) from pg_ls_archive_statusdir() where name like '%.ready'),
   'lastBackupEnd', (select max(modification) from pg_ls_waldir() where name like '%.backup')
-) as sight`
+) as state`
 
-type Raw<Type> = { readonly [Key in keyof Type]: Type[Key] extends Date | null ? string | null : Type[Key] }
-
-interface RawSight extends Omit<SqlSight, 'at' | 'archiver' | 'monitor'> {
-  readonly at: string
-  readonly seesFiles: boolean
-  readonly archiver: Raw<ArchiverState>
+/** As JSON has it, which knows no instants. */
+type Raw<Type> = {
+  readonly [Key in keyof Type]: Type[Key] extends Date
+    ? string
+    : Type[Key] extends Date | null
+      ? string | null
+      : Type[Key]
 }
 
-/** Reads everything in one statement, and what only pg_monitor may read in a second one where that is allowed. */
+/** Reads everything in one round trip, and what only pg_monitor may read in a second one where that is allowed. */
 export async function observeSql(session: Session, username: string): Promise<SqlSight> {
-  const [row] = await session.query<{ sight: RawSight }>(sightSql, [username])
+  const [[row], replication, archiving, sessions] = await Promise.all([
+    session.query<{ basics: Raw<Basics> & { readonly seesFiles: boolean } }>(basicsSql),
+    lookAt<Replication>(session, replicationSql),
+    lookAt<Omit<Archiving, 'archiver'> & { readonly archiver: Raw<ArchiverState> }>(session, archivingSql),
+    lookAt<OpenSessions>(session, sessionsSql(literal(username))),
+  ])
   if (row === undefined) throw new Error('a select without a where gives one row')
-  const { at, seesFiles, archiver, ...sight } = row.sight
+  const { at, seesFiles, ...basics } = row.basics
   return {
-    ...sight,
+    ...basics,
     at: new Date(at),
-    archiver: {
-      ...archiver,
-      lastArchivedAt: instant(archiver.lastArchivedAt),
-      lastFailedAt: instant(archiver.lastFailedAt),
-      statsReset: instant(archiver.statsReset),
-    },
-    monitor: seesFiles && !sight.standby ? await observeFiles(session) : undefined,
+    replication,
+    archiving:
+      'hidden' in archiving
+        ? archiving
+        : { value: { ...archiving.value, archiver: archiverState(archiving.value.archiver) } },
+    sessions,
+    monitor: seesFiles && !basics.standby ? await observeFiles(session) : undefined,
+  }
+}
+
+function archiverState(raw: Raw<ArchiverState>): ArchiverState {
+  return {
+    ...raw,
+    lastArchivedAt: instant(raw.lastArchivedAt),
+    lastFailedAt: instant(raw.lastFailedAt),
+    statsReset: instant(raw.statsReset),
   }
 }
 
 async function observeFiles(session: Session): Promise<MonitorSight | undefined> {
-  const [row] = await session.query<{ sight: Raw<MonitorSight> }>(monitorSql)
-  if (row === undefined) return undefined
-  const { waiting, oldestWaiting, lastBackupEnd } = row.sight
+  const seen = await lookAt<Raw<MonitorSight>>(session, monitorSql)
+  if ('hidden' in seen) return undefined
+  const { waiting, oldestWaiting, lastBackupEnd } = seen.value
   return { waiting, oldestWaiting: instant(oldestWaiting), lastBackupEnd: instant(lastBackupEnd) }
 }
 

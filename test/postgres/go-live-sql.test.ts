@@ -7,7 +7,16 @@ import type { ProvisionRequest } from '../../src/input/request.ts'
 import { useBench, type Application } from '../support/bench.ts'
 import { findIn, until, useGate } from '../support/gate.ts'
 
-const bench = useBench({ postgres: { settings: { max_slot_wal_keep_size: '1MB', max_wal_size: '32MB' } } })
+const bench = useBench({
+  postgres: {
+    settings: {
+      max_slot_wal_keep_size: '1MB',
+      max_wal_size: '32MB',
+      archive_mode: 'on',
+      archive_command: 'test -f %p',
+    },
+  },
+})
 const { judged, set } = useGate(bench)
 
 let application: Application
@@ -242,6 +251,27 @@ test('what may not be read is unknown, and the rest is judged', async () => {
   for (const right of serverRights) await bench.sql(`GRANT ${right} TO PUBLIC`)
   await inside('DROP SEQUENCE public.of_somebody_else')
   await set({ autovacuum: 'off' })
+})
+
+test.each<[string, Partial<Record<RequirementId, RegExp>>]>([
+  ['SELECT ON pg_stat_replication', { streaming: /^unknown/ }],
+  ['SELECT ON pg_replication_slots', { streaming: /^unknown/, slots: /^unknown/ }],
+  ['SELECT ON pg_stat_archiver', { archiving: /^unknown/, rpo: /^unknown/ }],
+  ['EXECUTE ON FUNCTION pg_walfile_name(pg_lsn)', { archiving: /^unknown/, rpo: /^unknown/ }],
+])('%s may be taken from everybody: what needs it is unknown', async (right, wanted) => {
+  await bench.sql(`REVOKE ${right} FROM PUBLIC`)
+  try {
+    const ids = Object.keys(wanted) as RequirementId[]
+    const found = await seen([...ids, 'primary', 'tls'])
+    expect(found).toEqual({
+      ...Object.fromEntries(ids.map((id) => [id, expect.stringMatching(wanted[id] ?? /^never/)])),
+      primary: expect.stringMatching(/^met/),
+      tls: expect.stringMatching(/^met/),
+    })
+    expect(Object.values(found).join('\n')).toContain('the right to read it is missing (42501)')
+  } finally {
+    await bench.sql(`GRANT ${right} TO PUBLIC`)
+  }
 })
 
 test('what takes too long is unknown, and fails no run', async () => {

@@ -6,7 +6,13 @@ import type { ApplicationSight, Workload } from '../../src/go-live/observe-appli
 import type { ClusterSight } from '../../src/go-live/observe-cluster.ts'
 import type { Health } from '../../src/go-live/observe-health.ts'
 import type { Inside } from '../../src/go-live/observe-inside.ts'
-import type { SqlSight } from '../../src/go-live/observe-sql.ts'
+import type {
+  Archiving,
+  OpenSessions,
+  Replication,
+  SqlSight,
+  WalSender,
+} from '../../src/go-live/observe-sql.ts'
 import { thresholdsOf, type RequirementId } from '../../src/go-live/requirement.ts'
 import type { Profile } from '../../src/input/profile.ts'
 import type { ServerCertificate } from '../../src/postgres/certificate.ts'
@@ -22,42 +28,58 @@ export function minutesAgo(minutes: number): Date {
   return new Date(now.getTime() - minutes * 60_000)
 }
 
-/** A primary with two standbys that archives well. */
-export const sql: SqlSight = {
+/** What a session of the admin sees, the parts that may be hidden side by side. */
+type Flat = Omit<SqlSight, 'replication' | 'archiving' | 'sessions'> & Replication & Archiving & OpenSessions
+
+/** Its two standbys. */
+export const senders: readonly [WalSender, WalSender] = [
+  { name: 'postgresql1-1', state: 'streaming', lagSeconds: 0.2, replays: true, holdsSlot: true },
+  { name: 'postgresql1-2', state: 'streaming', lagSeconds: null, replays: true, holdsSlot: true },
+]
+
+/** How its archiving goes. */
+export const archiver: Archiving['archiver'] = {
+  archivedCount: 4711,
+  lastArchived: '0000000300000012000000A1',
+  lastArchivedAt: minutesAgo(3),
+  failedCount: 0,
+  lastFailed: null,
+  lastFailedAt: null,
+  statsReset: minutesAgo(50_000),
+}
+
+const flat: Flat = {
   at: now,
   standby: false,
   readOnly: false,
   version: '16.15',
   versionNumber: 160_015,
+  tls: true,
+  archiveMode: 'on',
+  segmentBytes: 16 * 1024 * 1024,
   seesStatistics: true,
-  senders: [
-    { name: 'postgresql1-1', state: 'streaming', lagSeconds: 0.2, replays: true, holdsSlot: true },
-    { name: 'postgresql1-2', state: 'streaming', lagSeconds: null, replays: true, holdsSlot: true },
-  ],
+  senders,
   slots: [
     { name: 'postgresql1_1', active: true },
     { name: 'postgresql1_2', active: true },
   ],
-  archiveMode: 'on',
   archiveBy: 'something',
   archiveTimeoutSeconds: 300,
-  archiver: {
-    archivedCount: 4711,
-    lastArchived: '0000000300000012000000A1',
-    lastArchivedAt: minutesAgo(3),
-    failedCount: 0,
-    lastFailed: null,
-    lastFailedAt: null,
-    statsReset: minutesAgo(50_000),
-  },
+  archiver,
   currentSegment: '0000000300000012000000A2',
   usedBytes: 300_000,
-  segmentBytes: 16 * 1024 * 1024,
-  tls: true,
-  adminSessions: [],
-  applicationSessions: 4,
+  admin: [],
+  application: 4,
   monitor: undefined,
 }
+
+/** What is seen of a primary with two standbys that archives well, but for what is said. */
+export function sqlWith(changes: Partial<Flat> = {}): SqlSight {
+  const all = { ...flat, ...changes }
+  return { ...all, replication: { value: all }, archiving: { value: all }, sessions: { value: all } }
+}
+
+export const sql = sqlWith()
 
 /** A server in good health. */
 export const health: Health = {

@@ -2,7 +2,8 @@ import { count, oneLine, sentence, utc } from '../../lib/text.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import type { Workload } from '../observe-application.ts'
-import { queries } from '../observe-sql.ts'
+import { queries, type SqlSight } from '../observe-sql.ts'
+import { hiddenRemedy } from './weigh.ts'
 import { apiEvidence, hiddenBy, sqlEvidence, zonesTogether } from './words.ts'
 
 type Workloads = readonly Workload[]
@@ -17,12 +18,14 @@ export function judgeReplicas(observed: Observations, rules: Rules): Judgement {
     const seen = workloads
       .map(({ what, replicas, ready }) => `${what}: ${ready} of ${replicas} ready`)
       .join('; ')
-    const sessions = sql.applicationSessions
-    const evidence = [
-      sqlEvidence(observed, queries.sessions, `${count(sessions, 'session')} of ${oneLine(username, 63)}`),
-    ]
+    const { sessions } = sql
+    const words =
+      'hidden' in sessions
+        ? sessions.hidden
+        : `${count(sessions.value.application, 'session')} of ${oneLine(username, 63)}`
+    const evidence = [sqlEvidence(observed, queries.sessions, words)]
     const warnings =
-      sessions === 0
+      'value' in sessions && sessions.value.application === 0
         ? [`no session of "${username}" is open: nothing seems to connect with this Secret now`]
         : []
     return short.length === 0
@@ -148,6 +151,14 @@ export function judgeRestarted(observed: Observations): Judgement {
   })
 }
 
+/** Says how many sessions are open, or why that is not known; nothing where none is. */
+function openWords(sessions: SqlSight['sessions'], username: string): string | undefined {
+  if ('hidden' in sessions) return `its sessions are not in sight: ${sessions.hidden}`
+  const { application } = sessions.value
+  if (application === 0) return undefined
+  return `${count(application, 'session')} of "${oneLine(username, 63)}" ${application === 1 ? 'is' : 'are'} open`
+}
+
 /** What all that is about the application has in common: there may be none, or none in sight. */
 function eachWorkload(
   observed: Observations,
@@ -166,14 +177,13 @@ function eachWorkload(
       evidence,
     }
   }
-  const sessions = sql.applicationSessions
-  if (workloads.length === 0 && sessions > 0) {
-    const open = `${count(sessions, 'session')} of "${oneLine(username, 63)}" ${sessions === 1 ? 'is' : 'are'} open`
+  const open = openWords(sql.sessions, username)
+  if (workloads.length === 0 && open !== undefined) {
     return {
       verdict: 'unknown',
       wanted,
       seen: `no Deployment, StatefulSet or DaemonSet uses ${secretRef}, yet ${open}`,
-      remedy: 'end them where no application is behind them, or an attestation',
+      remedy: `${'hidden' in sql.sessions ? hiddenRemedy : 'end them where no application is behind them'}, or an attestation`,
       evidence: [...evidence, sqlEvidence(observed, queries.sessions, open)],
     }
   }

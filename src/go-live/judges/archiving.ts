@@ -1,10 +1,11 @@
 import { input } from '../../lib/spelling.ts'
 import { count, oneLine, utc } from '../../lib/text.ts'
 import { minuteMs } from '../../lib/units.ts'
-import type { Judgement } from '../finding.ts'
+import type { Evidence, Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import { queries } from '../observe-sql.ts'
 import { segmentNumber } from '../wal.ts'
+import { hiddenRemedy } from './weigh.ts'
 import { archiverWords, durationWords, sqlEvidence } from './words.ts'
 
 /** More than an idle server writes of its own accord into a segment: checkpoints, snapshots of running transactions. */
@@ -15,21 +16,24 @@ const usualBacklog = 4
 
 /** `archiving`: on, by something that archives, and not failing now. */
 export function judgeArchiving(observed: Observations): Judgement {
-  const { sql } = observed
+  const { archiveMode, archiving, standby } = observed.sql
   const { operator } = observed.cluster
   const wanted = 'on, and not failing'
-  const { archiver } = sql
   const evidence = [
-    sqlEvidence(
-      observed,
-      queries.archiving,
-      `archive_mode ${sql.archiveMode}, ${{ something: 'something archives', nothing: 'nothing archives', pretence: 'a command that only says yes' }[sql.archiveBy]}`,
-    ),
-    sqlEvidence(observed, queries.archiver, archiverWords(observed)),
+    ...('hidden' in archiving
+      ? [sqlEvidence(observed, queries.archiver, archiving.hidden)]
+      : [
+          sqlEvidence(
+            observed,
+            queries.archiving,
+            `archive_mode ${archiveMode}, ${{ something: 'something archives', nothing: 'nothing archives', pretence: 'a command that only says yes' }[archiving.value.archiveBy]}`,
+          ),
+          sqlEvidence(observed, queries.archiver, archiverWords(archiving.value)),
+        ]),
     ...(operator?.archives === undefined ? [] : observed.cluster.evidence.operator),
   ]
   const remedy = 'ask the administrator: without archiving there is no point-in-time recovery'
-  if (sql.standby)
+  if (standby)
     return {
       verdict: 'unknown',
       wanted,
@@ -37,11 +41,20 @@ export function judgeArchiving(observed: Observations): Judgement {
       remedy: 'look at the primary',
       evidence,
     }
-  if (sql.archiveMode === 'off')
+  if (archiveMode === 'off')
     return { verdict: 'not met', wanted, seen: 'archive_mode is off', remedy, evidence }
-  if (sql.archiveBy !== 'something') {
+  if ('hidden' in archiving) {
+    const seen = archiving.hidden
+    if (operator?.archives === undefined)
+      return { verdict: 'unknown', wanted, seen, remedy: hiddenRemedy, evidence }
+    return operator.archives
+      ? { verdict: 'met', wanted, seen: `${operator.what} says that it works`, evidence }
+      : failingOf(operator.what, wanted, evidence)
+  }
+  const { archiveBy, archiver } = archiving.value
+  if (archiveBy !== 'something') {
     const seen =
-      sql.archiveBy === 'nothing'
+      archiveBy === 'nothing'
         ? 'archive_mode is on, and no command or library archives'
         : 'the archive command only says yes'
     return { verdict: 'not met', wanted, seen, remedy, evidence }
@@ -58,15 +71,7 @@ export function judgeArchiving(observed: Observations): Judgement {
       evidence,
     }
   }
-  if (operator?.archives === false) {
-    return {
-      verdict: 'not met',
-      wanted,
-      seen: `${operator.what} says that it fails`,
-      remedy: 'ask the administrator to mend it',
-      evidence,
-    }
-  }
+  if (operator?.archives === false) return failingOf(operator.what, wanted, evidence)
   if (lastArchivedAt === null) {
     if (operator?.archives === true) {
       return { verdict: 'met', wanted, seen: `on; ${operator.what} says that it works`, evidence }
@@ -88,19 +93,35 @@ export function judgeArchiving(observed: Observations): Judgement {
   return { verdict: 'met', wanted, seen: `on; last archived ${utc(lastArchivedAt)}`, evidence, warnings }
 }
 
+function failingOf(what: string, wanted: string, evidence: readonly Evidence[]): Judgement {
+  return {
+    verdict: 'not met',
+    wanted,
+    seen: `${what} says that it fails`,
+    remedy: 'ask the administrator to mend it',
+    evidence,
+  }
+}
+
 /** `rpo`: how much work a lost primary would take with it. */
 export function judgeRpo(observed: Observations, rules: Rules): Judgement {
   const { sql, probe } = observed
   const { rpoMs } = rules.thresholds
   const wanted = `archived within ${durationWords(rpoMs)}`
-  const { archiver, monitor } = sql
+  if ('hidden' in sql.archiving) {
+    const { verdict, seen, remedy = '', evidence } = judgeArchiving(observed)
+    if (verdict === 'not met') return { verdict, wanted, seen, remedy, evidence }
+    return { verdict: 'unknown', wanted, seen: sql.archiving.hidden, remedy: hiddenRemedy, evidence }
+  }
+  const { monitor, segmentBytes } = sql
+  const { archiver, archiveTimeoutSeconds, currentSegment, usedBytes } = sql.archiving.value
   const evidence = [
-    sqlEvidence(observed, queries.timeout, `${sql.archiveTimeoutSeconds} s`),
-    sqlEvidence(observed, queries.archiver, archiverWords(observed)),
+    sqlEvidence(observed, queries.timeout, `${archiveTimeoutSeconds} s`),
+    sqlEvidence(observed, queries.archiver, archiverWords(sql.archiving.value)),
     sqlEvidence(
       observed,
       queries.segment,
-      `${sql.currentSegment ?? 'none'}, ${sql.usedBytes} of ${sql.segmentBytes} bytes used`,
+      `${currentSegment ?? 'none'}, ${usedBytes} of ${segmentBytes} bytes used`,
     ),
   ]
   if (monitor !== undefined) {
@@ -118,9 +139,9 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
   if (sql.standby) return outcome('unknown', 'a standby, which does not tell', 'look at the primary')
   const archiving = judgeArchiving(observed)
   if (archiving.verdict === 'not met') return outcome('not met', archiving.seen, archiving.remedy)
-  const timeout = `archive_timeout is ${sql.archiveTimeoutSeconds} s`
-  if (sql.archiveTimeoutSeconds === 0 || sql.archiveTimeoutSeconds * 1000 > rpoMs) {
-    const off = sql.archiveTimeoutSeconds === 0 ? ', which means never' : ''
+  const timeout = `archive_timeout is ${archiveTimeoutSeconds} s`
+  if (archiveTimeoutSeconds === 0 || archiveTimeoutSeconds * 1000 > rpoMs) {
+    const off = archiveTimeoutSeconds === 0 ? ', which means never' : ''
     return outcome('not met', `${timeout}${off}`, `ask the administrator for ${rpoMs / 1000} s at most`)
   }
   if (probe !== undefined && 'segment' in probe) {
@@ -144,7 +165,7 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
           `more time: ${input('timeout')} (${durationWords(rpoMs + 2 * minuteMs)})`,
         )
   }
-  const limit = observed.sql.at.getTime() - rpoMs
+  const limit = sql.at.getTime() - rpoMs
   if (monitor !== undefined && monitor.oldestWaiting !== null && monitor.oldestWaiting.getTime() < limit) {
     return outcome(
       'not met',
@@ -156,8 +177,8 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
   if (lastArchived === null || lastArchivedAt === null) {
     return outcome('unknown', `${timeout}; nothing was archived yet`, probeRemedy())
   }
-  const last = segmentNumber(lastArchived, sql.segmentBytes)
-  const current = segmentNumber(sql.currentSegment ?? '', sql.segmentBytes)
+  const last = segmentNumber(lastArchived, segmentBytes)
+  const current = segmentNumber(currentSegment ?? '', segmentBytes)
   if (last === undefined || current === undefined) {
     return outcome(
       'unknown',
@@ -184,12 +205,12 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
   if (!old) return outcome('met', `${timeout}; last archived ${utc(lastArchivedAt)}`)
   // The server closes the current segment after archive_timeout if it holds anything; an idle one leaves it open.
   const overdue =
-    lastArchivedAt.getTime() < sql.at.getTime() - Math.max(rpoMs, sql.archiveTimeoutSeconds * 1000) - minuteMs
-  if (overdue && sql.usedBytes > idleBytes) {
+    lastArchivedAt.getTime() < sql.at.getTime() - Math.max(rpoMs, archiveTimeoutSeconds * 1000) - minuteMs
+  if (overdue && usedBytes > idleBytes) {
     return outcome(
       'unknown',
-      `${timeout}; last archived ${utc(lastArchivedAt)}, and ${Math.round(sql.usedBytes / 1024)} kB since: a server that has just become busy looks the same`,
-      `run again in ${durationWords(sql.archiveTimeoutSeconds * 1000)}, or ${probeRemedy()}`,
+      `${timeout}; last archived ${utc(lastArchivedAt)}, and ${Math.round(usedBytes / 1024)} kB since: a server that has just become busy looks the same`,
+      `run again in ${durationWords(archiveTimeoutSeconds * 1000)}, or ${probeRemedy()}`,
     )
   }
   return outcome('met', `${timeout}; idle since ${utc(lastArchivedAt)}, and nothing waits to be archived`)

@@ -4,7 +4,7 @@ import { daysOf } from '../../providers/backup-run.ts'
 import type { BackupRun } from '../../providers/provider.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
-import { queries } from '../observe-sql.ts'
+import { archiverOf, queries } from '../observe-sql.ts'
 import {
   fitYear,
   lengthMs,
@@ -279,7 +279,7 @@ export function judgeWindowNow(observed: Observations, rules: Rules): Judgement 
 /** What was seen of backups, wherever it was seen. */
 export function backupsSeen(observed: Observations): readonly BackupRun[] {
   const { cluster, sql } = observed
-  const { lastArchived, lastArchivedAt } = sql.archiver
+  const { lastArchived, lastArchivedAt } = archiverOf(sql) ?? { lastArchived: null, lastArchivedAt: null }
   const archived = lastArchived?.endsWith('.backup') === true && lastArchivedAt !== null
   return [
     ...cluster.backups,

@@ -3,11 +3,13 @@ import type { DatabasePod } from '../database-pod.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import { queries, type WalSender } from '../observe-sql.ts'
+import { hiddenRemedy } from './weigh.ts'
 import { hiddenBy, slotWords, sqlEvidence, zonesTogether } from './words.ts'
 
 /** `instances`: as many as the plan has, each source beside the others. */
 export function judgeInstances(observed: Observations, rules: Rules): Judgement {
   const { cluster, sql } = observed
+  const { replication } = sql
   const least = rules.thresholds.minInstances
   const wanted = `${least} ready`
   const working = cluster.pods?.filter(isWorking)
@@ -26,7 +28,9 @@ export function judgeInstances(observed: Observations, rules: Rules): Judgement 
     sqlEvidence(
       observed,
       queries.replication,
-      `${count(sql.senders.length, 'walsender')}, ${slotWords(observed)}`,
+      'hidden' in replication
+        ? replication.hidden
+        : `${count(replication.value.senders.length, 'walsender')}, ${slotWords(replication.value)}`,
     ),
   ]
   const [best, ...others] = counts
@@ -42,10 +46,14 @@ export function judgeInstances(observed: Observations, rules: Rules): Judgement 
       const seen = `at most ${highest} ready (SQL)`
       return { verdict: 'not met', wanted, seen, remedy: 'ask the administrator', evidence }
     }
+    if ('hidden' in replication) {
+      const seen = `${pods}, and of SQL ${replication.hidden}`
+      return { verdict: 'unknown', wanted, seen, remedy: hiddenRemedy, evidence }
+    }
     return {
       verdict: 'unknown',
       wanted,
-      seen: `${pods}, and what ${count(sql.senders.length, 'walsender')} may be is hidden`,
+      seen: `${pods}, and what ${count(replication.value.senders.length, 'walsender')} may be is hidden`,
       remedy: 'ask the administrator for pg_monitor for the admin',
       evidence,
     }
@@ -78,10 +86,12 @@ export function judgeInstances(observed: Observations, rules: Rules): Judgement 
 /** `streaming`: the standbys follow, and are not too far behind. */
 export function judgeStreaming(observed: Observations, rules: Rules): Judgement {
   const { cluster, sql } = observed
+  const { replication } = sql
   const { minStandbys: wanted, rpoMs } = rules.thresholds
   const patroni =
     cluster.pods?.filter((pod) => pod.role === 'standby' && pod.ready && pod.state === 'streaming') ?? []
-  const late = sql.senders.filter(({ lagSeconds }) => (lagSeconds ?? 0) * 1000 > rpoMs)
+  const senders = 'hidden' in replication ? [] : replication.value.senders
+  const late = senders.filter(({ lagSeconds }) => (lagSeconds ?? 0) * 1000 > rpoMs)
   const { least, most } = standbysInSql(observed, rules)
   const outcome = (verdict: Judgement['verdict'], seen: string, remedy = ''): Judgement => ({
     verdict,
@@ -89,8 +99,12 @@ export function judgeStreaming(observed: Observations, rules: Rules): Judgement 
     seen,
     remedy,
     evidence: [
-      sqlEvidence(observed, queries.replication, sql.senders.map(senderWords).join('; ') || 'no row'),
-      sqlEvidence(observed, queries.slots, slotWords(observed)),
+      ...('hidden' in replication
+        ? [sqlEvidence(observed, queries.replication, replication.hidden)]
+        : [
+            sqlEvidence(observed, queries.replication, senders.map(senderWords).join('; ') || 'no row'),
+            sqlEvidence(observed, queries.slots, slotWords(replication.value)),
+          ]),
       ...(patroni.length > 0 ? cluster.evidence.pods : []),
     ],
     warnings: [
@@ -98,7 +112,7 @@ export function judgeStreaming(observed: Observations, rules: Rules): Judgement 
         ({ name, lagSeconds }) =>
           `${oneLine(name, 60)} is ${Math.round(lagSeconds ?? 0)} s behind, and is not counted`,
       ),
-      ...(sql.seesStatistics || wanted === 0
+      ...('hidden' in replication || replication.value.seesStatistics || wanted === 0
         ? []
         : ['state and lag are hidden: with pg_monitor the admin would see them']),
       ...(!sql.standby && most < wanted && patroni.length >= wanted
@@ -113,9 +127,10 @@ export function judgeStreaming(observed: Observations, rules: Rules): Judgement 
     return outcome('not met', seen, 'ask the administrator why the standbys do not stream')
   }
   if (patroni.length >= wanted) return outcome('met', `${patroni.length} streaming, says Patroni`)
+  if ('hidden' in replication) return outcome('unknown', replication.hidden, hiddenRemedy)
   return outcome(
     'unknown',
-    `${count(sql.senders.length, 'walsender')}, whose state may not be read`,
+    `${count(senders.length, 'walsender')}, whose state may not be read`,
     'ask the administrator for pg_monitor for the admin',
   )
 }
@@ -133,8 +148,10 @@ function standbysInSql(
   rules: Rules,
 ): { readonly least: number; readonly most: number } {
   const { rpoMs } = rules.thresholds
-  const standbys = sql.senders.filter(({ name }) => !receivers.test(name))
-  if (!sql.seesStatistics) {
+  if ('hidden' in sql.replication) return { least: 0, most: Infinity }
+  const { seesStatistics, senders } = sql.replication.value
+  const standbys = senders.filter(({ name }) => !receivers.test(name))
+  if (!seesStatistics) {
     return { least: standbys.filter(({ holdsSlot }) => holdsSlot).length, most: standbys.length }
   }
   const streaming = standbys.filter(

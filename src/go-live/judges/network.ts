@@ -33,8 +33,8 @@ export function closedTo({
   if (entrance === undefined || workloads === undefined) return []
   const [namespace = ''] = secretRef.split('/')
   if (workloads.length === 0) {
-    // What is connected came in, whatever it is.
-    if (sql.applicationSessions > 0) return []
+    // What is connected came in, whatever it is; and something may be that is not in sight.
+    if ('hidden' in sql.sessions || sql.sessions.value.application > 0) return []
     const demands = demandsOn({ namespace, labels: {}, addresses: [] }, entrance)
     return demands.length === 0
       ? []

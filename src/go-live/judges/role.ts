@@ -8,7 +8,8 @@ import { apiEvidence, sqlEvidence } from './words.ts'
 
 /** `app-user`: the application has a role of its own. */
 export function judgeApplicationUser(observed: Observations): Judgement {
-  const { loginRefused, secret, secretRef, server, sql } = observed
+  const { loginRefused, secret, secretRef, server } = observed
+  const { sessions } = observed.sql
   const wanted = 'a role of its own'
   const user = secret?.values.PGUSER
   const evidence = [
@@ -20,7 +21,9 @@ export function judgeApplicationUser(observed: Observations): Judgement {
     sqlEvidence(
       observed,
       queries.sessions,
-      `${count(sql.adminSessions.length, 'other session')} of the admin`,
+      'hidden' in sessions
+        ? sessions.hidden
+        : `${count(sessions.value.admin.length, 'other session')} of the admin`,
     ),
     observed.login,
   ]
@@ -51,14 +54,14 @@ export function judgeApplicationUser(observed: Observations): Judgement {
       evidence,
     }
   }
-  const sessions = sql.adminSessions
+  const others = 'hidden' in sessions ? [] : sessions.value.admin
   const names = [
-    ...new Set(sessions.map((name) => (name === '' ? 'without a name' : `"${oneLine(name, 40)}"`))),
+    ...new Set(others.map((name) => (name === '' ? 'without a name' : `"${oneLine(name, 40)}"`))),
   ]
   const warnings =
-    sessions.length > 0
+    others.length > 0
       ? [
-          `${count(sessions.length, 'other session')} of the admin ${sessions.length === 1 ? 'is' : 'are'} open: ${sentence(names.slice(0, 3))}`,
+          `${count(others.length, 'other session')} of the admin ${others.length === 1 ? 'is' : 'are'} open: ${sentence(names.slice(0, 3))}`,
         ]
       : []
   return { verdict: 'met', wanted, seen: `it uses "${user}"`, evidence, warnings }

@@ -19,6 +19,9 @@ export interface Weighed extends Pick<Judgement, 'verdict' | 'seen' | 'remedy' |
   readonly evidence?: readonly Evidence[]
 }
 
+/** What makes known what a statement did not show. */
+export const hiddenRemedy = 'ask the administrator to let it be read, or run again'
+
 /** Weighs what a statement showed; unknown where it showed nothing. */
 export function weigh<Value>(
   observed: Observations,
@@ -28,8 +31,7 @@ export function weigh<Value>(
 ): Judgement {
   if ('hidden' in seen) {
     const evidence = [sqlEvidence(observed, query, seen.hidden)]
-    const remedy = 'ask the administrator to let it be read, or run again'
-    return { verdict: 'unknown', wanted, seen: seen.hidden, remedy, evidence }
+    return { verdict: 'unknown', wanted, seen: seen.hidden, remedy: hiddenRemedy, evidence }
   }
   const { answer, evidence = [], ...judgement } = judge(seen.value)
   return { ...judgement, wanted, evidence: [sqlEvidence(observed, query, answer), ...evidence] }

@@ -3,6 +3,7 @@ import { count, oneLine, sentence, utc } from '../../lib/text.ts'
 import { hourMs, minuteMs } from '../../lib/units.ts'
 import type { Evidence } from '../finding.ts'
 import type { Observations } from '../observations.ts'
+import type { Archiving, Replication } from '../observe-sql.ts'
 
 /** Returns what a statement showed as evidence. */
 export function sqlEvidence(observed: Observations, query: string, answer: string): Evidence {
@@ -55,8 +56,8 @@ function distinct(words: readonly string[]): readonly string[] {
 }
 
 /** Returns what pg_stat_archiver says in a few words. */
-export function archiverWords(observed: Observations): string {
-  const { archivedCount, lastArchived, lastArchivedAt, failedCount, lastFailedAt } = observed.sql.archiver
+export function archiverWords({ archiver }: Archiving): string {
+  const { archivedCount, lastArchived, lastArchivedAt, failedCount, lastFailedAt } = archiver
   const last =
     lastArchivedAt === null ? '' : `, last ${oneLine(lastArchived ?? '', 60)} at ${utc(lastArchivedAt)}`
   const failed = lastFailedAt === null ? '' : `, last ${utc(lastFailedAt)}`
@@ -64,8 +65,7 @@ export function archiverWords(observed: Observations): string {
 }
 
 /** Returns the physical slots in a few words. */
-export function slotWords(observed: Observations): string {
-  const { slots } = observed.sql
+export function slotWords({ slots }: Replication): string {
   return (
     slots.map(({ name, active }) => `${oneLine(name, 63)} ${active ? 'active' : 'inactive'}`).join(', ') ||
     'no physical slot'

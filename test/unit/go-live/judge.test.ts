@@ -3,6 +3,7 @@ import { holdingBack } from '../../../src/go-live/finding.ts'
 import { judge } from '../../../src/go-live/judge.ts'
 import { clockNotes } from '../../../src/go-live/judges/clock.ts'
 import type { Observations } from '../../../src/go-live/observations.ts'
+import type { WalSender } from '../../../src/go-live/observe-sql.ts'
 import { requirements, type RequirementId } from '../../../src/go-live/requirement.ts'
 import { isAtOrAfter, segmentNumber } from '../../../src/go-live/wal.ts'
 import { parseWindow } from '../../../src/go-live/window.ts'
@@ -10,6 +11,7 @@ import type { OptionalRight } from '../../../src/kubernetes/ask.ts'
 import { healthRows, type Row } from '../../support/health-rows.ts'
 import {
   application,
+  archiver,
   cluster,
   findingOf,
   good,
@@ -18,7 +20,9 @@ import {
   minutesAgo,
   now,
   rulesOf,
+  senders,
   sql,
+  sqlWith,
   vouched,
   workload,
 } from '../../support/sights.ts'
@@ -33,8 +37,12 @@ const right: OptionalRight = {
 }
 const hidden = { ...cluster.unread, schedule: [{ right }], backups: [{ right }] }
 const broken = { right, failed: '500: etcdserver: request timed out' }
-const veiled = sql.senders.map((sender) => ({ ...sender, state: null, lagSeconds: null, replays: null }))
-const slotless = veiled.map((sender) => ({ ...sender, holdsSlot: false }))
+const veil = (sender: WalSender): WalSender => ({ ...sender, state: null, lagSeconds: null, replays: null })
+const veiled = [veil(senders[0]), veil(senders[1])] as const
+const slotless = [
+  { ...veiled[0], holdsSlot: false },
+  { ...veiled[1], holdsSlot: false },
+] as const
 const standby = { state: 'streaming', lagSeconds: null, replays: true, holdsSlot: true }
 const cnpg = {
   what: 'clusters.postgresql.cnpg.io pg1',
@@ -49,7 +57,8 @@ const run = (started: Date, succeeded = true): object => ({
   finished: new Date(started.getTime() + 600_000),
   succeeded,
 })
-const archiver = sql.archiver
+/** What an administrator has taken from everybody. */
+const taken = { hidden: 'the right to read it is missing (42501)' }
 const secret = good.secret
 const role = good.server.role
 const database = good.server.database
@@ -59,8 +68,8 @@ if (secret === undefined || role === undefined || database === undefined)
 const rows: readonly Row[] = [
   ...healthRows,
   ['primary', 'a primary', {}, 'met', 'PostgreSQL 16.15'],
-  ['primary', 'a standby', { sql: { ...sql, standby: true } }, 'not met', 'a standby'],
-  ['primary', 'a read-only primary', { sql: { ...sql, readOnly: true } }, 'not met', 'read-only'],
+  ['primary', 'a standby', { sql: sqlWith({ standby: true }) }, 'not met', 'a standby'],
+  ['primary', 'a read-only primary', { sql: sqlWith({ readOnly: true }) }, 'not met', 'read-only'],
   [
     'instances',
     'three that are ready',
@@ -93,12 +102,11 @@ const rows: readonly Row[] = [
     'neither Pods nor state',
     {
       cluster: { ...cluster, pods: undefined, operator: undefined },
-      sql: {
-        ...sql,
+      sql: sqlWith({
         seesStatistics: false,
         slots: [],
         senders: slotless,
-      },
+      }),
     },
     'unknown',
     'cannot be told apart',
@@ -108,7 +116,7 @@ const rows: readonly Row[] = [
     'no Pods in sight, hidden state, too few connections',
     {
       cluster: { ...cluster, pods: undefined, operator: undefined },
-      sql: { ...sql, seesStatistics: false, senders: slotless.slice(1) },
+      sql: sqlWith({ seesStatistics: false, senders: slotless.slice(1) }),
     },
     'not met',
     'at most 2 ready (SQL)',
@@ -118,7 +126,7 @@ const rows: readonly Row[] = [
     'no Pods in sight, hidden state, more slots than are wanted',
     {
       cluster: { ...cluster, pods: undefined, operator: undefined },
-      sql: { ...sql, seesStatistics: false, senders: [...veiled, slotless[0]] },
+      sql: sqlWith({ seesStatistics: false, senders: [...veiled, slotless[0]] }),
     },
     'met',
     'at least 3 ready (SQL)',
@@ -126,7 +134,7 @@ const rows: readonly Row[] = [
   [
     'instances',
     'no Pods in sight, and a standby',
-    { cluster: { ...cluster, pods: undefined, operator: undefined }, sql: { ...sql, standby: true } },
+    { cluster: { ...cluster, pods: undefined, operator: undefined }, sql: sqlWith({ standby: true }) },
     'unknown',
     'a standby does not tell',
   ],
@@ -135,7 +143,7 @@ const rows: readonly Row[] = [
     'streaming',
     'one that catches up',
     {
-      sql: { ...sql, senders: [sql.senders[0], { ...standby, name: 'b', state: 'catchup', lagSeconds: 90 }] },
+      sql: sqlWith({ senders: [senders[0], { ...standby, name: 'b', state: 'catchup', lagSeconds: 90 }] }),
     },
     'not met',
     '1 streaming',
@@ -143,7 +151,7 @@ const rows: readonly Row[] = [
   [
     'streaming',
     'one that lags',
-    { sql: { ...sql, senders: [sql.senders[0], { ...standby, name: 'b', lagSeconds: 900 }] } },
+    { sql: sqlWith({ senders: [senders[0], { ...standby, name: 'b', lagSeconds: 900 }] }) },
     'not met',
     '1 streaming',
   ],
@@ -151,10 +159,9 @@ const rows: readonly Row[] = [
     'streaming',
     'a receiver of WAL, which is no standby',
     {
-      sql: {
-        ...sql,
-        senders: [sql.senders[0], { ...standby, name: 'pg_receivewal' }],
-      },
+      sql: sqlWith({
+        senders: [senders[0], { ...standby, name: 'pg_receivewal' }],
+      }),
     },
     'not met',
     '1 streaming',
@@ -162,14 +169,14 @@ const rows: readonly Row[] = [
   [
     'streaming',
     'hidden state, active slots',
-    { cluster: { ...cluster, pods: [] }, sql: { ...sql, seesStatistics: false, senders: veiled } },
+    { cluster: { ...cluster, pods: [] }, sql: sqlWith({ seesStatistics: false, senders: veiled }) },
     'met',
     '2 streaming',
   ],
   [
     'streaming',
     'one that only receives WAL, under a name of its own',
-    { sql: { ...sql, senders: [sql.senders[0], { ...standby, name: 'archive', replays: false }] } },
+    { sql: sqlWith({ senders: [senders[0], { ...standby, name: 'archive', replays: false }] }) },
     'not met',
     '1 streaming',
   ],
@@ -178,11 +185,10 @@ const rows: readonly Row[] = [
     'hidden state, a receiver with a slot',
     {
       cluster: { ...cluster, pods: [] },
-      sql: {
-        ...sql,
+      sql: sqlWith({
         seesStatistics: false,
         senders: [veiled[0], { ...veiled[1], name: 'barman_receive_wal' }],
-      },
+      }),
     },
     'not met',
     '1 streaming',
@@ -192,7 +198,7 @@ const rows: readonly Row[] = [
     'hidden state, one connection without a slot where two are wanted',
     {
       cluster: { ...cluster, pods: [] },
-      sql: { ...sql, seesStatistics: false, senders: slotless.slice(1) },
+      sql: sqlWith({ seesStatistics: false, senders: slotless.slice(1) }),
     },
     'not met',
     'at most 1 streaming',
@@ -200,14 +206,14 @@ const rows: readonly Row[] = [
   [
     'streaming',
     'nobody connected, whatever Patroni said before',
-    { sql: { ...sql, seesStatistics: false, senders: [], slots: [] } },
+    { sql: sqlWith({ seesStatistics: false, senders: [], slots: [] }) },
     'not met',
     '0 streaming',
   ],
   [
     'streaming',
     'a standby behind the Service',
-    { sql: { ...sql, standby: true, senders: [], slots: [] } },
+    { sql: sqlWith({ standby: true, senders: [], slots: [] }) },
     'unknown',
     'a standby, which does not tell',
   ],
@@ -216,7 +222,7 @@ const rows: readonly Row[] = [
     'hidden state, no slots',
     {
       cluster: { ...cluster, pods: [] },
-      sql: { ...sql, seesStatistics: false, slots: [], senders: slotless },
+      sql: sqlWith({ seesStatistics: false, slots: [], senders: slotless }),
     },
     'unknown',
     '2 walsenders, whose state may not be read',
@@ -224,14 +230,14 @@ const rows: readonly Row[] = [
   [
     'streaming',
     'hidden state, no slots, and Patroni',
-    { sql: { ...sql, seesStatistics: false, slots: [], senders: slotless } },
+    { sql: sqlWith({ seesStatistics: false, slots: [], senders: slotless }) },
     'met',
     'says Patroni',
   ],
   [
     'streaming',
     'hidden state, nobody connected',
-    { cluster: { ...cluster, pods: [] }, sql: { ...sql, seesStatistics: false, slots: [], senders: [] } },
+    { cluster: { ...cluster, pods: [] }, sql: sqlWith({ seesStatistics: false, slots: [], senders: [] }) },
     'not met',
     '0 streaming',
   ],
@@ -269,23 +275,22 @@ const rows: readonly Row[] = [
     'pods could not be read (500: etcdserver',
   ],
   ['archiving', 'archiving', {}, 'met', 'last archived 2026-11-22 14:00:11 UTC'],
-  ['archiving', 'off', { sql: { ...sql, archiveMode: 'off' } }, 'not met', 'archive_mode is off'],
+  ['archiving', 'off', { sql: sqlWith({ archiveMode: 'off' }) }, 'not met', 'archive_mode is off'],
   [
     'archiving',
     'a command that only says yes',
-    { sql: { ...sql, archiveBy: 'pretence' } },
+    { sql: sqlWith({ archiveBy: 'pretence' }) },
     'not met',
     'only says yes',
   ],
-  ['archiving', 'no command', { sql: { ...sql, archiveBy: 'nothing' } }, 'not met', 'no command or library'],
+  ['archiving', 'no command', { sql: sqlWith({ archiveBy: 'nothing' }) }, 'not met', 'no command or library'],
   [
     'archiving',
     'failing now',
     {
-      sql: {
-        ...sql,
+      sql: sqlWith({
         archiver: { ...archiver, failedCount: 3, lastFailed: 'A', lastFailedAt: minutesAgo(1) },
-      },
+      }),
     },
     'not met',
     'failing: A at',
@@ -294,10 +299,9 @@ const rows: readonly Row[] = [
     'archiving',
     'failed before',
     {
-      sql: {
-        ...sql,
+      sql: sqlWith({
         archiver: { ...archiver, failedCount: 3, lastFailed: 'A', lastFailedAt: minutesAgo(60) },
-      },
+      }),
     },
     'met',
     'on; last archived',
@@ -306,7 +310,7 @@ const rows: readonly Row[] = [
     'archiving',
     'nothing archived yet',
     {
-      sql: { ...sql, archiver: { ...archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null } },
+      sql: sqlWith({ archiver: { ...archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null } }),
     },
     'unknown',
     'nothing was archived since the statistics began',
@@ -323,7 +327,7 @@ const rows: readonly Row[] = [
     'nothing archived yet, and the operator vouches',
     {
       cluster: { ...cluster, operator: { ...cnpg, archives: true } },
-      sql: { ...sql, archiver: { ...archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null } },
+      sql: sqlWith({ archiver: { ...archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null } }),
     },
     'met',
     'says that it works',
@@ -331,7 +335,7 @@ const rows: readonly Row[] = [
   [
     'rpo',
     'archiving that falls behind, although it goes on',
-    { sql: { ...sql, currentSegment: '0000000300000012000000F0' } },
+    { sql: sqlWith({ currentSegment: '0000000300000012000000F0' }) },
     'unknown',
     '78 finished segments after the last one known to be archived',
   ],
@@ -339,15 +343,14 @@ const rows: readonly Row[] = [
     'rpo',
     'a backup that was archived last, and segments after its begin',
     {
-      sql: {
-        ...sql,
+      sql: sqlWith({
         currentSegment: '0000000300000012000000A4',
         archiver: {
           ...archiver,
           lastArchived: '0000000300000012000000A1.00000028.backup',
           lastArchivedAt: minutesAgo(60),
         },
-      },
+      }),
     },
     'unknown',
     '2 finished segments after the last one known',
@@ -355,7 +358,7 @@ const rows: readonly Row[] = [
   [
     'rpo',
     'a history file a moment ago, after a switch of the primary',
-    { sql: { ...sql, archiver: { ...archiver, lastArchived: '00000003.history' } } },
+    { sql: sqlWith({ archiver: { ...archiver, lastArchived: '00000003.history' } }) },
     'unknown',
     'says nothing about WAL',
   ],
@@ -363,22 +366,22 @@ const rows: readonly Row[] = [
   [
     'rpo',
     "Spilo's default",
-    { sql: { ...sql, archiveTimeoutSeconds: 1800 } },
+    { sql: sqlWith({ archiveTimeoutSeconds: 1800 }) },
     'not met',
     'archive_timeout is 1800 s',
   ],
-  ['rpo', 'no timeout', { sql: { ...sql, archiveTimeoutSeconds: 0 } }, 'not met', 'which means never'],
+  ['rpo', 'no timeout', { sql: sqlWith({ archiveTimeoutSeconds: 0 }) }, 'not met', 'which means never'],
   [
     'rpo',
     'idle for a day',
-    { sql: { ...sql, usedBytes: 400, archiver: { ...archiver, lastArchivedAt: minutesAgo(1440) } } },
+    { sql: sqlWith({ usedBytes: 400, archiver: { ...archiver, lastArchivedAt: minutesAgo(1440) } }) },
     'met',
     'idle since',
   ],
   [
     'rpo',
     'busy again after a day',
-    { sql: { ...sql, usedBytes: 4_000_000, archiver: { ...archiver, lastArchivedAt: minutesAgo(1440) } } },
+    { sql: sqlWith({ usedBytes: 4_000_000, archiver: { ...archiver, lastArchivedAt: minutesAgo(1440) } }) },
     'unknown',
     'just become busy',
   ],
@@ -386,11 +389,10 @@ const rows: readonly Row[] = [
     'rpo',
     'two finished segments that wait',
     {
-      sql: {
-        ...sql,
+      sql: sqlWith({
         currentSegment: '0000000300000012000000A4',
         archiver: { ...archiver, lastArchivedAt: minutesAgo(9) },
-      },
+      }),
     },
     'not met',
     '2 finished segments not archived',
@@ -398,7 +400,7 @@ const rows: readonly Row[] = [
   [
     'rpo',
     'one that waits, seen in the directory',
-    { sql: { ...sql, monitor: { waiting: 1, oldestWaiting: minutesAgo(9), lastBackupEnd: null } } },
+    { sql: sqlWith({ monitor: { waiting: 1, oldestWaiting: minutesAgo(9), lastBackupEnd: null } }) },
     'not met',
     '1 segment waiting',
   ],
@@ -406,12 +408,11 @@ const rows: readonly Row[] = [
     'rpo',
     'a segment of an older timeline',
     {
-      sql: {
-        ...sql,
+      sql: sqlWith({
         currentSegment: '0000000400000012000000A2',
         usedBytes: 200,
         archiver: { ...archiver, lastArchivedAt: minutesAgo(60) },
-      },
+      }),
     },
     'met',
     'idle since',
@@ -420,10 +421,9 @@ const rows: readonly Row[] = [
     'rpo',
     'nothing but a history file',
     {
-      sql: {
-        ...sql,
+      sql: sqlWith({
         archiver: { ...archiver, lastArchived: '00000003.history', lastArchivedAt: minutesAgo(60) },
-      },
+      }),
     },
     'unknown',
     'says nothing about WAL',
@@ -601,14 +601,13 @@ const rows: readonly Row[] = [
     'a physical one, by its history file',
     {
       cluster: { ...cluster, backups: [] },
-      sql: {
-        ...sql,
+      sql: sqlWith({
         archiver: {
           ...archiver,
           lastArchived: '0000000300000012000000A1.00000028.backup',
           lastArchivedAt: night(22, 2),
         },
-      },
+      }),
     },
     'met',
     'physical backup',
@@ -618,7 +617,7 @@ const rows: readonly Row[] = [
     'one that failed, beside what may be the copy for a new standby',
     {
       cluster: { ...cluster, backups: [run(night(22, 1), false)] },
-      sql: { ...sql, monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: night(22, 2) } },
+      sql: sqlWith({ monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: night(22, 2) } }),
     },
     'unknown',
     'may be no more than the copy for a new standby: physical backup on this node',
@@ -628,7 +627,7 @@ const rows: readonly Row[] = [
     'one that failed, beside a copy for a new standby outside the window',
     {
       cluster: { ...cluster, backups: [run(night(22, 1), false)] },
-      sql: { ...sql, monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: night(22, 12) } },
+      sql: sqlWith({ monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: night(22, 12) } }),
     },
     'not met',
     'the last backup was outside the window: physical backup on this node',
@@ -638,7 +637,7 @@ const rows: readonly Row[] = [
     'an old one of this node, which may have been another one since',
     {
       cluster: { ...cluster, backups: [] },
-      sql: { ...sql, monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: night(18, 2) } },
+      sql: sqlWith({ monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: night(18, 2) } }),
     },
     'unknown',
     'too old',
@@ -681,7 +680,92 @@ const rows: readonly Row[] = [
     'unknown',
     'not in sight',
   ],
-  ['pitr', 'no archiving', { sql: { ...sql, archiveMode: 'off' } }, 'not met', 'archive_mode is off'],
+  [
+    'streaming',
+    'a catalog that may not be read',
+    { cluster: { ...cluster, pods: [] }, sql: { ...sql, replication: taken } },
+    'unknown',
+    'the right to read it is missing',
+  ],
+  [
+    'streaming',
+    'the same, and Patroni',
+    { sql: { ...sql, replication: taken } },
+    'met',
+    '2 streaming, says Patroni',
+  ],
+  [
+    'instances',
+    'a catalog that may not be read',
+    { sql: { ...sql, replication: taken } },
+    'met',
+    '3 ready: postgresql1-0',
+  ],
+  [
+    'instances',
+    'neither catalog nor Pods',
+    { cluster: { ...cluster, pods: undefined, operator: undefined }, sql: { ...sql, replication: taken } },
+    'unknown',
+    'and of SQL the right to read it is missing',
+  ],
+  [
+    'archiving',
+    'a catalog that may not be read',
+    { sql: { ...sql, archiving: taken } },
+    'unknown',
+    'the right to',
+  ],
+  [
+    'archiving',
+    'the same, and off',
+    { sql: { ...sql, archiveMode: 'off', archiving: taken } },
+    'not met',
+    'archive_mode is off',
+  ],
+  [
+    'archiving',
+    'the same, and an operator that says so',
+    { cluster: { ...cluster, operator: { ...cnpg, archives: true } }, sql: { ...sql, archiving: taken } },
+    'met',
+    'says that it works',
+  ],
+  [
+    'archiving',
+    'the same, and an operator that says no',
+    { cluster: { ...cluster, operator: { ...cnpg, archives: false } }, sql: { ...sql, archiving: taken } },
+    'not met',
+    'says that it fails',
+  ],
+  ['rpo', 'a catalog that may not be read', { sql: { ...sql, archiving: taken } }, 'unknown', 'the right to'],
+  [
+    'rpo',
+    'the same, and off',
+    { sql: { ...sql, archiveMode: 'off', archiving: taken } },
+    'not met',
+    'archive_mode is off',
+  ],
+  [
+    'app-user',
+    'sessions that may not be read',
+    { sql: { ...sql, sessions: taken } },
+    'met',
+    'it uses "shop"',
+  ],
+  [
+    'app-replicas',
+    'sessions that may not be read',
+    { sql: { ...sql, sessions: taken } },
+    'met',
+    '3 of 3 ready',
+  ],
+  [
+    'app-replicas',
+    'the same, and no application',
+    { application: { ...application, workloads: [] }, sql: { ...sql, sessions: taken } },
+    'unknown',
+    'its sessions are not in sight',
+  ],
+  ['pitr', 'no archiving', { sql: sqlWith({ archiveMode: 'off' }) }, 'not met', 'archive_mode is off'],
   ['off-site', 'nothing shows it', {}, 'unknown', 'nothing in the cluster shows it'],
   ['app-user', 'a role of its own', {}, 'met', 'it uses "shop"'],
   [
@@ -758,26 +842,26 @@ const rows: readonly Row[] = [
     'not met',
     'may go on without TLS',
   ],
-  ['tls', 'a server without', { sql: { ...sql, tls: false } }, 'not met', 'the server offers no TLS'],
+  ['tls', 'a server without', { sql: sqlWith({ tls: false }) }, 'not met', 'the server offers no TLS'],
   ['supported-version', '16', {}, 'met', 'supported until 2028-11-09'],
   [
     'supported-version',
     '14, ten days too late',
-    { sql: { ...sql, version: '14.23', versionNumber: 140_023 } },
+    { sql: sqlWith({ version: '14.23', versionNumber: 140_023 }) },
     'not met',
     'got its last fix on 2026-11-12',
   ],
   [
     'supported-version',
     '12',
-    { sql: { ...sql, version: '12.1', versionNumber: 120_001 } },
+    { sql: sqlWith({ version: '12.1', versionNumber: 120_001 }) },
     'not met',
     'long ago',
   ],
   [
     'supported-version',
     '42',
-    { sql: { ...sql, version: '42.0', versionNumber: 420_000 } },
+    { sql: sqlWith({ version: '42.0', versionNumber: 420_000 }) },
     'unknown',
     'newer than what this release knows',
   ],
@@ -799,7 +883,7 @@ const rows: readonly Row[] = [
   [
     'app-replicas',
     'nothing uses the Secret',
-    { application: { ...application, workloads: [] }, sql: { ...sql, applicationSessions: 0 } },
+    { application: { ...application, workloads: [] }, sql: sqlWith({ application: 0 }) },
     'not applicable',
     'uses shop/app-postgresql-secret yet',
   ],
@@ -1081,7 +1165,7 @@ describe('what is wrong beside the verdict', () => {
     ],
     [
       'streaming',
-      { cluster: { ...cluster, pods: [] }, sql: { ...sql, seesStatistics: false } },
+      { cluster: { ...cluster, pods: [] }, sql: sqlWith({ seesStatistics: false }) },
       'state and lag are hidden',
     ],
     [
@@ -1099,15 +1183,11 @@ describe('what is wrong beside the verdict', () => {
       { cluster: { ...cluster, backups: [...cluster.backups, run(night(22, 3), false)] } },
       'the newest backup did not succeed',
     ],
-    [
-      'app-user',
-      { sql: { ...sql, adminSessions: ['psql'] } },
-      '1 other session of the admin is open: "psql"',
-    ],
-    ['app-replicas', { sql: { ...sql, applicationSessions: 0 } }, 'no session of "shop" is open'],
+    ['app-user', { sql: sqlWith({ admin: ['psql'] }) }, '1 other session of the admin is open: "psql"'],
+    ['app-replicas', { sql: sqlWith({ application: 0 }) }, 'no session of "shop" is open'],
     [
       'supported-version',
-      { sql: { ...sql, version: '15.18', versionNumber: 150_018 }, at: new Date('2027-10-01T12:00:00Z') },
+      { sql: sqlWith({ version: '15.18', versionNumber: 150_018 }), at: new Date('2027-10-01T12:00:00Z') },
       'gets its last fix in 41 days',
     ],
     ...(
@@ -1120,7 +1200,7 @@ describe('what is wrong beside the verdict', () => {
     ).map(([version, versionNumber, who]): [RequirementId, Partial<Observations>, string] => [
       'supported-version',
       {
-        sql: { ...sql, version, versionNumber },
+        sql: sqlWith({ version, versionNumber }),
         server: { ...good.server, role: good.server.role && { ...good.server.role, adminOption: false } },
       },
       `${who}: GRANT "shop" TO "postgresql1_admin" WITH ADMIN OPTION`,
@@ -1300,14 +1380,13 @@ function hostile(odd: string): Observations {
     loginRefused: odd,
     login: { query: odd, answer: odd, at: now },
     secret: { ...secret, values: { PGUSER: odd, PGDATABASE: odd, PGSSLMODE: odd } },
-    sql: {
-      ...sql,
+    sql: sqlWith({
       version: odd,
-      senders: sql.senders.map((sender) => ({ ...sender, name: odd, state: odd })),
+      senders: senders.map((sender) => ({ ...sender, name: odd, state: odd })),
       slots: [{ name: odd, active: false }],
-      archiver: { ...sql.archiver, lastArchived: odd, lastFailed: odd, lastFailedAt: now },
-      adminSessions: [odd],
-    },
+      archiver: { ...archiver, lastArchived: odd, lastFailed: odd, lastFailedAt: now },
+      admin: [odd],
+    }),
     health: {
       ...health,
       ages: { value: [{ database: odd, xids: 1_500_000_000, multixacts: 0 }] },
@@ -1355,7 +1434,7 @@ test.each([
   [1, undefined],
   [-1, undefined],
 ])("a runner's clock that PostgreSQL's is %d minutes ahead of", (minutes, words) => {
-  const [note, ...others] = clockNotes({ ...good, sql: { ...sql, at: minutesAgo(-minutes) } })
+  const [note, ...others] = clockNotes({ ...good, sql: sqlWith({ at: minutesAgo(-minutes) }) })
   expect(others).toEqual([])
   expect(note?.slice(0, words?.length)).toBe(words)
 })

@@ -3,7 +3,7 @@ import { closedTo } from '../../../src/go-live/judges/network.ts'
 import type { Workload } from '../../../src/go-live/observe-application.ts'
 import type { Entrance } from '../../../src/go-live/observe-cluster.ts'
 import type { NetworkPolicyObject } from '../../../src/kubernetes/objects.ts'
-import { application, cluster, good, sql, workload } from '../../support/sights.ts'
+import { application, cluster, good, sqlWith, workload } from '../../support/sights.ts'
 
 type Spec = NonNullable<NetworkPolicyObject['spec']>
 
@@ -33,12 +33,12 @@ function notes(
   specs: readonly Spec[] | null,
   workloads: readonly Workload[] | null = shop,
   more: Partial<Entrance> = {},
-  applicationSessions = 0,
+  sessions = 0,
 ): readonly string[] {
   const policies = specs?.map((spec, index) => ({ metadata: { name: `policy-${index + 1}` }, spec }))
   return closedTo({
     ...good,
-    sql: { ...sql, applicationSessions },
+    sql: sqlWith({ application: sessions }),
     application: { ...application, workloads: workloads ?? undefined },
     cluster: {
       ...cluster,

@@ -23,7 +23,17 @@ import { lastLine, standing, type Outcome } from '../../../src/run/outcome.ts'
 import { browse, chromium } from '../../support/browser.ts'
 import { problemsOf } from '../../support/go-live-report.ts'
 import { inPlace, provisioned } from '../../support/outcomes.ts'
-import { cluster, good, minutesAgo, reportOf, rulesOf, sql, vouched } from '../../support/sights.ts'
+import {
+  archiver,
+  cluster,
+  good,
+  minutesAgo,
+  reportOf,
+  rulesOf,
+  senders,
+  sqlWith,
+  vouched,
+} from '../../support/sights.ts'
 
 const right: OptionalRight = {
   namespace: 'postgres-system',
@@ -45,7 +55,7 @@ const premium = rulesOf('premium', { ...vouched, attestations })
 
 /** As in the words that the design gives for such a run. */
 const seen: Partial<Observations> = {
-  sql: { ...sql, senders: sql.senders.slice(0, 1), slots: sql.slots.slice(0, 1) },
+  sql: sqlWith({ senders: senders.slice(0, 1), slots: [{ name: 'postgresql1_1', active: true }] }),
   cluster: {
     ...cluster,
     pods: cluster.pods?.slice(0, 2),
@@ -113,8 +123,8 @@ describe('the summary', () => {
   })
 
   test('offers an exception for what is unknown and nobody may vouch for', () => {
-    const archiver = { ...sql.archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null }
-    const report = reportOf({ sql: { ...sql, archiver } }, rulesOf('premium', vouched))
+    const empty = { ...archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null }
+    const report = reportOf({ sql: sqlWith({ archiver: empty }) }, rulesOf('premium', vouched))
     const text = formatSummary(outcomeOf(report, { failure: heldBack }))
     expect(text).toContain('**To waive, commit this**')
     const block = /```yaml\n(waivers:[^]*?)```/.exec(text)?.[1] ?? ''
@@ -186,7 +196,7 @@ test('a gate alone that holds back has changed nothing', () => {
 describe('annotations', () => {
   test('are ten at most, the most important first', () => {
     const many = reportOf(
-      { cluster: { ...cluster, pods: [] }, sql: { ...sql, archiveMode: 'off', tls: false } },
+      { cluster: { ...cluster, pods: [] }, sql: sqlWith({ archiveMode: 'off', tls: false }) },
       rulesOf('premium'),
     )
     const annotations = annotationsOf(outcomeOf(many, { failure: heldBack, notes: ['a note'] }))
@@ -218,7 +228,7 @@ describe('annotations', () => {
 })
 
 describe('what is counted', () => {
-  const standard = reportOf({ ...seen, sql: { ...sql, archiveMode: 'off' } }, rulesOf('standard'))
+  const standard = reportOf({ ...seen, sql: sqlWith({ archiveMode: 'off' }) }, rulesOf('standard'))
 
   test('is counted in one way everywhere: what does not count is apart', () => {
     const open = '3 not met, 2 unknown · 6 do not count'

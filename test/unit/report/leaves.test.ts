@@ -11,7 +11,7 @@ import { outputsOf, standing, type Outcome } from '../../../src/run/outcome.ts'
 import { Canaries, escapedSigns } from '../../support/canary.ts'
 import { expectReport } from '../../support/go-live-report.ts'
 import { inPlace, lackingRights, provisioned } from '../../support/outcomes.ts'
-import { good, reportOf, rulesOf } from '../../support/sights.ts'
+import { reportOf, rulesOf, sqlWith } from '../../support/sights.ts'
 
 function reporterFor(...credentials: string[]): PipelineReporter {
   const reporter = new PipelineReporter({
@@ -26,7 +26,7 @@ function reporterFor(...credentials: string[]): PipelineReporter {
 
 /** A run in which everything that somebody else says holds this text. */
 function echoing(said: string): Outcome {
-  const goLive = reportOf({ loginRefused: said, sql: { ...good.sql, version: said } }, rulesOf('premium'), {
+  const goLive = reportOf({ loginRefused: said, sql: sqlWith({ version: said }) }, rulesOf('premium'), {
     manifest: `# ${said}`,
     why: `because ${said}`,
   })
