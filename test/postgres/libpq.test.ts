@@ -175,7 +175,15 @@ describe.each([
     return user
   }
 
+  /** Source: `pg_saslprep` of PostgreSQL 13, which makes no verifier of more than 1,024 bytes. */
+  async function takes(password: string): Promise<boolean> {
+    const long = bench.postgres.major < 14 && Buffer.byteLength(await secretOf(password)) > 1024
+    if (long) await expect(role(password)).rejects.toThrow()
+    return !long
+  }
+
   test.each(Object.entries(passwords))('%s is what logs in', async (__, password) => {
+    if (!(await takes(password))) return
     const user = await role(password)
     const login = { user, host: bench.postgres.host, sslMode: 'require', ca: undefined } as const
     expect(await ours({ ...login, password })).toBe('in')
@@ -183,6 +191,7 @@ describe.each([
   })
 
   judged(13).each(Object.entries(passwords))('%s is what psql logs in with', async (__, password) => {
+    if (!(await takes(password))) return
     const PGUSER = await role(password)
     const login = { ...atServer(), PGUSER, PGDATABASE: 'postgres', PGSSLMODE: 'require' }
     expect(await psql({ ...login, PGPASSWORD: password })).toBe('in')

@@ -181,11 +181,11 @@ describe('clients of all kinds', () => {
     expect(await psqlRows({ ...variables(), PGSSLMODE: 'require' }, 'select 1')).toEqual([
       expect.stringContaining('server does not support SSL, but SSL was required'),
     ])
-    expect(await psqlRows(variables(), 'select 1/0')).toEqual([expect.stringContaining('division by zero')])
-    const options = { ...variables(), PGOPTIONS: '-c no_such_setting=1' }
-    expect(await psqlRows(options, 'select 1')).toEqual([
-      expect.stringContaining('unrecognized configuration parameter "no_such_setting"'),
+    expect(await psqlRows(variables(), 'select no_such_column')).toEqual([
+      expect.stringContaining('no_such_column'),
     ])
+    const options = { ...variables(), PGOPTIONS: '-c no_such_setting=1' }
+    expect(await psqlRows(options, 'select 1')).toEqual([expect.stringContaining('no_such_setting')])
   })
 
   test('a client of a later protocol is told which one is spoken, and goes on', async () => {
