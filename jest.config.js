@@ -19,6 +19,7 @@ const long = [
   'process/gitlab',
   'process/leaving',
   'process/patience',
+  'process/ways',
 ].map((file) => `<rootDir>/test/${file}.test.ts`)
 
 /**

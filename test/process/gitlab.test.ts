@@ -3,15 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
+import { writeProgram, type PipelineOptions, type PipelineRun } from '../../sandbox/pipeline.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
-import {
-  attack,
-  Pipelines,
-  waived,
-  writeProgram,
-  type PipelineOptions,
-  type PipelineRun,
-} from '../support/pipeline.ts'
+import { attack, Pipelines, waived } from '../support/pipeline.ts'
 import { canariesOf } from './command.ts'
 
 let sandbox: Sandbox
