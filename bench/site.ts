@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { createAuthority } from '../sandbox/certificate.ts'
 import type { Inputs } from '../sandbox/runner.ts'
 import { startSandbox } from '../sandbox/sandbox.ts'
 import { accessSecret, Scene } from '../test/cluster/scene.ts'
@@ -20,9 +21,9 @@ export interface Site {
   close(): Promise<void>
 }
 
-/** A kubeconfig of a server that is not there. */
+/** A kubeconfig of a server that is not there. It has an authority, as most have: else those of the machine are read. */
 export const nobody = `
-clusters: [{name: none, cluster: {server: 'https://127.0.0.1:1'}}]
+clusters: [{name: none, cluster: {server: 'https://127.0.0.1:1', certificate-authority-data: ${btoa(createAuthority('nobody').pem)}}}]
 users: [{name: none, user: {token: of-no-use}}]
 contexts: [{name: none, context: {cluster: none, user: none, namespace: none}}]
 current-context: none
