@@ -143,7 +143,9 @@ export async function erase(application: Application): Promise<void> {
   await bench.sql(`DROP DATABASE IF EXISTS ${identifier(database)} WITH (FORCE)`)
   await bench.sql(`DROP ROLE IF EXISTS ${identifier(role)}`)
   const { api, appNamespace } = bench.sandbox
-  if (api.get('Secret', appNamespace, request.appSecret)) application.removeSecret()
+  for (const name of [request.appSecret, `${request.appSecret}-binding`]) {
+    if (api.get('Secret', appNamespace, name)) api.remove('Secret', appNamespace, name)
+  }
 }
 
 /** What a run can change, each as a text that differs when it was changed; empty where it is not there. */
