@@ -36,8 +36,12 @@ export function report(line: string): void {
 /** The one point to try, where somebody wants one that failed to happen again. */
 export const chosenPoint = process.env['FAULTS_POINT']
 
-/** Returns the command that tries one point again. */
-export function replay(script: string, file: string, point: string): string {
-  const quoted = `'${point.replaceAll("'", `'\\''`)}'`
-  return `to try it again: FAULTS_SEED=${budget.seed} FAULTS_POINT=${quoted} npm run ${script} -- --testPathPatterns ${file}`
+/** Returns the command that tries one point again, of one test where several are tried in other ways. */
+export function replay(script: string, file: string, point: string, name = ''): string {
+  const only = name === '' ? '' : ` -t ${quoted(name.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'))}`
+  return `to try it again: FAULTS_SEED=${budget.seed} FAULTS_POINT=${quoted(point)} npm run ${script} -- --testPathPatterns ${file}${only}`
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`
 }

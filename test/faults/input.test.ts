@@ -39,7 +39,7 @@ import { writtenForms } from '../support/canary.ts'
 import { problemsOf } from '../support/go-live-report.ts'
 import { inPlace } from '../support/outcomes.ts'
 import { cluster, good, reportOf, rulesOf, vouched } from '../support/sights.ts'
-import { budget, report } from './budget.ts'
+import { budget, chosenPoint, replay, report } from './budget.ts'
 import { erase } from './states.ts'
 
 const numRuns = Number.isFinite(budget.seconds) ? Math.max(50, budget.seconds * 10) : 20_000
@@ -105,8 +105,18 @@ function expectSound({ code, message, hint }: Failure): void {
   for (const line of [message, ...hint]) expect(line).not.toMatch(/[\r\n\u2028\u2029\0]/)
 }
 
+/** Tries a property, and says with what it failed and how to try that again. */
+async function prove<T>(property: fc.IAsyncProperty<T>, parameters: fc.Parameters<T>): Promise<void> {
+  const chosen = chosenPoint === undefined ? {} : { path: chosenPoint, endOnFailure: true }
+  const ended = await fc.check(property, { ...parameters, ...chosen })
+  if (!ended.failed) return
+  const name = expect.getState().currentTestName ?? ''
+  const again = replay('test:faults', 'faults/input', ended.counterexamplePath ?? '0', name)
+  throw new Error(`${fc.defaultReportMessage(ended) ?? ''}\n${again}`, { cause: ended.errorInstance })
+}
+
 async function check<T>(name: string, given: fc.Arbitrary<T>, holds: (given: T) => unknown): Promise<void> {
-  await fc.assert(
+  await prove<[T]>(
     fc.asyncProperty(given, async (value) => {
       await holds(value)
     }),
@@ -338,7 +348,7 @@ describe('through a real PostgreSQL', () => {
           )
           expect(rows).toEqual([{ [name]: name }])
         })
-        await fc.assert(property, rounds)
+        await prove(property, rounds)
       }
     })
     report(`anything as input, seed ${budget.seed}: names through PostgreSQL, ${2 * rounds.numRuns} inputs`)
@@ -364,7 +374,7 @@ describe('through a real PostgreSQL', () => {
         ends.refused += 1
       }
     })
-    await fc.assert(property, rounds)
+    await prove(property, rounds)
     report(
       `anything as input, seed ${budget.seed}: passwords, ${rounds.numRuns}: ${ends.set} set, ${ends.refused} refused`,
     )
@@ -388,7 +398,7 @@ describe('through a real PostgreSQL', () => {
         await erase(application)
       }
     })
-    await fc.assert(property, rounds)
+    await prove(property, rounds)
     report(`anything as input, seed ${budget.seed}: whole runs, ${rounds.numRuns} pairs of names`)
   }, 600_000)
 })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { leadingTo } from '../process/action.ts'
 import { useBench, type Application, type Run } from '../support/bench.ts'
-import { budget, random, report } from './budget.ts'
+import { budget, chosenPoint, random, replay, report } from './budget.ts'
 import { openNetwork, type Network, type Weather } from './network.ts'
 import { erase } from './states.ts'
 
@@ -61,17 +61,22 @@ test.each(['stall', 'half close', 'reset'] as const)(
     await erase(application)
     const wrong: string[] = []
     const codes = new Map<string, number>()
-    for (let index = 0; index < troubled; index++) {
-      const afterBytes = Math.floor(next() * total)
+    const points = Array.from({ length: troubled }, () => Math.floor(next() * total))
+    for (const afterBytes of chosenPoint === undefined ? points : [Number(chosenPoint)]) {
       const start = performance.now()
       const { code = 'success' } = await runIn({ trouble: { afterBytes, kind } }, application, timeoutMs)
       const took = performance.now() - start
       codes.set(code, (codes.get(code) ?? 0) + 1)
-      if (code === 'internal-error') wrong.push(`${code} after ${afterBytes} bytes`)
-      if (took > timeoutMs + graceMs) wrong.push(`${took.toFixed(0)} ms after ${afterBytes} bytes`)
+      const problems: string[] = []
+      if (code === 'internal-error') problems.push(code)
+      if (took > timeoutMs + graceMs) problems.push(`took ${took.toFixed(0)} ms`)
       const after = await application.run()
-      if (after.code !== undefined) wrong.push(`next run ${after.code} after ${afterBytes} bytes`)
-      if ((await application.login()) !== 'in') wrong.push(`no login after ${afterBytes} bytes`)
+      if (after.code !== undefined) problems.push(`next run ${after.code}`)
+      if ((await application.login()) !== 'in') problems.push('no login')
+      if (problems.length > 0) {
+        const again = replay('test:faults', 'faults/network', String(afterBytes), kind)
+        wrong.push(`after ${afterBytes} bytes: ${problems.join('; ')}\n${again}`)
+      }
       await erase(application)
     }
     expect(wrong).toEqual([])
