@@ -46,6 +46,8 @@ export class Network {
 
   /** Everything that was held passes again. */
   thaw(): void {
+    // What is piped twice arrives twice.
+    if (!this.#frozen) return
     this.#frozen = false
     for (const [client, upstream] of this.#pairs) client.pipe(upstream).pipe(client)
   }
