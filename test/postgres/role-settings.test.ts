@@ -113,7 +113,9 @@ test('values are compared as the server reads them', async () => {
     expect([value, settingMs(value)]).toEqual([value, Number(row?.setting)])
   }
   for (const value of ['5x', '5S', 'soon', '-1', '', '25d', '2147483648', '5 min 3 s']) {
-    await expect(bench.sql(`select set_config('lock_timeout', $1, true)`, [value])).rejects.toMatchObject({ code: '22023' })
+    await expect(bench.sql(`select set_config('lock_timeout', $1, true)`, [value])).rejects.toMatchObject({
+      code: '22023',
+    })
     expect([value, settingMs(value)]).toEqual([value, undefined])
   }
 })
