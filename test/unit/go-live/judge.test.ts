@@ -756,7 +756,7 @@ const rows: readonly Row[] = [
     'sessions that may not be read',
     { sql: { ...sql, sessions: taken } },
     'met',
-    '3 of 3 ready',
+    '2 of 2 ready',
   ],
   [
     'app-replicas',
