@@ -104,7 +104,7 @@ export function pictureOf(seen: Observations, rules: Rules): Picture {
   const { backupWindow } = rules.thresholds
   const from = new Date(at.getTime() - 3 * dayMs)
   const to = new Date(at.getTime() + dayMs / 2)
-  const { lastArchivedAt, lastFailedAt } = archiverOf(sql) ?? { lastArchivedAt: null, lastFailedAt: null }
+  const { lastArchivedAt, lastFailedAt } = archiverOf(sql)
   return {
     from,
     to,

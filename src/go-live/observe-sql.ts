@@ -95,12 +95,16 @@ export interface SqlSight extends Basics {
   readonly monitor: MonitorSight | undefined
 }
 
-/** Returns what is known of archiving that was done and that failed; nothing where it is hidden. */
-export function archiverOf({ archiving }: SqlSight): ArchiverState | undefined {
-  return 'hidden' in archiving ? undefined : archiving.value.archiver
+/** Returns when archiving was done and when it failed, as far as that is known: null where it is hidden, too. */
+export function archiverOf({
+  archiving,
+}: SqlSight): Pick<ArchiverState, 'lastArchived' | 'lastArchivedAt' | 'lastFailedAt'> {
+  return 'hidden' in archiving
+    ? { lastArchived: null, lastArchivedAt: null, lastFailedAt: null }
+    : archiving.value.archiver
 }
 
-/** The queries as people see them in the report; the statements below ask for the same in fewer words. */
+/** The queries as people see them in the report; the statements below ask for the same, several at once. */
 export const queries = {
   recovery: "select pg_is_in_recovery(), current_setting('transaction_read_only')",
   replication: 'select application_name, state, replay_lsn, replay_lag from pg_stat_replication',

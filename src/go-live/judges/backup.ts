@@ -279,7 +279,7 @@ export function judgeWindowNow(observed: Observations, rules: Rules): Judgement 
 /** What was seen of backups, wherever it was seen. */
 export function backupsSeen(observed: Observations): readonly BackupRun[] {
   const { cluster, sql } = observed
-  const { lastArchived, lastArchivedAt } = archiverOf(sql) ?? { lastArchived: null, lastArchivedAt: null }
+  const { lastArchived, lastArchivedAt } = archiverOf(sql)
   const archived = lastArchived?.endsWith('.backup') === true && lastArchivedAt !== null
   return [
     ...cluster.backups,
