@@ -163,7 +163,7 @@ process.stdout.on('error', () => {
 })
 
 const asked = process.argv.slice(2)
-const unknown = asked.filter((name) => ways[name] === undefined)
+const unknown = asked.filter((name) => !Object.hasOwn(ways, name))
 try {
   if (unknown.length > 0) {
     throw new SandboxError(

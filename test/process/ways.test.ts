@@ -23,7 +23,11 @@ test('each way of the quick start ends well on a sandbox', async () => {
   expect(stdout).toContain('deploying with app-postgresql-secret')
 })
 
-test('a way that does not exist is named, with those that do', async () => {
-  const { code, stdout } = await ways('jenkins')
-  expect([code, stdout]).toEqual([1, expect.stringMatching(/jenkins[^]*github, gitlab, laptop, cluster/)])
-})
+test.each(['jenkins', 'constructor'])(
+  '%s is no way: it is named, with those that there are',
+  async (name) => {
+    const { code, stdout } = await ways(name)
+    expect([code, stdout]).toEqual([1, expect.stringContaining(name)])
+    expect(stdout).toMatch(/github, gitlab, laptop, cluster/)
+  },
+)
