@@ -255,25 +255,24 @@ async function probeLive(
   }
 }
 
-/** Tells the log: what it is about, then every requirement that holds back, then how many came out in which way. */
+/**
+ * Tells the log: what it is about, the evidence, how many came out in which way, and last every requirement that holds
+ * back, so that what holds back is right before the verdict.
+ */
 function tell({ journal }: Run, report: GateReport, seconds: number): void {
   const { findings, profile, file, fileRead } = report
   const mode = report.enforced ? 'enforced' : 'warns only'
   const where = fileRead ? file : `no ${file}`
   journal.step('right', 'go-live', `${profile} · ${mode} ${report.why.replaceAll('`', '')}\n${where}`)
   const holding = holdingBack(findings)
-  for (const [first, ...others] of alike(holding)) {
-    if (first === undefined) continue
-    const { id, verdict, seen, remedy } = first
-    const sign = verdict === 'not met' ? 'stopped' : 'attention'
-    const lines = [
-      `${verdict}: ${seen}`,
-      ...(others.length === 0 ? [] : [`the same: ${sentence(others.map((other) => other.id))}`]),
-      ...(remedy === '' ? [] : [`→ ${remedy}`]),
-      pageOf(id),
-    ]
-    journal.step(sign, id, lines.join('\n'))
-  }
+  journal.reporter.detail(
+    `Evidence for ${count(findings.length, 'requirement')}`,
+    findings.flatMap(({ id, verdict, seen, evidence, warnings }) => [
+      `${id}: ${verdict}. ${seen}`,
+      ...warnings.map((warning) => `    ! ${warning}`),
+      ...evidence.map(({ query, answer }) => `    ${query} → ${answer}`),
+    ]),
+  )
   for (const { id, verdict, exception } of findings) {
     if (exception === undefined) continue
     const { by, until, text, ending } = exception
@@ -293,14 +292,18 @@ function tell({ journal }: Run, report: GateReport, seconds: number): void {
   }
   const rest = findings.filter((finding) => ![...holding, ...idle].includes(finding))
   journal.step('right', 'the rest', tally(rest) || 'nothing', seconds)
-  journal.reporter.detail(
-    `Evidence for ${count(findings.length, 'requirement')}`,
-    findings.flatMap(({ id, verdict, seen, evidence, warnings }) => [
-      `${id}: ${verdict}. ${seen}`,
-      ...warnings.map((warning) => `    ! ${warning}`),
-      ...evidence.map(({ query, answer }) => `    ${query} → ${answer}`),
-    ]),
-  )
+  for (const [first, ...others] of alike(holding)) {
+    if (first === undefined) continue
+    const { id, verdict, seen, remedy } = first
+    const sign = verdict === 'not met' ? 'stopped' : 'attention'
+    const lines = [
+      `${verdict}: ${seen}`,
+      ...(others.length === 0 ? [] : [`the same: ${sentence(others.map((other) => other.id))}`]),
+      ...(remedy === '' ? [] : [`→ ${remedy}`]),
+      pageOf(id),
+    ]
+    journal.step(sign, id, lines.join('\n'))
+  }
 }
 
 /** Groups what came out in the same way for the same reason, so that the log says it once. */
@@ -314,6 +317,9 @@ export function heldBack({ findings, file, manifest }: GateReport): Failure {
   const holding = holdingBack(findings)
   const attestable = holding.filter((finding) => finding.attestable)
   const hint = [
+    ...[...Map.groupBy(holding, ({ verdict }) => verdict)].map(
+      ([verdict, some]) => `${verdict}: ${sentence(some.map(({ id }) => id))}`,
+    ),
     'What was seen, and what gets past it, is above.',
     ...(manifest === ''
       ? []

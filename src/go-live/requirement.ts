@@ -145,7 +145,7 @@ export const requirements = [
   },
   {
     id: 'certificate',
-    title: "The server's certificate lasts, and stands up to verify-full",
+    title: "The server's certificate lasts, and passes verify-full",
     source: chapter('verification of the server', 'libpq-ssl'),
     attestable: true,
     counts: 'premium',

@@ -237,7 +237,7 @@ export function tlsFailure({ sslMode, host }: Peer, error: unknown): Failure {
     'tls-failed',
     `TLS with PostgreSQL failed: "${oneLine((error as Error).message)}".`,
     [
-      `The certificate has to stand up to sslmode ${sslMode} for the host ${host}.`,
+      `The certificate has to pass sslmode ${sslMode} for the host ${host}.`,
       `Check ${input('ssl-root-cert')} and the key ca.crt of the access Secret against the authority in use.`,
     ],
     { cause: error },

@@ -12,7 +12,8 @@ const top = 34
 
 /**
  * Returns the picture of the last days as SVG: one lane for each reading of the window, one for backups, one for
- * archiving; now as a line through all.
+ * archiving; now as a line through all. The names of the lanes are a picture of their own, so that they stay where the
+ * other is scrolled.
  */
 export function gateChart(picture: Picture, now: Date): Markup {
   const { from, to, backups, lastArchived, archivingFails } = picture
@@ -36,14 +37,16 @@ export function gateChart(picture: Picture, now: Date): Markup {
     (day) => markup`<line class="grid" x1="${x(day)}" x2="${x(day)}" y1="${top - 6}" y2="${bottom}"/>
       <text class="day" x="${x(day) + 5}" y="${top - 12}">${dayName(day)}</text>`,
   )
-  const laneNames = [
+  const named = [
     ...windows.map(({ reading }) => reading.replace(/ \(.*\)$/, '')),
     'full backups',
     'archiving',
   ].map((name, index) => {
     const rule = lane(index) + laneHeight
-    return markup`<text class="lane" x="${left - 10}" y="${middle(index) + 4}">${name}</text>
-      <line class="rule" x1="${left}" x2="${width - right}" y1="${rule}" y2="${rule}"/>`
+    return {
+      name: markup`<text class="lane" x="${left - 10}" y="${middle(index) + 4}">${name}</text>`,
+      rule: markup`<line class="rule" x1="${left}" x2="${width - right}" y1="${rule}" y2="${rule}"/>`,
+    }
   })
   const bands = windows.flatMap(({ reading, spans }, index) =>
     spans.map(({ start, end }) => {
@@ -56,11 +59,13 @@ export function gateChart(picture: Picture, now: Date): Markup {
   const none = (words: string, y: number): Markup =>
     markup`<text class="none" x="${left + 10}" y="${y + 4}">${words}</text>`
   const marks = backups.map((run) => backupMark(run, x, backupLane))
-  return markup`<svg class="chart" viewBox="0 0 ${width} ${bottom + 30}" role="img" aria-label="${chartWords(picture)}">
+  const height = bottom + 30
+  return markup`<svg class="lanes" viewBox="0 0 ${left} ${height}" aria-hidden="true">${named.map(({ name }) => name)}</svg>
+  <svg class="chart" viewBox="${left} 0 ${width - left} ${height}" role="img" aria-label="${chartWords(picture)}">
     <title>${chartWords(picture)}</title>
     ${shades}
     ${midnights}
-    ${laneNames}
+    ${named.map(({ rule }) => rule)}
     ${bands}
     ${marks.length === 0 ? none('none seen', backupLane) : marks}
     ${

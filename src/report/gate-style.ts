@@ -34,11 +34,13 @@ h2 { margin: 30px 0 10px; font-size: 19px; }
 a { color: var(--link); }
 code { font: 12.5px/1.45 ui-monospace, "SF Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 /* Begins at its right end, which is now. */
-.scroll { overflow-x: auto; border-radius: 10px; direction: rtl; }
-.scroll > * { direction: ltr; }
-.chart { display: block; width: 100%; min-width: 760px; height: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
-.chart text { fill: var(--soft); font-size: 12.5px; }
-.chart .lane { text-anchor: end; fill: var(--ink); }
+.scroll { display: flex; flex-direction: row-reverse; align-items: flex-start; overflow-x: auto; border: 1px solid var(--line); border-radius: 10px; background: var(--card); direction: rtl; }
+.scroll > * { direction: ltr; display: block; height: auto; min-width: 0; }
+/* Both keep the scale of the whole, which is 960 wide. */
+.lanes { flex: 172 0 120px; position: sticky; left: 0; background: var(--card); }
+.chart { flex: 788 0 549.8px; }
+.scroll text { fill: var(--soft); font-size: 12.5px; }
+.lanes .lane { text-anchor: end; fill: var(--ink); }
 .chart .day { font-size: 12px; }
 .chart .stamp { text-anchor: middle; font-size: 11px; }
 .chart .none { font-style: italic; }
@@ -107,9 +109,9 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13px; }
   body { font-size: 10.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
   .badge { border: 1px solid var(--tone); }
-  article, header, .chart, tr { break-inside: avoid; }
+  article, header, .scroll, tr { break-inside: avoid; }
   .scroll { overflow: visible; }
-  .chart { min-width: 0; }
+  .lanes, .chart { flex-shrink: 1; }
   h2, h3 { break-after: avoid; }
 }
 `

@@ -78,5 +78,9 @@ export async function writeReportsInto(
 function attestations(report: GateReport): string {
   const paste = toPaste(report)
   if (paste === undefined) return ''
-  return `# To ${paste.verbs}: fill in the blanks, and commit it as a part of ${report.file}.\n${paste.yaml}\n`
+  const seeable =
+    report.manifest === ''
+      ? ''
+      : "# What the run would see with the Role in rights.yaml needs nobody's word: ask for that first.\n"
+  return `# To ${paste.verbs}: fill in the blanks, and commit it as a part of ${report.file}.\n${seeable}${paste.yaml}\n`
 }

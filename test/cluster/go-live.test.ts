@@ -126,7 +126,7 @@ test('the Roles that it prints make all of it readable', async () => {
   for (const role of roles) await scene.admin.apply(role)
   await until(
     'the API server acts on them',
-    async () => !(await judge('standard')).of('backup-schedule').seen.includes('may not be read'),
+    async () => !(await judge('standard')).of('backup-schedule').seen.includes('no permission to read'),
   )
   const { of } = await judge('standard')
   expect(of('backup-schedule')).toMatchObject({ verdict: 'unknown', seen: 'no schedule is in sight' })
@@ -417,7 +417,7 @@ test('is met on the standard plan with a standby, and on the premium plan with t
   print('premium, one standby', premium)
   expect([premium.code, premium.verdict]).toEqual([1, 'held-back'])
   expect(premium.of('instances').seen).toContain(
-    '2 ready: postgresql1-0 (primary), postgresql1-1 (standby); SQL agrees',
+    '2 ready: postgresql1-0 (primary), postgresql1-1 (standby); SQL says the same',
   )
   await scene.standby('postgresql1-2')
   const complete = await judge('premium')
@@ -481,7 +481,7 @@ test('instances and replicas on Nodes of their own, and in zones where the file 
     const hidden = await judged()
     expect(hidden.of('spread')).toMatchObject({
       verdict: 'unknown',
-      seen: expect.stringContaining('nodes may not be read'),
+      seen: expect.stringContaining('no permission to read nodes'),
       remedy: expect.stringMatching(`get nodes ${first} .*in the whole cluster`),
     })
     expect((await judge('standard')).of('spread').verdict).toBe('met')

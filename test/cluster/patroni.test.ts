@@ -133,7 +133,7 @@ describeWithImage('three members under a Patroni', () => {
       return { verdict, seen: words }
     }
     const all = members.map((name) => `${name} (${name === primary ? 'primary' : 'standby'})`).join(', ')
-    expect(seen('instances')).toEqual({ verdict: 'met', seen: `3 ready: ${all}; SQL agrees` })
+    expect(seen('instances')).toEqual({ verdict: 'met', seen: `3 ready: ${all}; SQL says the same` })
     expect(seen('streaming')).toEqual({ verdict: 'met', seen: '2 streaming' })
     expect(seen('primary')).toMatchObject({ verdict: 'met' })
     expect(seen('spread')).toMatchObject({ verdict: 'not met', seen: expect.stringMatching(/^1 Node: /) })

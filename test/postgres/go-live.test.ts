@@ -719,7 +719,7 @@ describe('the application in its namespace', () => {
     for (const id of ids) {
       expect(find(report, id)).toMatchObject({
         verdict: 'unknown',
-        seen: expect.stringContaining('daemonsets and statefulsets may not be read'),
+        seen: expect.stringContaining('no permission to read daemonsets and statefulsets'),
       })
     }
   })

@@ -29,8 +29,11 @@ test('a release is held back: provisioned, reported, and failed', async () => {
   expect(run.log).toContain('The application user is in place; only the release is held.')
   // What has the same reason is said once.
   expect(run.log).toMatch(
-    /! app-replicas +unknown: daemonsets, deployments and statefulsets may not be read\n +the same: app-spread and app-resources\n/,
+    /! app-replicas +unknown: no permission to read daemonsets, deployments and statefulsets\n +the same: app-spread and app-resources\n/,
   )
+  // Its last lines name what holds it back.
+  expect(run.log.indexOf('Evidence for')).toBeLessThan(run.log.indexOf('✗ instances'))
+  expect(run.log).toMatch(/\[go-live-held-back\]\n +not met: instances, [^\n]+\n +unknown: [^\n]*last-backup/)
   expect(run.log.match(/only people can do this/g)?.length).toBe(7)
   expect(run.log).toContain('With the Role in rights.yaml the run sees more')
   expect(run.summary).toMatch(/^### ⛔ Release held back: /)

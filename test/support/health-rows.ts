@@ -211,7 +211,7 @@ export const healthRows: readonly Row[] = [
     'not met',
     's 81 %',
   ],
-  ['sequences', 'hidden ones', sequences({ hidden: 2 }), 'unknown', '2 of 3 sequences may not be read'],
+  ['sequences', 'hidden ones', sequences({ hidden: 2 }), 'unknown', 'no permission to read 2 of 3 sequences'],
   ['sequences', 'too many', sequences({ total: 20_000 }), 'unknown', 'only 3 of 20000'],
 
   ['sessions-encrypted', 'encrypted ones', {}, 'met', '4 sessions, none in clear text'],
@@ -234,10 +234,10 @@ export const healthRows: readonly Row[] = [
     'hidden ones',
     withInside({ sessions: value({ open: 2, plain: 0, from: [], local: 0, hidden: 2 }) }),
     'unknown',
-    '2 of 2 sessions may not be seen',
+    'no permission to see 2 of 2 sessions',
   ],
 
-  ['certificate', 'one that lasts', {}, 'met', 'ends in 89 days; verify-full takes it'],
+  ['certificate', 'one that lasts', {}, 'met', 'ends in 89 days; it passes verify-full'],
   [
     'certificate',
     'one that ends in 5 days',

@@ -6,7 +6,7 @@ import type { Observations, Rules } from '../observations.ts'
 import { queries } from '../observe-sql.ts'
 import { segmentNumber } from '../wal.ts'
 import { hiddenRemedy } from './weigh.ts'
-import { archiverWords, durationWords, sqlEvidence } from './words.ts'
+import { archiverWords, durationWords, monitorRemedy, sqlEvidence } from './words.ts'
 
 /** More than an idle server writes of its own accord into a segment: checkpoints, snapshots of running transactions. */
 const idleBytes = 64 * 1024
@@ -193,8 +193,8 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
   if (monitor === undefined && finished > (old ? 0 : usualBacklog)) {
     if (!old || !certain) {
       const behind = `${count(finished, 'finished segment')} after the last one known to be archived`
-      const remedy = `ask the administrator for pg_monitor for the admin, or ${probeRemedy()}`
-      return outcome('unknown', `${timeout}; ${behind}, and how old they are may not be seen`, remedy)
+      const remedy = `${monitorRemedy(observed)}, or ${probeRemedy()}`
+      return outcome('unknown', `${timeout}; ${behind}, and how old they are is hidden`, remedy)
     }
     return outcome(
       'not met',

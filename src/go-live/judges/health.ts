@@ -81,7 +81,12 @@ export function judgeAutovacuum(observed: Observations): Judgement {
   return weigh(observed, { query, wanted }, observed.health.autovacuum, ({ autovacuum, trackCounts }) => {
     const answer = `autovacuum ${autovacuum}, track_counts ${trackCounts}`
     if (autovacuum !== 'on' || trackCounts !== 'on') {
-      const remedy = 'ask the administrator to turn both on: ALTER SYSTEM SET … = on, and a reload'
+      const off = [
+        ...(autovacuum === 'on' ? [] : ['autovacuum']),
+        ...(trackCounts === 'on' ? [] : ['track_counts']),
+      ]
+      const statements = off.map((name) => `ALTER SYSTEM SET ${name} = on`)
+      const remedy = `ask the administrator for ${sentence(statements)}, and a reload`
       return { verdict: 'not met', seen: answer, remedy, answer }
     }
     const tables = observed.inside?.unvacuumed ?? {

@@ -4,7 +4,7 @@ import type { Judgement } from '../finding.ts'
 import type { Observations, Rules } from '../observations.ts'
 import { queries, type WalSender } from '../observe-sql.ts'
 import { hiddenRemedy } from './weigh.ts'
-import { hiddenBy, slotWords, sqlEvidence, zonesTogether } from './words.ts'
+import { hiddenBy, monitorRemedy, slotWords, sqlEvidence, zonesTogether } from './words.ts'
 
 /** `instances`: as many as the plan has, each source beside the others. */
 export function judgeInstances(observed: Observations, rules: Rules): Judgement {
@@ -54,7 +54,7 @@ export function judgeInstances(observed: Observations, rules: Rules): Judgement 
       verdict: 'unknown',
       wanted,
       seen: `${pods}, and what ${count(replication.value.senders.length, 'walsender')} may be is hidden`,
-      remedy: 'ask the administrator for pg_monitor for the admin',
+      remedy: monitorRemedy(observed),
       evidence,
     }
   }
@@ -67,7 +67,7 @@ export function judgeInstances(observed: Observations, rules: Rules): Judgement 
   const words = working?.map(shortPod).join(', ')
   const agrees =
     different.length === 0 && others.length > 0
-      ? `; ${sentence(others.map(([other]) => other))} ${others.length === 1 ? 'agrees' : 'agree'}`
+      ? `; ${sentence(others.map(([other]) => other))} ${others.length === 1 ? 'says' : 'say'} the same`
       : ''
   const found = `${amount} ready${words ? `: ${words}` : ` (${source})`}${agrees}`
   if (amount >= least) return { verdict: 'met', wanted, seen: found, evidence, warnings }
@@ -114,7 +114,7 @@ export function judgeStreaming(observed: Observations, rules: Rules): Judgement 
       ),
       ...('hidden' in replication || replication.value.seesStatistics || wanted === 0
         ? []
-        : ['state and lag are hidden: with pg_monitor the admin would see them']),
+        : [`state and lag are hidden: ${monitorRemedy(observed)}`]),
       ...(!sql.standby && most < wanted && patroni.length >= wanted
         ? [`Patroni says that ${patroni.length} stream: its word may be old`]
         : []),
@@ -124,14 +124,16 @@ export function judgeStreaming(observed: Observations, rules: Rules): Judgement 
   if (least >= wanted) return outcome('met', `${least} streaming`)
   if (most < wanted) {
     const seen = `${least === most ? '' : 'at most '}${most} streaming`
-    return outcome('not met', seen, 'ask the administrator why the standbys do not stream')
+    const there = Math.max(senders.length, cluster.pods?.filter(({ role }) => role === 'standby').length ?? 0)
+    const remedy = there < wanted ? `for ${count(wanted, 'standby')}` : 'why the standbys do not stream'
+    return outcome('not met', seen, `ask the administrator ${remedy}`)
   }
   if (patroni.length >= wanted) return outcome('met', `${patroni.length} streaming, says Patroni`)
   if ('hidden' in replication) return outcome('unknown', replication.hidden, hiddenRemedy)
   return outcome(
     'unknown',
-    `${count(senders.length, 'walsender')}, whose state may not be read`,
-    'ask the administrator for pg_monitor for the admin',
+    `${count(senders.length, 'walsender')}, whose state is hidden`,
+    monitorRemedy(observed),
   )
 }
 

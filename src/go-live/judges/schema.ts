@@ -122,7 +122,7 @@ export function judgeSequences(observed: Observations, { thresholds }: Rules): J
       const words = furthest.map(
         ({ name, used, last, end }) => `${oneLine(name, 80)} ${used} % (${last} of ${end})`,
       )
-      const answer = `${count(total, 'sequence')}, ${read} looked at, ${hidden} may not be read; ${words.join(', ') || 'none in use'}`
+      const answer = `${count(total, 'sequence')}, ${read} looked at, ${hidden} without permission; ${words.join(', ') || 'none in use'}`
       if (total === 0) return { verdict: 'not applicable', seen: 'there is no sequence that ends', answer }
       const far = furthest.filter(({ used }) => used > most)
       if (far.length > 0) {
@@ -138,7 +138,7 @@ export function judgeSequences(observed: Observations, { thresholds }: Rules): J
         const remedy = 'GRANT SELECT ON SEQUENCE … to the application, by the owner'
         return {
           verdict: 'unknown',
-          seen: `${hidden} of ${count(total, 'sequence')} may not be read`,
+          seen: `no permission to read ${hidden} of ${count(total, 'sequence')}`,
           remedy,
           answer,
         }

@@ -69,7 +69,7 @@ export function judgeSessionsEncrypted(observed: Observations): Judgement {
         const remedy = 'let the login act as itself: ALTER ROLE … RESET role'
         return {
           verdict: 'unknown',
-          seen: `${hidden} of ${count(open, 'session')} may not be seen`,
+          seen: `no permission to see ${hidden} of ${count(open, 'session')}`,
           remedy,
           answer,
         }
@@ -84,7 +84,7 @@ export function judgeSessionsEncrypted(observed: Observations): Judgement {
 export function judgeCertificate(observed: Observations, { thresholds }: Rules): Judgement {
   const { at, certificate } = observed
   const least = thresholds.minCertificateDays
-  const wanted = `lasts ${count(least, 'day')}, and stands up to verify-full`
+  const wanted = `lasts ${count(least, 'day')}, and passes verify-full`
   const query = 'the certificate in the handshake of TLS'
   const outcome = (verdict: Judgement['verdict'], seen: string, answer: string, remedy = ''): Judgement => ({
     verdict,
@@ -98,7 +98,7 @@ export function judgeCertificate(observed: Observations, { thresholds }: Rules):
   const { ends, names, issuer, checked, refused } = certificate.value
   const left = Math.floor((ends.getTime() - at.getTime()) / dayMs)
   const ending = left < 0 ? `ended on ${utc(ends)}` : `ends in ${count(left, 'day')}`
-  const verdict = refused === undefined ? 'verify-full takes it' : `verify-full refuses it: ${refused}`
+  const verdict = refused === undefined ? 'it passes verify-full' : `verify-full refuses it: ${refused}`
   const answer = `${names}; by ${issuer}; until ${utc(ends)}; ${checked ? verdict : 'no CA certificate to check it with'}`
   if (ends.getTime() - at.getTime() <= least * dayMs) {
     return outcome(
@@ -112,7 +112,7 @@ export function judgeCertificate(observed: Observations, { thresholds }: Rules):
     const remedy = `ask the administrator for the CA certificate, and set ${input('ssl-root-cert')}; or an attestation`
     return outcome(
       'unknown',
-      `it ${ending}; without the CA certificate nothing tells whether verify-full would take it`,
+      `it ${ending}; without the CA certificate nobody can tell whether it passes verify-full`,
       answer,
       remedy,
     )

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { placeWords, type OptionalRight, type Unread } from '../../kubernetes/ask.ts'
 import { count, oneLine, sentence, utc } from '../../lib/text.ts'
 import { hourMs, minuteMs } from '../../lib/units.ts'
@@ -8,6 +9,11 @@ import type { Archiving, Replication } from '../observe-sql.ts'
 /** Returns what a statement showed as evidence. */
 export function sqlEvidence(observed: Observations, query: string, answer: string): Evidence {
   return { query, answer, at: observed.sql.at }
+}
+
+/** Returns what makes known what only members of pg_monitor see. */
+export function monitorRemedy({ server }: Observations): string {
+  return `ask the administrator to run GRANT pg_monitor TO ${pg.escapeIdentifier(server.admin.name)}`
 }
 
 /** Returns what the API server showed as evidence. */
@@ -28,7 +34,7 @@ export function hiddenBy(
   const rights = rightsWords(forbidden.map(({ right }) => right))
   return {
     seen: [
-      ...(forbidden.length > 0 ? [`${names(forbidden)} may not be read`] : []),
+      ...(forbidden.length > 0 ? [`no permission to read ${names(forbidden)}`] : []),
       ...(broken.length > 0
         ? [`${names(broken)} could not be read (${oneLine(broken[0]?.failed ?? '', 80)})`]
         : []),

@@ -75,7 +75,7 @@ const rows: readonly Row[] = [
     'three that are ready',
     {},
     'met',
-    '3 ready: postgresql1-0 (primary), postgresql1-1 (standby), postgresql1-2 (standby); SQL agrees',
+    '3 ready: postgresql1-0 (primary), postgresql1-1 (standby), postgresql1-2 (standby); SQL says the same',
   ],
   ['instances', 'two', { cluster: { ...cluster, pods: cluster.pods?.slice(0, 2) } }, 'not met', '2 ready'],
   [
@@ -225,7 +225,7 @@ const rows: readonly Row[] = [
       sql: sqlWith({ seesStatistics: false, slots: [], senders: slotless }),
     },
     'unknown',
-    '2 walsenders, whose state may not be read',
+    '2 walsenders, whose state is hidden',
   ],
   [
     'streaming',
@@ -508,7 +508,7 @@ const rows: readonly Row[] = [
     'one at noon, others hidden',
     { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 12 * * *', zone: 'UTC' }], unread: hidden } },
     'unknown',
-    'jobs may not be read',
+    'no permission to read jobs',
   ],
   [
     'backup-schedule',
@@ -594,7 +594,7 @@ const rows: readonly Row[] = [
     'none, and rights missing',
     { cluster: { ...cluster, backups: [], unread: hidden } },
     'unknown',
-    'jobs may not be read',
+    'no permission to read jobs',
   ],
   [
     'last-backup',
@@ -899,7 +899,7 @@ const rows: readonly Row[] = [
     'two of two, and others that may not be read',
     { application: { ...application, unread: [{ right }] } },
     'unknown',
-    '2 of 2 ready; jobs may not be read',
+    '2 of 2 ready; no permission to read jobs',
   ],
   [
     'app-resources',
@@ -913,14 +913,14 @@ const rows: readonly Row[] = [
     'nothing uses it, as far as may be seen',
     { application: { ...application, workloads: [], unread: [{ right }] } },
     'unknown',
-    'jobs may not be read',
+    'no permission to read jobs',
   ],
   [
     'app-replicas',
     'nothing may be seen',
     { application: { ...application, workloads: undefined, unread: [{ right }] } },
     'unknown',
-    'jobs may not be read',
+    'no permission to read jobs',
   ],
   ['app-spread', 'two Nodes', {}, 'met', '2 Nodes'],
   [
@@ -1019,6 +1019,36 @@ describe('each requirement', () => {
       const verdicts = rows.filter(([name]) => name === id).map(([, , , verdict]) => verdict)
       expect([id, verdicts.includes('met'), verdicts.includes('not met')]).toEqual([id, true, true])
     }
+  })
+})
+
+describe('what to do', () => {
+  test('is to turn on what is off, and nothing else', () => {
+    const off = (autovacuum: string, trackCounts: string): string =>
+      findingOf('autovacuum', { health: { ...health, autovacuum: { value: { autovacuum, trackCounts } } } })
+        .remedy
+    expect([off('off', 'on'), off('on', 'off'), off('off', 'off')]).toEqual([
+      'ask the administrator for ALTER SYSTEM SET autovacuum = on, and a reload',
+      'ask the administrator for ALTER SYSTEM SET track_counts = on, and a reload',
+      'ask the administrator for ALTER SYSTEM SET autovacuum = on and ALTER SYSTEM SET track_counts = on, and a reload',
+    ])
+  })
+
+  test('is to ask for standbys where there are none, and why they do not stream where there are', () => {
+    const remedy = (pods: typeof cluster.pods): string =>
+      findingOf('streaming', { cluster: { ...cluster, pods }, sql: sqlWith({ slots: [], senders: [] }) })
+        .remedy
+    expect([remedy([]), remedy(cluster.pods)]).toEqual([
+      'ask the administrator for 2 standbys',
+      'ask the administrator why the standbys do not stream',
+    ])
+  })
+
+  test('names the role that needs pg_monitor', () => {
+    const sql = sqlWith({ seesStatistics: false, slots: [], senders: slotless })
+    expect(findingOf('streaming', { cluster: { ...cluster, pods: [] }, sql }).remedy).toBe(
+      'ask the administrator to run GRANT pg_monitor TO "postgresql1_admin"',
+    )
   })
 })
 

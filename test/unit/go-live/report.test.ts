@@ -97,7 +97,7 @@ describe('the summary', () => {
 
   test('has a row for everything that is not simply met', () => {
     expect(summary).toContain(
-      '| [`instances`](https://github.com/elastisys/pg-app-user/blob/v1/docs/go-live.md#instances) | **not met** | 2 ready: postgresql1-0 (primary), postgresql1-1 (standby); SQL agrees | 3 are in the premium plan: ask the administrator |',
+      '| [`instances`](https://github.com/elastisys/pg-app-user/blob/v1/docs/go-live.md#instances) | **not met** | 2 ready: postgresql1-0 (primary), postgresql1-1 (standby); SQL says the same | 3 are in the premium plan: ask the administrator |',
     )
     expect(summary).toContain(
       'go-live.md#recovery-test) | **unknown** | the attestation of Kim Berg ended on 2026-10-31 |',
@@ -320,6 +320,7 @@ describe('the files', () => {
 
   test('attest.yaml is a go-live file once its blanks are filled in', async () => {
     const content = await readFile(join(folder, 'attest.yaml'), 'utf8')
+    expect(content).not.toContain('rights.yaml')
     expect(content).toMatch(/^# To attest: fill in the blanks, and commit it/)
     expect(parseGoLiveFile(content.replaceAll('""', '"x"'), 'f').attestations).toHaveLength(2)
   })
@@ -329,6 +330,9 @@ describe('the files', () => {
     const write = (report: GateReport): Promise<void> => writeReportsInto(same, report, outcome, String)
     await write({ ...held, manifest: 'kind: Role\n' })
     expect(await readFile(join(same, 'rights.yaml'), 'utf8')).toBe('kind: Role\n')
+    const attest = await readFile(join(same, 'attest.yaml'), 'utf8')
+    expect(attest).toContain('\n# What the run would see with the Role in rights.yaml needs nobody')
+    expect(parseGoLiveFile(attest.replaceAll('""', '"x"'), 'f').attestations).not.toHaveLength(0)
     await write(met)
     expect(await readdir(same)).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
   })
