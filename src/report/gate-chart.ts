@@ -57,11 +57,10 @@ export function gateChart(picture: Picture, now: Date): Markup {
     }),
   )
   const none = (words: string, y: number): Markup =>
-    markup`<text class="none" x="${left + 10}" y="${y + 4}">${words}</text>`
+    markup`<text class="none" x="${x(now) - 10}" y="${y + 4}">${words}</text>`
   const marks = backups.map((run) => backupMark(run, x, backupLane))
   const height = bottom + 30
-  return markup`<svg class="lanes" viewBox="0 0 ${left} ${height}" aria-hidden="true">${named.map(({ name }) => name)}</svg>
-  <svg class="chart" viewBox="${left} 0 ${width - left} ${height}" role="img" aria-label="${chartWords(picture)}">
+  return markup`<svg class="chart" viewBox="${left} 0 ${width - left} ${height}" role="img" aria-label="${chartWords(picture)}">
     <title>${chartWords(picture)}</title>
     ${shades}
     ${midnights}
@@ -75,7 +74,8 @@ export function gateChart(picture: Picture, now: Date): Markup {
     }
     <line class="now" x1="${x(now)}" x2="${x(now)}" y1="${top - 6}" y2="${bottom}"/>
     <text class="now" x="${x(now)}" y="${bottom + 20}">now ${now.toISOString().slice(11, 16)} UTC</text>
-  </svg>`
+  </svg>
+  <svg class="lanes" viewBox="0 0 ${left} ${height}" aria-hidden="true">${named.map(({ name }) => name)}</svg>`
 }
 
 /** The readings of the window, of which those that agree in these days share a lane. */

@@ -33,17 +33,17 @@ h1 { margin: 4px 0 2px; font-size: 28px; line-height: 1.25; color: var(--tone); 
 h2 { margin: 30px 0 10px; font-size: 19px; }
 a { color: var(--link); }
 code { font: 12.5px/1.45 ui-monospace, "SF Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-/* Begins at its right end, which is now. */
-.scroll { display: flex; flex-direction: row-reverse; align-items: flex-start; overflow-x: auto; border: 1px solid var(--line); border-radius: 10px; background: var(--card); direction: rtl; }
+/* Right to left, so that it begins at its right end, which is now; the names of the lanes come last, which is left. */
+.scroll { display: flex; align-items: flex-start; overflow-x: auto; border: 1px solid var(--line); border-radius: 10px; background: var(--card); direction: rtl; }
 .scroll > * { direction: ltr; display: block; height: auto; min-width: 0; }
 /* Both keep the scale of the whole, which is 960 wide. */
-.lanes { flex: 172 0 120px; position: sticky; left: 0; background: var(--card); }
-.chart { flex: 788 0 549.8px; }
+.lanes { flex: 172 0 140px; position: sticky; left: 0; background: var(--card); }
+.chart { flex: 788 0 641.4px; }
 .scroll text { fill: var(--soft); font-size: 12.5px; }
 .lanes .lane { text-anchor: end; fill: var(--ink); }
 .chart .day { font-size: 12px; }
 .chart .stamp { text-anchor: middle; font-size: 11px; }
-.chart .none { font-style: italic; }
+.chart .none { text-anchor: end; font-style: italic; }
 .chart .grid { stroke: var(--line); }
 .chart .rule { stroke: var(--line); }
 .chart .shade { fill: var(--shade); }

@@ -682,7 +682,7 @@ describe('the application in its namespace', () => {
     const { report } = await judged(application)
     for (const id of ids) expect([id, find(report, id).verdict]).toEqual([id, 'unknown'])
     expect(find(report, 'app-replicas').remedy).toContain(
-      'the right to list daemonsets, list deployments and list statefulsets (apps)',
+      'the right to list daemonsets, deployments and statefulsets (apps)',
     )
     expect(report.manifest).toContain('resources: [deployments]')
     expect(report.manifest).toContain('resources: [postgresqls]')

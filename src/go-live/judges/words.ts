@@ -51,8 +51,11 @@ export function hiddenBy(
 function rightsWords(rights: readonly OptionalRight[]): readonly string[] {
   const places = Map.groupBy(rights, placeWords)
   return [...places].map(([place, together]) => {
-    const words = together.map(({ verb, resource, name = '' }) => `${verb} ${resource} ${name}`.trimEnd())
-    return `${sentence(distinct(words))}${place}`
+    const words = [...Map.groupBy(together, ({ verb }) => verb)].map(
+      ([verb, some]) =>
+        `${verb} ${sentence(distinct(some.map(({ resource, name = '' }) => `${resource} ${name}`.trimEnd())))}`,
+    )
+    return `${sentence(words.toSorted())}${place}`
   })
 }
 

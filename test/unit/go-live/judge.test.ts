@@ -1373,7 +1373,7 @@ test('what may not be read is named in the same order, whichever answer came fir
   )
   expect(remedies).toEqual(
     Array(2).fill(
-      'the right to list deployments and list statefulsets (batch) in postgres-system, or an attestation',
+      'the right to list deployments and statefulsets (batch) in postgres-system, or an attestation',
     ),
   )
 })
