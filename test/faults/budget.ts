@@ -37,9 +37,9 @@ export function report(line: string): void {
 export const chosenPoint = process.env['FAULTS_POINT']
 
 /** Returns the command that tries one point again, of one test where several are tried in other ways. */
-export function replay(script: string, file: string, point: string, name = ''): string {
+export function replay(script: string, file: string, point: string, name = '', seed = budget.seed): string {
   const only = name === '' ? '' : ` -t ${quoted(name.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'))}`
-  return `to try it again: FAULTS_SEED=${budget.seed} FAULTS_POINT=${quoted(point)} npm run ${script} -- --testPathPatterns ${file}${only}`
+  return `to try it again: FAULTS_SEED=${seed} FAULTS_POINT=${quoted(point)} npm ${script === 'test' ? script : `run ${script}`} -- --testPathPatterns ${file}${only}`
 }
 
 function quoted(word: string): string {

@@ -39,8 +39,9 @@ import { writtenForms } from '../support/canary.ts'
 import { problemsOf } from '../support/go-live-report.ts'
 import { inPlace } from '../support/outcomes.ts'
 import { cluster, good, reportOf, rulesOf, vouched } from '../support/sights.ts'
-import { budget, chosenPoint, replay, report } from './budget.ts'
+import { budget, report } from './budget.ts'
 import { erase } from './states.ts'
+import { prove } from '../support/property.ts'
 
 const numRuns = Number.isFinite(budget.seconds) ? Math.max(50, budget.seconds * 10) : 20_000
 const settings = { seed: budget.seed, numRuns }
@@ -105,18 +106,9 @@ function expectSound({ code, message, hint }: Failure): void {
   for (const line of [message, ...hint]) expect(line).not.toMatch(/[\r\n\u2028\u2029\0]/)
 }
 
-/** Tries a property, and says with what it failed and how to try that again. */
-async function prove<T>(property: fc.IAsyncProperty<T>, parameters: fc.Parameters<T>): Promise<void> {
-  const chosen = chosenPoint === undefined ? {} : { path: chosenPoint, endOnFailure: true }
-  const ended = await fc.check(property, { ...parameters, ...chosen })
-  if (!ended.failed) return
-  const name = expect.getState().currentTestName ?? ''
-  const again = replay('test:faults', 'faults/input', ended.counterexamplePath ?? '0', name)
-  throw new Error(`${fc.defaultReportMessage(ended) ?? ''}\n${again}`, { cause: ended.errorInstance })
-}
-
 async function check<T>(name: string, given: fc.Arbitrary<T>, holds: (given: T) => unknown): Promise<void> {
   await prove<[T]>(
+    'test:faults',
     fc.asyncProperty(given, async (value) => {
       await holds(value)
     }),
@@ -348,7 +340,7 @@ describe('through a real PostgreSQL', () => {
           )
           expect(rows).toEqual([{ [name]: name }])
         })
-        await prove(property, rounds)
+        await prove('test:faults', property, rounds)
       }
     })
     report(`anything as input, seed ${budget.seed}: names through PostgreSQL, ${2 * rounds.numRuns} inputs`)
@@ -374,7 +366,7 @@ describe('through a real PostgreSQL', () => {
         ends.refused += 1
       }
     })
-    await prove(property, rounds)
+    await prove('test:faults', property, rounds)
     report(
       `anything as input, seed ${budget.seed}: passwords, ${rounds.numRuns}: ${ends.set} set, ${ends.refused} refused`,
     )
@@ -398,7 +390,7 @@ describe('through a real PostgreSQL', () => {
         await erase(application)
       }
     })
-    await prove(property, rounds)
+    await prove('test:faults', property, rounds)
     report(`anything as input, seed ${budget.seed}: whole runs, ${rounds.numRuns} pairs of names`)
   }, 600_000)
 })

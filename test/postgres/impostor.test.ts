@@ -15,6 +15,7 @@ import { identifier, literal, useBench } from '../support/bench.ts'
 import { groupings, moves, startImpostor, type Grouping, type Move } from '../support/impostor.ts'
 import { message } from '../support/message.ts'
 import { startBetween } from '../support/pooler.ts'
+import { prove } from '../support/property.ts'
 
 const password = 'Correct-Horse_Battery<Staple>&"99'
 const login: Login = {
@@ -121,7 +122,8 @@ describe('no password leaves but as a proof', () => {
 
   test('whatever a server sends, in whatever order and grouping', async () => {
     const names = Object.keys(moves) as (keyof typeof moves)[]
-    await fc.assert(
+    await prove(
+      'test',
       fc.asyncProperty(
         fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: 6 }),
         fc.constantFrom(...groupings),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { Severities } from '../../../src/postgres/severity.ts'
+import { prove } from '../../support/property.ts'
 
 /** One message of a server (protocol 3). */
 function message(type: string, content: string): Buffer {
@@ -27,9 +28,10 @@ describe('the severity of what a server says', () => {
     expect(new Severities().read(Buffer.concat(messages))).toEqual(severities)
   })
 
-  test('is found wherever the network cuts', () => {
+  test('is found wherever the network cuts', async () => {
     const data = Buffer.concat(all)
-    fc.assert(
+    await prove(
+      'test',
       fc.property(fc.array(fc.nat(data.length)), (cuts) => {
         const severities = new Severities()
         const ends = [0, ...cuts.sort((one, other) => one - other), data.length]

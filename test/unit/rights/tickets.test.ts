@@ -9,6 +9,7 @@ import { zalando } from '../../../src/providers/zalando.ts'
 import { roleManifests } from '../../../src/rights/manifest.ts'
 import { endpointRights, runRights } from '../../../src/rights/permissions.ts'
 import { bindingName, roleName, type RoleKind } from '../../../src/rights/role-name.ts'
+import { prove } from '../../support/property.ts'
 
 interface RbacObject {
   readonly kind: string
@@ -108,8 +109,9 @@ const ticket = fc
   })
 
 describe('tickets', () => {
-  test('add up: none takes anything away, in whatever order they are applied', () => {
-    fc.assert(
+  test('add up: none takes anything away, in whatever order they are applied', async () => {
+    await prove(
+      'test',
       fc.property(fc.array(ticket, { minLength: 2, maxLength: 6 }), (tickets) => {
         const cluster = new Cluster()
         const given = new Set<string>()
