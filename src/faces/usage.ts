@@ -1,7 +1,7 @@
 import type { CommanderError } from 'commander'
-import { closest, distance } from 'fastest-levenshtein'
 import type { NamedParameter } from '../input/parameters.ts'
 import { Failure } from '../lib/failure.ts'
+import { nearest } from '../lib/nearest.ts'
 import type { Spelling } from '../lib/spelling.ts'
 import { capitalized, oneLine, sentence } from '../lib/text.ts'
 import { commandNames, parametersOfCommand, type CommandName } from './commands.ts'
@@ -32,7 +32,7 @@ export function usageFailure(error: CommanderError, args: readonly string[]): Fa
   const message = oneLine(what)
   const command = commandNames.find((name) => args.includes(name))
   const [, unknown] = /^unknown option '(-[^']*)'/.exec(what) ?? []
-  const meant = command === undefined || unknown === undefined ? [] : meantBy(unknown, command)
+  const meant = unknown === undefined ? [] : meantBy(unknown, command)
   const suggestions =
     meant.length > 0 ? meant : hints.map((hint) => oneLine(hint.replace(/^\((.*)\)$/, '$1')))
   return new Failure('input-invalid', `${capitalized(message.replace(/\.$/, ''))}.`, [
@@ -89,14 +89,14 @@ const otherwise = new Map<string, string>(
 )
 
 /** Returns the options that somebody may have meant by one that does not exist. */
-function meantBy(unknown: string, command: CommandName): readonly string[] {
+function meantBy(unknown: string, command: CommandName | undefined): readonly string[] {
   const word = unknown.replace(/^-+/, '')
   const wanted = synonyms.get(word) ?? word
   const others = commandNames.filter((name) => parametersOfCommand(name).some((one) => one.name === wanted))
+  const use = `It is an option of ${sentence(others.map((name) => `"${name}"`))}`
+  if (command === undefined) return others.length === 0 ? [] : [`${use}: put the command first.`]
   if (others.length > 0 && !others.includes(command)) {
-    return [
-      `It is an option of ${sentence(others.map((name) => `"${name}"`))}, and "${command}" has no use for it.`,
-    ]
+    return [`${use}, and "${command}" has no use for it.`]
   }
   const found = parametersOfCommand(command).filter(
     ({ name }) => name === wanted || name.endsWith(`-${wanted}`),
@@ -113,12 +113,11 @@ function meantBy(unknown: string, command: CommandName): readonly string[] {
 
 /** Returns the option that differs from a word by a slip of the hand, also where help does not show it. */
 function mistyped(word: string, command: CommandName): readonly string[] {
-  const nearest = closest(
+  const found = nearest(
     word,
     parametersOfCommand(command).map(({ name }) => name),
   )
-  const near = distance(word, nearest) <= Math.min(3, word.length / 3)
-  return near ? [`Did you mean --${nearest}?`] : []
+  return found === undefined ? [] : [`Did you mean --${found}?`]
 }
 
 /** The one that most people mean: what has to be given, then what is about the application. */

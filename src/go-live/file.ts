@@ -1,6 +1,6 @@
-import { closest, distance } from 'fastest-levenshtein'
 import { isMap, isScalar, LineCounter, parseDocument, type YAMLMap, type YAMLParseError } from 'yaml'
 import { Failure } from '../lib/failure.ts'
+import { didYouMean } from '../lib/nearest.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
 import { input } from '../lib/spelling.ts'
 import { count, figure, oneLine } from '../lib/text.ts'
@@ -254,7 +254,7 @@ class Parser extends Values {
         if (known === undefined)
           this.problem(
             value,
-            `"${oneLine(text, 40)}" is no requirement${suggestion(
+            `"${oneLine(text, 40)}" is no requirement${didYouMean(
               text,
               requirements.map((each) => each.id),
             )}`,
@@ -291,7 +291,7 @@ class Parser extends Values {
       const name = isScalar(key) ? String(key.value) : ''
       const read = Object.hasOwn(known, name) ? known[name] : undefined
       if (read === undefined)
-        this.problem(key, `${where}"${name}" is no key here${suggestion(name, Object.keys(known))}`)
+        this.problem(key, `${where}"${name}" is no key here${didYouMean(name, Object.keys(known))}`)
       else {
         this.key = name
         read(value ?? key)
@@ -305,11 +305,6 @@ function problemWords({ code, message }: Pick<YAMLParseError, 'code' | 'message'
   if (code === 'MULTIPLE_DOCS') return 'a second document begins here: the file has to be one'
   if (message.includes('call stack')) return 'it is nested too deep'
   return message
-}
-
-function suggestion(text: string, known: readonly string[]): string {
-  const nearest = closest(text, known)
-  return distance(text, nearest) <= Math.min(4, text.length / 2) ? ` (did you mean ${nearest}?)` : ''
 }
 
 /** A day of the calendar, not only something that looks like one. */

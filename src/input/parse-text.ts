@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
-import { closest, distance } from 'fastest-levenshtein'
 import { decodedText } from '../lib/encoded-text.ts'
+import { didYouMean } from '../lib/nearest.ts'
 import { certificateBlocks } from '../lib/pem.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
 import { readRegularFile, UnfitFile } from '../lib/regular-file.ts'
@@ -113,11 +113,7 @@ function parseChoice(
   convert: (word: string) => unknown = (word) => word,
 ): Parsed {
   if (options.includes(text)) return { value: convert(text) }
-  const nearest = closest(text, options)
-  // Every short word is close to every other one, so half of it has to be right.
-  const near = distance(text, nearest) <= Math.min(3, nearest.length / 2)
-  const hint = near ? ` (did you mean ${nearest}?)` : ''
-  return { problem: `${shown(text)} is none of ${options.join(', ')}${hint}` }
+  return { problem: `${shown(text)} is none of ${options.join(', ')}${didYouMean(text, options)}` }
 }
 
 function parseDuration(text: string): Parsed {

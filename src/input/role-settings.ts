@@ -1,4 +1,4 @@
-import { closest } from 'fastest-levenshtein'
+import { didYouMean } from '../lib/nearest.ts'
 import { oneLine } from '../lib/text.ts'
 import {
   isRoleSettingName,
@@ -21,9 +21,7 @@ export function parseRoleSettings(
     if (name === '') return { problem: `${shown(item)} is no setting with its value: write lock_timeout=5s` }
     if (!isRoleSettingName(name)) {
       const names = Object.keys(roleSettings)
-      return {
-        problem: `${shown(name)} is none of ${names.join(', ')} (did you mean ${closest(name, names)}?)`,
-      }
+      return { problem: `${shown(name)} is none of ${names.join(', ')}${didYouMean(name, names)}` }
     }
     if (settingMs(value) === undefined) {
       return { problem: `has an invalid value for parameter "${name}": ${shown(value)}. ${unitsHint}` }

@@ -46,6 +46,26 @@ describe('a command line', () => {
   })
 
   test.each([
+    [['--app-databas', 'shop'], []],
+    [
+      ['--app-database', 'shop'],
+      ['It is an option of "provision", "go-live" and "exec": put the command first.'],
+    ],
+    [['provision', '--app-databas', 'shop'], ['Did you mean --app-database?']],
+    [['provision', '--nothing-like-it', 'shop'], []],
+  ])('%j is answered with what may have been meant', (args, meant) => {
+    const hint = ((): readonly string[] => {
+      try {
+        parseCommandLine(args)
+        return ['nothing was wrong']
+      } catch (error) {
+        return (error as Failure).hint
+      }
+    })()
+    expect(hint).toEqual([...meant, expect.stringMatching(/^Every option, with examples: /)])
+  })
+
+  test.each([
     [['provision', '--output', 'json'], true],
     [['provision', '--output=json', '--nonsense'], true],
     [['provision', '--output', 'text'], false],
