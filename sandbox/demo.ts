@@ -8,13 +8,12 @@ import { filesBelow, findLeaks, isReading, loggedStatements, type Credential } f
 import { createShelter, SandboxError } from './host.ts'
 import { outputFile, runStep, summaryFile, type Inputs, type StepResult } from './runner.ts'
 import { startSandbox, type Sandbox } from './sandbox.ts'
-
-/** A figure or a sentence of the demo that this run does not bear out. */
-class Refuted extends Error {}
+import { print, Refuted, show } from './show.ts'
 
 /** Stops the demo unless what it is about to say was seen. */
 function claim(holds: boolean, sentence: string, seen: string): asserts holds {
-  if (!holds) throw new Refuted(`The demo was to show "${sentence}". Seen: ${seen.replace(/\.$/, '')}.`)
+  const text = `The demo was to show "${sentence}". Seen: ${seen.replace(/\.$/, '')}.`
+  if (!holds) throw new Refuted(text, reporting)
 }
 
 /** What the acts share. */
@@ -236,7 +235,10 @@ async function runAction(stage: Stage, inputs: Inputs, exitCode = 0): Promise<St
   )
   steps.push(step)
   if (step.exitCode !== exitCode) {
-    throw new Refuted(`The action ended with exit code ${step.exitCode}:\n${step.lines.join('\n')}`)
+    throw new Refuted(
+      `The action ended with exit code ${step.exitCode}:\n${step.lines.join('\n')}`,
+      reporting,
+    )
   }
   return step
 }
@@ -335,10 +337,6 @@ function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? '' : 's'}`
 }
 
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
-}
-
 const reporting =
   'This is a defect of pg-app-user or of its sandbox: https://github.com/elastisys/pg-app-user/issues'
 
@@ -384,33 +382,9 @@ for (const name of Object.keys(process.env)) {
   if (name.startsWith('PG')) Reflect.deleteProperty(process.env, name)
 }
 
-const stopped = new AbortController()
-for (const [name, number] of [
-  ['SIGINT', 2],
-  ['SIGHUP', 1],
-  ['SIGTERM', 15],
-] as const) {
-  // Not only once: npm passes on a Ctrl-C that the terminal has sent to everybody already.
-  process.on(name, () => {
-    process.exitCode = 128 + number
-    stopped.abort()
-  })
-}
-// Whoever reads the screen may leave early, as in "npm run demo | head".
-process.stdout.on('error', () => {
-  stopped.abort()
-})
-
-try {
-  await perform(AbortSignal.any([stopped.signal, AbortSignal.timeout(longestMs)]))
+await show(async (stopped) => {
+  await perform(AbortSignal.any([stopped, AbortSignal.timeout(longestMs)]))
   const seconds = performance.now() / 1000
   print(`\nDone in ${seconds.toFixed(1)} s. Everything is stopped, nothing is left behind.`)
   print('Yours next: README.md, "Quick start". What you saw, line by line: docs/how-it-works.md')
-} catch (thrown) {
-  process.exitCode ??= 1
-  if (stopped.signal.aborted) print('\nStopped early. Nothing is running, nothing is left behind.')
-  else if (thrown instanceof SandboxError) print(`✗ ${thrown.message}\n  ${thrown.hint}`)
-  else if (thrown instanceof Refuted)
-    print(`\n✗ ${thrown.message}\n  ${reporting}\n  Everything is stopped, nothing is left behind.`)
-  else throw thrown
-}
+})

@@ -1,16 +1,17 @@
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createShelter, SandboxError } from './host.ts'
+import { createShelter } from './host.ts'
 import { startSandbox, type Sandbox } from './sandbox.ts'
+import { print, show } from './show.ts'
 
-try {
+await show(async (stopped) => {
   const shelter = await createShelter(undefined)
   try {
     const sandbox = await startSandbox()
     try {
       await introduce(sandbox, shelter.path)
-      await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+      if (!stopped.aborted) await once(stopped, 'abort')
     } finally {
       await sandbox.stop()
     }
@@ -18,11 +19,9 @@ try {
     await shelter.remove()
   }
   print('Everything is stopped, nothing is left behind.')
-} catch (thrown) {
-  if (!(thrown instanceof SandboxError)) throw thrown
-  print(`✗ ${thrown.message}\n  ${thrown.hint}`)
-  process.exitCode = 1
-}
+  // To be stopped is how it ends well.
+  process.exitCode = 0
+})
 
 /** Writes the kubeconfigs into the folder and says what can be done with them. */
 async function introduce(sandbox: Sandbox, folder: string): Promise<void> {
@@ -46,8 +45,4 @@ As the pipeline, ServiceAccount ${appNamespace}/ci:
 As the administrator (what "npm run --silent cli -- rights" prints goes into "kubectl apply -f -"):
   kubectl --kubeconfig ${administrator} get secrets -A
 `)
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

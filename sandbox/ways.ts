@@ -4,11 +4,13 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
+import { findLeaks, type Credential } from './evidence.ts'
 import { createShelter, SandboxError } from './host.ts'
 import { furnishRunner, runPipeline } from './pipeline.ts'
 import { runStep } from './runner.ts'
 import { startSandbox, type Sandbox } from './sandbox.ts'
+import { print, Refuted, show } from './show.ts'
 
 /** What a run said, and whether it ended well. */
 interface Run {
@@ -128,6 +130,20 @@ async function command(
   return { code, log: stdout + stderr }
 }
 
+/** What no log may show: the passwords of the administrator and of the application, and the token of the kubeconfig. */
+function credentialsOf({ admin, api, appNamespace, kubeconfig }: Sandbox): readonly Credential[] {
+  const { data } = (api.get('Secret', appNamespace, 'app-postgresql-secret') ?? {}) as {
+    readonly data?: Readonly<Record<string, string>>
+  }
+  const password = Buffer.from(data?.['PGPASSWORD'] ?? '', 'base64').toString()
+  const { users } = parse(kubeconfig) as { users: { user: { token: string } }[] }
+  return [
+    { name: 'password of the admin', value: admin.password },
+    ...(password === '' ? [] : [{ name: 'password of the application', value: password }]),
+    ...users.map(({ user }) => ({ name: 'token', value: user.token })),
+  ]
+}
+
 /** Tries one way on a sandbox of its own, shows what it says, and says whether it ended well. */
 async function walk(
   { title, run }: Way,
@@ -140,31 +156,17 @@ async function walk(
   const sandbox = await startSandbox()
   try {
     const { code, log } = await run(sandbox, folder, signal)
-    print(log.trimEnd().replaceAll(/^/gm, '  '))
-    return code === 0
+    const leaks = findLeaks(credentialsOf(sandbox), [{ name: 'what it says', content: log }])
+    print(leaks.length === 0 ? log.trimEnd().replaceAll(/^/gm, '  ') : `  Not shown: ${leaks.join(', ')}.`)
+    return code === 0 && leaks.length === 0
   } finally {
     await sandbox.stop()
   }
 }
 
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
-}
-
-const stopped = new AbortController()
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(name, () => {
-    stopped.abort()
-  })
-}
-// Whoever reads the screen may leave early, as in "npm run ways | head".
-process.stdout.on('error', () => {
-  stopped.abort()
-})
-
 const asked = process.argv.slice(2)
-const unknown = asked.filter((name) => !Object.hasOwn(ways, name))
-try {
+await show(async (stopped) => {
+  const unknown = asked.filter((name) => !Object.hasOwn(ways, name))
   if (unknown.length > 0) {
     throw new SandboxError(
       `There is no way called ${unknown.join(', ')}.`,
@@ -179,19 +181,13 @@ try {
       'pg-app-user, run in each way of the quick start, each time on a cluster and a PostgreSQL of its own',
     )
     for (const [index, [name, way]] of chosen.entries()) {
-      const well = await walk(way, index + 1, join(shelter.path, name), stopped.signal)
+      const well = await walk(way, index + 1, join(shelter.path, name), stopped)
       if (!well) failed.push(name)
     }
   } finally {
     await shelter.remove()
   }
+  if (failed.length > 0) throw new Refuted(`Failed: ${failed.join(', ')}.`)
   const seconds = (performance.now() / 1000).toFixed(1)
-  if (failed.length > 0) process.exitCode = 1
-  const verdict = failed.length === 0 ? 'All ended well' : `✗ Failed: ${failed.join(', ')}`
-  print(`\n${verdict}. ${seconds} s. Everything is stopped, nothing is left behind.`)
-} catch (thrown) {
-  process.exitCode = 1
-  if (stopped.signal.aborted) print('\nStopped early. Nothing is running, nothing is left behind.')
-  else if (thrown instanceof SandboxError) print(`✗ ${thrown.message}\n  ${thrown.hint}`)
-  else throw thrown
-}
+  print(`\nAll ended well. ${seconds} s. Everything is stopped, nothing is left behind.`)
+})

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from '@jest/globals'
@@ -31,3 +32,17 @@ test.each(['jenkins', 'constructor'])(
     expect([code, stdout]).toEqual([1, expect.stringMatching(said)])
   },
 )
+
+test('a signal stops it early, with nothing left behind', async () => {
+  const child = spawn(process.execPath, [program, 'laptop'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const said: string[] = []
+  child.stdout.setEncoding('utf8').on('data', (data: string) => {
+    // The first line is about the way, and its sandbox is being started.
+    if (said.push(data) === 1) child.kill('SIGTERM')
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  expect([code, said.join('')]).toEqual([
+    143,
+    expect.stringMatching(/\nStopped early\. .*nothing is left behind\.\n$/),
+  ])
+})
