@@ -20,6 +20,7 @@ const long = [
   'process/leaving',
   'process/patience',
   'process/ways',
+  'process/workflows',
 ].map((file) => `<rootDir>/test/${file}.test.ts`)
 
 /**
