@@ -34,27 +34,54 @@ const statements: readonly (readonly [RegExp, Seen])[] = [
   [/^BEGIN;\s*CREATE TABLE public."pg_app_user_proof/, 'prove'],
 ]
 
-/** Runs two at once, each step of them held up by chance, and returns what could be seen of them, and how they ended. */
+/** What happens to two runs: nothing; a session is cut, before or after the server has acted; a person deletes the Secret. */
+const happenings = ['nothing', 'cut', 'act and cut', 'delete'] as const
+type Happening = (typeof happenings)[number]
+
+/** About as many statements as two runs have. */
+const mostStatements = 40
+
+/**
+ * Runs two at once, each step of them held up by chance, and lets something happen at one of them.
+ *
+ * @returns what could be seen of them, and how they ended
+ */
 async function traceOf(
   application: Application,
   inputs: Parameters<Application['run']>[0],
+  happening: Happening,
   next: () => number,
 ): Promise<{ readonly trace: readonly Seen[]; readonly ends: readonly string[] }> {
   const trace: Seen[] = []
-  const secrets = `/api/v1/namespaces/${bench.sandbox.appNamespace}/secrets`
+  const { api, appNamespace } = bench.sandbox
+  const secrets = `/api/v1/namespaces/${appNamespace}/secrets`
+  const name = application.request.appSecret
   const hold = async (): Promise<void> => {
     await sleep(next() * longestMs)
   }
-  const stop = bench.sandbox.api.intercept(async ({ method, path }) => {
+  let left = happening === 'nothing' ? Infinity : Math.floor(next() * mostStatements)
+  // Only one of the runs can have begun a transaction: the one that holds the lock.
+  let begun: Seen | undefined
+  const stop = api.intercept(async ({ method, path }) => {
     await hold()
     if (path.startsWith(secrets)) trace.push(method === 'GET' ? 'read' : 'write')
     return undefined
   })
   wire.judge = async ({ text }): Promise<Verdict> => {
     await hold()
-    const seen = statements.find(([sign]) => sign.test(text))?.[1]
-    if (seen !== undefined) trace.push(seen)
-    return 'pass'
+    left -= 1
+    const cut = left === -1 && (happening === 'cut' || happening === 'act and cut') ? happening : 'pass'
+    if (left === -1 && happening === 'delete' && api.get('Secret', appNamespace, name) !== undefined) {
+      api.remove('Secret', appNamespace, name)
+      trace.push('a person deletes the Secret')
+    }
+    const seen = text === 'COMMIT' ? begun : statements.find(([sign]) => sign.test(text))?.[1]
+    if (cut === 'cut' || seen === undefined) return cut
+    // What is begun is there when it is committed.
+    const begins = text.startsWith('BEGIN') && seen !== 'prove'
+    begun = begins ? seen : undefined
+    if (!begins) trace.push(seen)
+    return cut
   }
   try {
     const ended = await Promise.all(
@@ -70,10 +97,11 @@ async function traceOf(
   }
 }
 
-function named(name: string): Scenario {
+function named(name: string, happening: Happening = 'nothing'): Scenario {
   const found = scenarios.find((one) => one.name === name)
   if (found === undefined) throw new Error(`the model begins nowhere at "${name}"`)
-  return { ...found, runs: [0, 0], faults: 0, acts: 0 }
+  const faults = happening === 'cut' || happening === 'act and cut' ? 1 : 0
+  return { ...found, runs: [0, 0], faults, acts: happening === 'delete' ? 1 : 0 }
 }
 
 test.each([
@@ -93,11 +121,14 @@ test.each([
     do {
       const application = bench.application(state.inputs)
       await enter(state, application)
-      const { trace, ends } = await traceOf(application, state.inputs, random(number))
+      const happening = happenings[number % happenings.length] ?? 'nothing'
+      const { trace, ends } = await traceOf(application, state.inputs, happening, random(number))
       traces.add(trace.join(', '))
-      const wrong = follow(named(name), trace, ends)
+      const wrong = follow(named(name, happening), trace, ends)
       if (wrong !== undefined) {
-        broken.push(`${wrong}\n${replay('test:faults', 'traces', String(number), `from "${found}"`)}`)
+        broken.push(
+          `${happening}: ${wrong}\n${replay('test:faults', 'traces', String(number), `from "${found}"`)}`,
+        )
       }
       await erase(application)
       number += 1

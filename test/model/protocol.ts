@@ -394,6 +394,7 @@ export class Protocol {
     if (run.next === 'publish') {
       yield happens('is killed while its write is under way', { next: 'arriving', locked: false })
     }
+    if (run.next !== 'read') yield happens('loses its session, and starts again', again(run))
     if (run.locked) yield happens('loses its session', { locked: false, lost: true })
     if (run.next === 'change' && !run.lost) {
       const step = this.advance(left, index)
