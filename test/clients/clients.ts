@@ -9,7 +9,8 @@ import { afterAll, beforeAll } from '@jest/globals'
 import type { Pod } from './pod.ts'
 
 const run = promisify(execFile)
-const program = (name: string): string => fileURLToPath(new URL(`programs/${name}`, import.meta.url))
+/** Returns the path of one of the programs beside this file. */
+export const program = (name: string): string => fileURLToPath(new URL(`programs/${name}`, import.meta.url))
 
 /** A client of PostgreSQL, in one of the ways in which it can be told where to log in. */
 export interface Client {
@@ -37,11 +38,13 @@ export async function ask({ command }: Client, pod: Pod, query: string): Promise
   }
 }
 
-function answers(file: string, args: readonly string[]): boolean {
+/** Says whether a program can be started and ends well. */
+export function answers(file: string, args: readonly string[]): boolean {
   return spawnSync(file, args, { stdio: 'ignore' }).status === 0
 }
 
-const psqlInstalled = answers('psql', ['--version'])
+/** Whether psql is there on this machine. */
+export const psqlInstalled = answers('psql', ['--version'])
 
 function psql(reads: 'names' | 'url'): Client {
   return {
@@ -59,9 +62,13 @@ function psql(reads: 'names' | 'url'): Client {
   }
 }
 
-/** Whichever Python has the driver: that of the path may not be the one that packages of the system are for. */
+/** Returns whichever Python has a module: that of the path may not be the one that packages of the system are for. */
+export function pythonWith(module: string): string | undefined {
+  return ['python3', '/usr/bin/python3'].find((each) => answers(each, ['-c', `import ${module}`]))
+}
+
 function python(driver: 'psycopg' | 'psycopg2'): readonly Client[] {
-  const found = ['python3', '/usr/bin/python3'].find((each) => answers(each, ['-c', `import ${driver}`]))
+  const found = pythonWith(driver)
   return (['names', 'url'] as const).map((reads) => ({
     name: `${driver} with ${keysOf[reads]}`,
     library: 'libpq',
@@ -79,6 +86,8 @@ function python(driver: 'psycopg' | 'psycopg2'): readonly Client[] {
 
 /** Where Debian's package libpostgresql-jdbc-java has it. */
 const jar = '/usr/share/java/postgresql.jar'
+/** The driver of Java, and whether it can be used. */
+export const pgjdbcJar = { path: jar, installed: existsSync(jar) && answers('javac', ['-version']) }
 
 let compiled = ''
 
@@ -86,7 +95,7 @@ const pgjdbc: Client = {
   name: 'pgjdbc with SPRING_DATASOURCE_URL',
   library: 'pgjdbc',
   reads: 'jdbc',
-  installed: existsSync(jar) && answers('javac', ['-version']),
+  installed: pgjdbcJar.installed,
   command: (query) => ['java', '-cp', [compiled, jar].join(delimiter), 'Pgjdbc', query],
 }
 

@@ -10,6 +10,7 @@ import { outputs } from '../../src/input/outputs.ts'
 import { parameters } from '../../src/input/parameters.ts'
 import { failureCodes } from '../../src/lib/failure.ts'
 import { changeActions, changeObjects } from '../../src/provision/effect.ts'
+import { allRecipes } from '../support/recipes.ts'
 import { loadValidator } from '../support/workflow-validator.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -203,5 +204,23 @@ describe("GitHub's validator", () => {
     expect(await problemsOf('wrong/action.yml', action.replace('main:', 'mian:'))).not.toEqual([])
     const workflow = 'on: push\njobs: { a: { runs-on: ubuntu-latest, steps: [{ uses: a/b@v1, wth: {} }] } }\n'
     expect(await problemsOf('.github/workflows/wrong.yml', workflow)).not.toEqual([])
+  })
+})
+
+describe('docs/migrations.md', () => {
+  it('says of each recipe what a test runs of it, and has a project for those that are run', async () => {
+    const recipes = await allRecipes()
+    const those = (tried: string): string[] =>
+      recipes.filter((recipe) => recipe.tried === tried).map(({ tool }) => tool)
+    // Few, and the text below the table says why.
+    expect(those('no')).toEqual(['Prisma'])
+    expect(those('its driver')).toEqual(['Flyway', 'Liquibase', 'Rails', 'golang-migrate'])
+    expect(those('itself')).toHaveLength(recipes.length - 5)
+    const projects = await readdir(join(root, 'test/clients/projects'))
+    expect(
+      those('itself')
+        .map((tool) => tool.toLowerCase())
+        .sort(),
+    ).toEqual(projects.sort())
   })
 })
