@@ -54,6 +54,7 @@ export async function runChild(
   const ownGroup = !terminal && !windows
   let child: ChildProcess | undefined
   let received = 0
+  let early: Signal | undefined
   const send = (signal: Signal | 'SIGKILL'): void => {
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
     try {
@@ -66,6 +67,7 @@ export async function runChild(
   taken.receiver = (signal) => {
     received += 1
     if (received > 1) send('SIGKILL')
+    else if (child === undefined) early = signal
     else if (!(terminal && signal === 'SIGINT')) send(signal)
   }
   const timers: NodeJS.Timeout[] = []
@@ -73,6 +75,7 @@ export async function runChild(
   try {
     const started = await start(what, environment, ownGroup)
     child = started.child
+    if (early !== undefined) send(received > 1 ? 'SIGKILL' : early)
     if (timeoutMs !== undefined) {
       timers.push(
         setTimeout(() => {
@@ -99,7 +102,7 @@ async function start(
   environment: NodeJS.ProcessEnv,
   detached: boolean,
 ): Promise<Started> {
-  const ways = typeof what === 'string' ? shells(what) : [what]
+  const ways = typeof what === 'string' ? shells(what, process.platform) : [what]
   let missing: unknown
   for (const [file, ...args] of ways) {
     const child = spawn(file, args, { stdio: 'inherit', env: environment, detached })
@@ -126,11 +129,16 @@ async function start(
   throw notStarted(file, missing as NodeJS.ErrnoException)
 }
 
-/** As GitHub runs the lines of a step. Source: "jobs.<job_id>.steps[*].shell" of its workflow syntax. */
-function shells(
+/**
+ * Returns how the lines of a script are run: each way, where the program of the one before is not there.
+ *
+ * As GitHub does with those of a step. Source: "jobs.<job_id>.steps[*].shell" of its workflow syntax.
+ */
+export function shells(
   script: string,
+  platform: NodeJS.Platform,
 ): readonly [readonly [string, ...string[]], ...(readonly [string, ...string[]])[]] {
-  if (!windows)
+  if (platform !== 'win32')
     return [
       ['bash', '-e', '-c', script],
       ['sh', '-e', '-c', script],

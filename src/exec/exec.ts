@@ -1,15 +1,15 @@
+import type { Duplex } from 'node:stream'
 import type { CommandRequest } from '../input/request.ts'
-import { endless, startDeadline } from '../lib/deadline.ts'
+import { endless } from '../lib/deadline.ts'
 import { Failure } from '../lib/failure.ts'
 import { count, formatSeconds, oneLine, utc } from '../lib/text.ts'
 import { passingOf } from '../postgres/failure.ts'
 import { lockScript, takeLock } from '../postgres/lock.ts'
-import type { Session } from '../postgres/session.ts'
-import { Sessions } from '../postgres/sessions.ts'
 import { aboutServer } from '../postgres/state.ts'
 import { checkServer } from '../provision/check-server.ts'
 import type { Run } from '../run/context.ts'
 import { stopwatch } from '../run/journal.ts'
+import { Caretaker } from './caretaker.ts'
 import { runChild, Signals, type ChildEnd } from './child.ts'
 import { environmentOf } from './environment.ts'
 import { Listener } from './listener.ts'
@@ -20,8 +20,6 @@ import { sweepLeftovers } from './sweep.ts'
 import { Refused } from './upstream.ts'
 import { Way } from './way.ts'
 
-/** What a look at the login may take while the command runs, and its end. */
-const choreMs = 10_000
 /** How soon to try again to move the end of the login on, where that failed. */
 const againMs = 20_000
 
@@ -38,10 +36,19 @@ export async function execute(run: Run, command: CommandRequest, takeSignals: ()
   const timer = stopwatch()
   // The lock of what came before is given back: others may provision while the command runs.
   await sessions.endAll()
-  const login = await cluster.patience.insist(() => prepare(run, command), {
-    passing: passingOf,
-    giveBack: () => sessions.endAll(),
-  })
+  const caretaker = new Caretaker(run)
+  const made = new Set<string>()
+  let login: CommandLogin
+  try {
+    login = await cluster.patience.insist(() => prepare(run, command, caretaker, made), {
+      passing: passingOf,
+      giveBack: () => sessions.endAll(),
+    })
+  } catch (error) {
+    await drop(run, caretaker, async () => (await cluster.way.dial()).stream, made)
+    await caretaker.relieve()
+    throw error
+  }
   const life = new AbortController()
   const end = (): void => {
     life.abort(deadline.signal.reason)
@@ -51,6 +58,7 @@ export async function execute(run: Run, command: CommandRequest, takeSignals: ()
   let listener: Listener | undefined
   let keeper: Keeper | undefined
   let signals: Signals | undefined
+  let relieved: Promise<void> | undefined
   let ended: ChildEnd | undefined
   try {
     await prove(way, login)
@@ -60,14 +68,17 @@ export async function execute(run: Run, command: CommandRequest, takeSignals: ()
     journal.mask(password)
     journal.step('created', 'login', `${login.name}, for this command alone; acts as ${user}`, timer())
     journal.step('right', 'listening', `127.0.0.1 port ${port}, for the command; what follows is its own`)
-    deadline.signal.throwIfAborted()
-    deadline.stop()
-    journal.reporter.rest?.()
-    keeper = new Keeper(() => chore(run, way, (_, session) => moveLoginOn(session, login)))
-    const running = stopwatch()
     const environment = environmentOf(command.environment, { port, user, password, database })
+    deadline.signal.throwIfAborted()
+    // From here to the command nothing is waited for: a signal is the run's, or the command's.
+    deadline.stop()
     signals = new Signals()
     takeSignals()
+    journal.reporter.rest?.()
+    relieved = caretaker.relieve()
+    const dial = (): Promise<Duplex> => way.dial()
+    keeper = new Keeper(() => caretaker.work(dial, (_, session) => moveLoginOn(session, login)))
+    const running = stopwatch()
     ended = await runChild(command.what, environment, command.timeoutMs, signals)
     const { connections } = listener.counts
     journal.command = { exitCode: ended.exitCode, seconds: running(), connections }
@@ -75,7 +86,9 @@ export async function execute(run: Run, command: CommandRequest, takeSignals: ()
     keeper?.stop()
     const counts = listener?.counts
     await listener?.close()
-    await giveUp(run, way, login, listener !== undefined, counts?.turnedAway ?? 0)
+    const became = await drop(run, caretaker, () => way.dial(), made)
+    await (relieved ?? caretaker.relieve())
+    if (listener !== undefined) tellEnd(run, became, counts?.turnedAway ?? 0)
     deadline.signal.removeEventListener('abort', end)
     way.close()
     life.abort()
@@ -92,7 +105,12 @@ export function leaveOut({ journal }: Pick<Run, 'journal'>, why: string): void {
 }
 
 /** Makes the login, under the lock of provisioning. */
-async function prepare(run: Run, { lockTimeoutMs }: CommandRequest): Promise<CommandLogin> {
+async function prepare(
+  run: Run,
+  { lockTimeoutMs }: CommandRequest,
+  caretaker: Caretaker,
+  made: Set<string>,
+): Promise<CommandLogin> {
   const { cluster, sessions, journal, deadline, wanted } = run
   const question = aboutServer(wanted)
   const timer = stopwatch()
@@ -102,7 +120,9 @@ async function prepare(run: Run, { lockTimeoutMs }: CommandRequest): Promise<Com
   const refusal = refuseCommand(seen, wanted)
   if (refusal !== undefined) throw refusal
   await sweepLeftovers(run, session, seen.leftovers)
-  const login = await makeLogin(session, seen, wanted, lockTimeoutMs, journal.mask)
+  // From the moment that there is a login, somebody can drop it.
+  await caretaker.ready()
+  const login = await makeLogin(session, seen, wanted, lockTimeoutMs, journal.mask, made)
   await sessions.endAll()
   return login
 }
@@ -152,47 +172,34 @@ class Keeper {
   }
 }
 
-/** Does something as the admin that has a time of its own: that of the run is over. */
-async function chore<Result>(
-  { request, admin }: Run,
-  way: Way,
-  work: (sessions: Sessions, session: Session) => Promise<Result>,
-): Promise<Result> {
-  const deadline = startDeadline(choreMs, new AbortController().signal)
-  const server = { deadline, applicationName: request.runName, dial: () => way.dial() }
-  const sessions = new Sessions(server, admin)
-  try {
-    return await work(sessions, await sessions.asAdmin(sessions.home))
-  } finally {
-    deadline.stop()
-    await sessions.endAll()
+/** Drops the logins that were made, or may have been, and returns what became of the last, in words. */
+async function drop(
+  { journal }: Run,
+  caretaker: Caretaker,
+  dial: () => Promise<Duplex>,
+  made: ReadonlySet<string>,
+): Promise<string> {
+  let became = ''
+  for (const name of made) {
+    became = `login ${name} dropped`
+    try {
+      await caretaker.work(dial, (sessions, session) => dropLogin(sessions, session, name))
+    } catch (error) {
+      const until = utc(new Date(Date.now() + lifetimeMs))
+      became = `login ${name} could not be dropped`
+      journal.note(
+        `${became}: it lets nobody in after ${until}, and a later run drops it (${oneLine((error as Error).message)})`,
+      )
+    }
   }
+  return became
 }
 
-/** Drops the login, and tells how the command ended. */
-async function giveUp(
-  run: Run,
-  way: Way,
-  { name }: CommandLogin,
-  begun: boolean,
-  turnedAway: number,
-): Promise<void> {
-  const { journal } = run
-  const timer = stopwatch()
-  let became = `login ${name} dropped`
-  try {
-    await chore(run, way, (sessions, session) => dropLogin(sessions, session, name))
-  } catch (error) {
-    const until = utc(new Date(Date.now() + lifetimeMs))
-    became = `login ${name} could not be dropped`
-    journal.note(
-      `${became}: it lets nobody in after ${until}, and a later run drops it (${oneLine((error as Error).message)})`,
-    )
-  }
-  if (!begun) return
+/** Tells how the command ended, and its login. */
+function tellEnd({ journal }: Run, became: string, turnedAway: number): void {
   const { command } = journal
   if (command === undefined) {
-    journal.step('attention', 'login', became, timer())
+    journal.step('attention', 'login', became)
     return
   }
   const { exitCode, seconds, connections } = command
@@ -201,6 +208,6 @@ async function giveUp(
   journal.step(exitCode === 0 ? 'right' : 'stopped', 'command', `${ended}${away} · ${became}`)
   journal.row({
     subject: 'Command',
-    now: `${ended}${away}; its login is ${became.replace(`login ${name} `, '')}`,
+    now: `${ended}${away}; its login is ${became.replace(/^login \S+ /, '')}`,
   })
 }

@@ -33,6 +33,7 @@ const pauseMs = 100
  * Makes a login for one command: it may become the application's role, and has nothing of it by itself.
  *
  * @param server what is there, seen under the lock
+ * @param made is given the name, before it is known whether the server has taken it
  * @throws Failure `connect-denied` where it would not be let into the database; pg.DatabaseError
  */
 export async function makeLogin(
@@ -41,6 +42,7 @@ export async function makeLogin(
   wanted: Wanted,
   lockTimeoutMs: number | undefined,
   mask: (credential: string) => void,
+  made: Set<string>,
 ): Promise<CommandLogin> {
   const password = randomBytes(24).toString('hex')
   mask(password)
@@ -77,6 +79,7 @@ export async function makeLogin(
       ],
     )
   }
+  made.add(name)
   await session.script(['COMMIT'])
   return { name, password }
 }

@@ -63,6 +63,9 @@ export interface Cancellation {
   readonly release: () => void
 }
 
+/** SIGHUP comes when a terminal is closed. */
+const heeded = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /**
  * Returns what is aborted when a person or the pipeline wants the run to stop. It is listened to once, so that asking a
  * second time ends the process at once, as the system does by itself.
@@ -72,14 +75,14 @@ export interface Cancellation {
 export function cancellation(told?: () => void): Cancellation {
   const cancelled = new AbortController()
   const release = (): void => {
-    process.off('SIGINT', cancel).off('SIGTERM', cancel)
+    for (const each of heeded) process.off(each, cancel)
   }
   const cancel = (): void => {
     release()
     told?.()
     cancelled.abort()
   }
-  process.on('SIGINT', cancel).on('SIGTERM', cancel)
+  for (const each of heeded) process.on(each, cancel)
   return { signal: cancelled.signal, release }
 }
 

@@ -6,7 +6,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { moveOnMs } from '../../../src/exec/login.ts'
 import { loginComment } from '../../../src/postgres/marker.ts'
-import { identifier, literal, useBench, type Application, type Run } from '../../support/bench.ts'
+import {
+  identifier,
+  literal,
+  useBench,
+  type Application,
+  type Run,
+  type RunOptions,
+} from '../../support/bench.ts'
 
 const bench = useBench()
 
@@ -24,6 +31,7 @@ async function exec(
   lines: string,
   overrides: Parameters<Application['run']>[0] = {},
   more: object = {},
+  options: RunOptions = {},
 ): Promise<Run & { said: string }> {
   const file = join(folder, randomBytes(6).toString('hex'))
   const program = `
@@ -36,15 +44,9 @@ async function exec(
     const say = (value) => writeFileSync(${JSON.stringify(file)}, JSON.stringify(value))
     ${lines}
     await client.end()`
-  const run = await application.run({
-    provision: false,
-    command: {
-      what: [process.execPath, '--input-type=module', '-e', program],
-      environment: process.env,
-      ...more,
-    },
-    ...overrides,
-  })
+  const what = [process.execPath, '--input-type=module', '-e', program] as const
+  const command = { what, environment: process.env, ...more }
+  const run = await application.run({ provision: false, command, ...overrides }, options)
   const said = await readFile(file, 'utf8').catch(() => '')
   return { ...run, said }
 }
@@ -153,6 +155,19 @@ test('a command that does not end in its time is ended', async () => {
   const application = await bench.established()
   const { code } = await exec(application, "await sql('select pg_sleep(600)')", {}, { timeoutMs: 1_500 })
   expect(code).toBe('command-timeout')
+  expect(await logins()).toEqual([])
+})
+
+test('cancelled once the login is there: it is gone all the same, and nothing was started', async () => {
+  const application = await bench.established()
+  const cancelling = new AbortController()
+  const onStep: RunOptions['onStep'] = ({ subject }) => {
+    if (subject === 'login') cancelling.abort()
+  }
+  const { signal } = cancelling
+  const { code, said, log } = await exec(application, "say('started')", {}, {}, { signal, onStep })
+  expect([code, said]).toEqual(['cancelled', ''])
+  expect(log).toMatch(/! login +login \S+ dropped/)
   expect(await logins()).toEqual([])
 })
 

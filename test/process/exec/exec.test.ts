@@ -218,6 +218,30 @@ describe('ended from outside', () => {
     },
   )
 
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    '%s while the login is made leaves none, whenever it comes',
+    async (signal) => {
+      for (const ms of [0, 15, 30, 45, 60, 90, 120]) {
+        const tool = spawn(node, [program, ...own(), 'sleep', '600'], {
+          cwd: folder,
+          env: { PATH: process.env['PATH'], HOME: folder, KUBECONFIG: kubeconfig, CI: 'true' },
+          stdio: ['ignore', 'ignore', 'pipe'],
+        })
+        const ended = once(tool, 'close')
+        let said = ''
+        tool.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+        expect(await comes(async () => Promise.resolve(said.includes('✓ PostgreSQL')))).toBe(true)
+        await sleep(ms)
+        tool.kill(signal)
+        const [code] = (await ended) as [number | null]
+        // Where the command had started, the signal was its own.
+        expect(said).toMatch(/\[(cancelled|command-failed)\]/)
+        expect([130, { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]]).toContain(code)
+        expect(await logins()).toEqual([])
+      }
+    },
+  )
+
   test('a command that does not heed the first signal is ended by the second, as GitHub cancels', async () => {
     const deaf = ['sh', '-c', "trap '' INT TERM; echo deaf; while :; do sleep 1; done"]
     const tool = spawn(node, [program, ...own(), ...deaf], {
