@@ -15,6 +15,7 @@ const long = [
   'process/cli',
   'process/cost',
   'process/deadline',
+  'process/exec/stranger',
   'process/failures',
   'process/gitlab',
   'process/leaving',

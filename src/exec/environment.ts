@@ -16,6 +16,7 @@ const leadingElsewhere = [
   'PGPASSFILE',
   'PGSSLROOTCERT',
   'PGSSLCERT',
+  'PGSSLCERTMODE',
   'PGSSLKEY',
   'PGSSLCRL',
   'PGSSLCRLDIR',
@@ -74,6 +75,9 @@ function leading({ port, user, password, database }: Endpoint): Record<string, s
     PGSSLMODE: 'disable',
     PGGSSENCMODE: 'disable',
     DATABASE_URL: url,
+    // Projects with Prisma take these before it: for migrations that must not go through a pooler.
+    DIRECT_URL: url,
+    DIRECT_DATABASE_URL: url,
     FLYWAY_URL: jdbc,
     FLYWAY_USER: user,
     FLYWAY_PASSWORD: password,

@@ -119,6 +119,7 @@ test('the environment leads to this database alone, holds nothing of the run, an
     PGOPTIONS: '-c lock_timeout=3s',
     PGAPPNAME: 'mine',
     DATABASE_URL: 'postgresql://elsewhere.example.com/x',
+    DIRECT_URL: 'postgresql://elsewhere.example.com/x',
     FLYWAY_URL: 'jdbc:postgresql://elsewhere.example.com/x',
     SPRING_FLYWAY_URL: 'jdbc:postgresql://elsewhere.example.com/x',
     PRIMARY_DATABASE_URL: 'postgresql://elsewhere.example.com/x',
@@ -144,6 +145,7 @@ test('the environment leads to this database alone, holds nothing of the run, an
     NODE_OPTIONS: '--max-old-space-size=300',
     MINE: 'too',
     DATABASE_URL: `postgresql://shop:${PGPASSWORD}@127.0.0.1:${PGPORT}/shop?sslmode=disable`,
+    DIRECT_URL: seen['DATABASE_URL'],
     FLYWAY_URL: `jdbc:postgresql://127.0.0.1:${PGPORT}/shop?sslmode=disable`,
   })
   const gone =
