@@ -15,6 +15,7 @@ const long = [
   'process/cli',
   'process/cost',
   'process/deadline',
+  'process/exec/migrate',
   'process/exec/stranger',
   'process/failures',
   'process/gitlab',

@@ -21,7 +21,7 @@ export interface PipelineRun {
 
 /** How a pipeline differs from one that includes the component that provisions, and nothing else. */
 export interface PipelineOptions {
-  readonly component?: 'provision' | 'go-live'
+  readonly component?: 'provision' | 'go-live' | 'migrate'
   /** Further parts of .gitlab-ci.yml. */
   readonly more?: object
   /** As somebody sets them who starts the pipeline. */
@@ -118,12 +118,18 @@ const imagePath = '/usr/local/bin/pg-app-user'
 
 /** Gives what the image starts the tool with, for the Node.js and the bundle of this machine. */
 async function wrapperOfImage(): Promise<string> {
-  const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
-  const wrapper = /<<'SH' (\S+)\n([\s\S]*?)^SH$/m.exec(dockerfile)
-  if (wrapper?.[1] !== imagePath) throw new Error(`The Dockerfile writes no ${imagePath}.`)
-  return (wrapper[2] ?? '')
+  const wrapper = await wrapperInImage()
+  return wrapper
     .replace('/usr/local/bin/node', process.execPath)
     .replace('/opt/pg-app-user/', join(root, 'dist/'))
+}
+
+/** Returns what the image starts the tool with, as it stands in the Dockerfile. */
+export async function wrapperInImage(): Promise<string> {
+  const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
+  const [, path, wrapper = ''] = /<<'SH' (\S+)\n([\s\S]*?)^SH$/m.exec(dockerfile) ?? []
+  if (path !== imagePath) throw new Error(`The Dockerfile writes no ${imagePath}.`)
+  return wrapper
 }
 
 /** Writes a program, for which the folder may have to be made. */
