@@ -69,18 +69,18 @@ function isConstrained({ kind, name }: NamedParameter): boolean {
 const jobInputs = (job: string): Readonly<Record<string, ComponentInput>> => ({
   stage: { description: 'Stage of the job.', default: 'deploy', regex: unquoted },
   'job-name': {
-    description: 'Name of the job. Give each its own where the component is included more than once.',
+    description: 'Name of the job. If you include the component more than once, give each job its own name.',
     default: job,
     regex: unquoted,
   },
   image: {
-    description: 'Image that carries pg-app-user. Override it with a copy of your own on a mirror.',
+    description: 'Image with pg-app-user. Set it if you use a copy on a mirror.',
     default: `ghcr.io/elastisys/pg-app-user:${packageJson.version}`,
     regex: unquoted,
   },
   environment: {
     description:
-      'Environment of the job, where agents or variables are limited to one. It is only prepared or verified: no deployment is recorded.',
+      'Environment of the job. Needed if agents or variables are limited to one. No deployment is recorded.',
     default: '',
     regex: '^[-\\w/${}. ]*$',
   },
@@ -94,7 +94,7 @@ const jobInputs = (job: string): Readonly<Record<string, ComponentInput>> => ({
 /** What the component for a migration has in place of an image of this tool. */
 const migration: Readonly<Record<string, ComponentInput>> = {
   image: {
-    description: 'Image of the job: that of the project, which has the migration and what it needs.',
+    description: 'Image of the job: the image of your project, with the migration and everything it needs.',
     regex: unquoted,
   },
   run: {
@@ -103,7 +103,7 @@ const migration: Readonly<Record<string, ComponentInput>> = {
   },
   tool: {
     description:
-      'How the job starts pg-app-user: by npx in an image with Node.js, else by the path where the image has it.',
+      'How the job starts pg-app-user: with npx if the image has Node.js, otherwise with the path of pg-app-user in the image.',
     default: `npx --yes ${packageJson.name}@${packageJson.version}`,
     regex: '^[-\\w@./ ]+$',
   },

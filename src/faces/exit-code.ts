@@ -5,21 +5,23 @@ export const exitCodes = {
   done: { code: 0, meaning: 'done: everything is up to date, whether or not something had to be changed' },
   internal: {
     code: 1,
-    meaning:
-      'internal error: a situation this tool was not written for, or no way to write down what came of a run',
+    meaning: 'internal error: an unexpected situation, or the result of the run could not be written',
   },
-  usage: { code: 2, meaning: 'wrong usage: an option, a variable, or what they name in a file' },
+  usage: { code: 2, meaning: 'wrong usage: an option, a variable, or the content of a file that they name' },
   gate: { code: 3, meaning: 'the go-live gate held the release back' },
   cluster: {
     code: 4,
-    meaning: 'cluster or rights: kubeconfig, API server, permissions, the way to PostgreSQL',
+    meaning: 'cluster or rights: kubeconfig, API server, permissions, connection to PostgreSQL',
   },
-  database: { code: 5, meaning: 'database: what PostgreSQL refused, or what was found in it' },
+  database: {
+    code: 5,
+    meaning: 'database: PostgreSQL refused something, or its state does not allow the run',
+  },
   secret: { code: 6, meaning: 'Secret: the application Secret is in conflict, or cannot be written' },
   timeout: { code: 7, meaning: 'timeout: the run or its wait for another one took too long' },
   command: {
     code: 125,
-    meaning: 'command: of exec, what this tool itself could not do; else the code is that of the command',
+    meaning: 'exec: this tool itself failed; otherwise the code is that of the command',
   },
   cancelled: { code: 130, meaning: 'cancelled: by Ctrl-C, by a signal, or by "no" to the question' },
 } as const

@@ -11,14 +11,14 @@ const codes = codesOf(...(Object.keys(exitCodes) as ExitKind[]))
 
 const precedence = `
 Where a value comes from:
-  An option wins over its variable (PG_APP_USER_ and the name in capitals, with _ for -), a variable over the
-  default. An option that is given empty stands for the default, whatever its variable says.
+  An option overrides its variable (PG_APP_USER_ and the name in capitals, with _ for -); a variable overrides the
+  default. An empty option selects the default, even if its variable is set.
   Lists: repeat the option, or separate by commas.
 `
 const kubeconfig = `
 The kubeconfig:
   --kubeconfig <path>, then KUBECONFIG, then KUBECONFIG_CONTENTS_B64, then on a terminal ~/.kube/config. Both
-  variables may hold the content itself; an option may not, because every process here can read it.
+  variables may hold the content itself; an option may not, because every process on this machine can read options.
 `
 
 /** What the help of the command line as a whole says after the options. */
@@ -35,7 +35,7 @@ Examples:
     pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --app-database shop --go-live-profile standard
 
-The options of a command: pg-app-user <command> --help; all of them, with their variables: --help --all
+Common options of a command: pg-app-user <command> --help. Every option, with its variable: --help --all
 `
 
 /** Returns what help says after the options: with every option, the rest as well. */
@@ -59,9 +59,9 @@ Examples:
   See what would be done, then do it:
     pg-app-user provision --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --app-database shop --dry-run
-  In a script, with the result for a machine:
+  In a script, with the result as JSON:
     pg-app-user provision … --yes --output json | jq -r '."secret-resource-version"'
-  Two extensions, and a pooler that keeps its way in:
+  Two extensions, and a pooler that keeps CONNECT:
     pg-app-user provision … --extensions citext --extensions pgcrypto --connect-roles pooler
 `,
   `${precedence}${kubeconfig}`,
@@ -73,10 +73,10 @@ export const goLiveHelp = after(
   'go-live',
   `
 Examples:
-  Hold back what does not meet the standard plan, and keep the evidence:
+  Hold the release back if the standard plan is not met, and write the report:
     pg-app-user go-live --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --app-database shop --go-live-profile standard --report-directory report
-  Look, without failing:
+  Report only, without failing:
     pg-app-user go-live … --go-live warn
 `,
   `${precedence}${kubeconfig}`,
@@ -95,7 +95,7 @@ Examples:
     pg-app-user exec … -- psql
 `,
   `${precedence}${kubeconfig}`,
-  `  That of the command; 126 and 127 where it could not be started, 128 and its number after a signal.
+  `  That of the command; 126 or 127 if it could not be started; 128 plus the number of a signal that ended it.
 ${codesOf('command', 'cancelled')}`,
 )
 
@@ -104,12 +104,12 @@ export const rightsHelp = after(
   'rights',
   `
 Examples:
-  A ticket to the administrator, complete but for the name of the Service:
+  A ticket to the administrator, without the name of the Service:
     pg-app-user rights --access-secret postgresql1-access --access-namespace postgres-system \\
       --app-namespace shop --service-account shop/ci
-  For jobs of GitHub by their own identity, with what the API server has to trust them:
+  For GitHub jobs with identity tokens, with the configuration of the API server:
     pg-app-user rights … --issuer github --repository-id 74 --environment production
-  As an administrator, who knows the Service as well:
+  As an administrator who knows the Service:
     pg-app-user rights … --service postgresql1-user-access | kubectl apply -f -
 `,
   precedence,
@@ -121,6 +121,6 @@ export const completionHelp = `
 Examples:
   In bash, for this session; in ~/.bashrc, for every one:
     source <(pg-app-user completion bash)
-  In zsh, the same; in ~/.zshrc it comes after compinit:
+  In zsh; in ~/.zshrc, put it after compinit:
     source <(pg-app-user completion zsh)
 `

@@ -36,7 +36,7 @@ export function createProgram(found: (name: CommandName, command: Command) => vo
     .command('provision')
     .summary('give an application its role, database, grants and Secret, and prove its login')
     .description(
-      'Gives an application its role, database, grants and Secret, and proves its login. What is right already stays as it is, so it may run again and again.',
+      'Gives an application its role, database, grants and Secret, and proves its login. It leaves what is right unchanged, so you can run it again at any time.',
     )
     .addHelpText('after', provisionHelp(all))
   addParameters(provision, 'provision')
@@ -48,7 +48,7 @@ export function createProgram(found: (name: CommandName, command: Command) => vo
     .command('go-live')
     .summary('check whether the database is ready for production, and change nothing')
     .description(
-      'Checks whether the database is ready for production, with evidence, and changes nothing. Ends with exit code 3 where a requirement is not met or unknown, unless --go-live says otherwise.',
+      'Checks whether the database is ready for production, with evidence, and changes nothing. Ends with exit code 3 if a requirement is not met or unknown; with --go-live warn, it only reports.',
     )
     .addHelpText('after', goLiveHelp(all))
   addParameters(goLive, 'go-live')
@@ -59,9 +59,9 @@ export function createProgram(found: (name: CommandName, command: Command) => vo
   const exec = program
     .command('exec')
     .usage('[options] -- <command> [argument …]')
-    .summary('run a command against the database, with a login that lives as long as the command')
+    .summary('run a command against the database, with a temporary login')
     .description(
-      'Runs a command, such as a migration, against the database in the cluster. It finds the database by variables (PGHOST, DATABASE_URL and others), through a port of 127.0.0.1 that lives as long as the command, and works as the role of the application. Input, output and exit code are those of the command.',
+      'Runs a command, such as a migration, against the database in the cluster. The command gets the address of the database in variables (PGHOST, DATABASE_URL and others): a port on 127.0.0.1, with a login that exists only while the command runs and works as the role of the application. Input, output and exit code are those of the command.',
     )
     .addHelpText('after', execHelp(all))
   addParameters(exec, 'exec')
@@ -71,24 +71,24 @@ export function createProgram(found: (name: CommandName, command: Command) => vo
 
   const rights = program
     .command('rights')
-    .summary('print the Role and RoleBinding to ask the administrator for, without a cluster')
+    .summary('print the Roles and RoleBindings that the administrator has to apply')
     .description(
-      'Prints the Role and RoleBinding that the pipeline needs, from the options alone: nothing is asked of any cluster. The result goes to the administrator, or into "kubectl apply -f -".',
+      'Prints the Roles and RoleBindings that the pipeline needs. It uses only the options and contacts no cluster. Send the output to the administrator, or pipe it into "kubectl apply -f -".',
     )
     .addHelpText('after', rightsHelp(all))
   addParameters(rights, 'rights')
   rights
-    .option('--gate-only', 'only what "go-live" needs: nothing is written')
-    .option('--go-live', 'also what the gate would like to read')
-    .option('--service-account <namespace/name>', 'who gets the rights')
+    .option('--gate-only', 'only the rights of "go-live", which writes nothing')
+    .option('--go-live', 'also the optional rights of the gate, which only read')
+    .option('--service-account <namespace/name>', 'the ServiceAccount that gets the rights')
     .option('--user <name>', 'or a user')
     .option('--group <name>', 'or a group')
-    .option('--issuer <github|gitlab>', 'or jobs by their own identity')
-    .option('--issuer-url <url>', 'the issuer of an instance of your own')
-    .option('--repository-id <number>', 'of github: the repository')
-    .option('--project-id <number>', 'of gitlab: the project')
+    .option('--issuer <github|gitlab>', 'or jobs, by their identity tokens')
+    .option('--issuer-url <url>', 'issuer of a self-hosted instance')
+    .option('--repository-id <number>', 'with github: number of the repository')
+    .option('--project-id <number>', 'with gitlab: number of the project')
     .option('--environment <name>', 'the environment of the jobs')
-    .option('--service <name>', 'the Service that USER_ACCESS names; default: all')
+    .option('--service <name>', 'the Service in USER_ACCESS; default: all Services')
     .action(() => {
       found('rights', rights)
     })
@@ -132,9 +132,9 @@ function outputOption(standard: string, what: string): Option {
 function addCompletion(program: Command): void {
   program
     .command('completion')
-    .addArgument(new Argument('<shell>', 'the shell that is to complete').choices(shells))
-    .summary('print what makes bash or zsh complete commands, options and their values')
-    .description('Prints what makes a shell complete commands, options and their values.')
+    .addArgument(new Argument('<shell>', 'the shell').choices(shells))
+    .summary('print a completion script for bash or zsh')
+    .description('Prints a script with which a shell completes commands, options and their values.')
     .addHelpText('after', completionHelp)
     .action((shell: Shell) => {
       process.stdout.write(completionScript(shell, program.commands))

@@ -31,7 +31,7 @@ export const outputs = [
   },
   {
     name: 'secret-resource-version',
-    description: 'Resource version of the application Secret: it changes only when the Secret does.',
+    description: 'Resource version of the application Secret. It changes only when the Secret changes.',
     // Opaque, but compared as a number from Kubernetes 1.35 on, and never anything else before.
     grammar: /^\d{0,64}$/,
   },
@@ -44,13 +44,13 @@ export const outputs = [
   {
     name: 'go-live-verdict',
     description:
-      '`met`, `held-back` or `off`. Under `warn` it is what `enforce` would come to; empty where the run ended before the gate.',
+      '`met`, `held-back` or `off`. Under `warn`, the verdict that `enforce` would give. Empty if the run ended before the gate.',
     grammar: /^(?:met|held-back|off)?$/,
   },
   {
     name: 'report-directory',
     description:
-      'Folder with the go-live report: `go-live.html`, `go-live.json`, `go-live.xml` (JUnit), and what to commit or hand on (`attest.yaml`, `rights.yaml`). Empty without a gate.',
+      'Folder with the go-live report: `go-live.html`, `go-live.json`, `go-live.xml` (JUnit), and files to commit (`attest.yaml`) or to send to the administrator (`rights.yaml`). Empty without a gate.',
     grammar: visible,
   },
 ] as const satisfies readonly Output[]

@@ -56,7 +56,7 @@ export const parameters = [
     name: 'kubeconfig',
     kind: 'secret',
     description:
-      'Kubeconfig: its content, base64 of it, or a path (on a command line only that); `in-cluster` is the ServiceAccount of the Pod in which this runs. Default: variable `KUBECONFIG`, then `KUBECONFIG_CONTENTS_B64`.',
+      'Kubeconfig: its content, its content as base64, or a path (on a command line only a path). `in-cluster` is the ServiceAccount of the Pod in which this runs. Default: variable `KUBECONFIG`, then `KUBECONFIG_CONTENTS_B64`.',
     absent: {
       gitlab:
         'inputs of a component are visible to everyone who sees the pipeline, so the kubeconfig comes from the agent or a file variable `KUBECONFIG`',
@@ -71,7 +71,7 @@ export const parameters = [
     name: 'api-server',
     kind: 'address',
     description:
-      "API server (https:// address) that trusts the CI's own identity tokens: in the place of a kubeconfig, so that nothing is stored. On GitHub the job needs `permissions: id-token: write`; on a command line the token is in the variable `PG_APP_USER_ID_TOKEN`.",
+      'API server (https:// address) that trusts the identity tokens of the CI. It replaces the kubeconfig, so that nothing is stored. On GitHub, the job needs `permissions: id-token: write`; on a command line, set the token in the variable `PG_APP_USER_ID_TOKEN`.',
   },
   {
     name: 'api-server-ca',
@@ -83,19 +83,19 @@ export const parameters = [
     name: 'api-server-audience',
     kind: 'text',
     default: 'pg-app-user',
-    description: 'Audience of the identity token, as the configuration of `api-server` has it.',
+    description: 'Audience of the identity token, as in the configuration of `api-server`.',
   },
   {
     name: 'expect-server',
     kind: 'text',
     description:
-      'API server (URL or host) this run must be talking to; it stops if the kubeconfig names another. Compares the address alone: a kubeconfig can name it and lead elsewhere, through a proxy and with an authority of its own.',
+      'API server (URL or host) that the run must use; it stops if the kubeconfig names another. Only the address is compared: a kubeconfig can name this address and still lead elsewhere, with a proxy and a certificate authority of its own.',
   },
   {
     name: 'expect-ca',
     kind: 'fingerprints',
     description:
-      'SHA-256 fingerprint of the certificate authority that the kubeconfig must name, in hex; it stops if the kubeconfig names another beside it, or none. Several, as during a renewal: one per line or comma-separated. With `expect-server`, the kubeconfig may name no other `tls-server-name` than the host of its server.',
+      'SHA-256 fingerprint, in hex, of the certificate authority that the kubeconfig must contain. The run stops if the kubeconfig contains any other, or none. Several are possible, as during a renewal: one per line or comma-separated. With `expect-server`, the kubeconfig may name no other `tls-server-name` than the host of its server.',
   },
   {
     name: 'access-secret',
@@ -115,19 +115,19 @@ export const parameters = [
     options: ways,
     default: 'port-forward',
     description:
-      'How the run reaches PostgreSQL: `port-forward` goes through the API server, from anywhere; `direct` connects to `PGHOST` itself, from where that is reached as applications reach it (in the cluster), and needs no right on Services and Pods.',
+      'How the run reaches PostgreSQL: `port-forward` goes through the API server and works from anywhere; `direct` connects to `PGHOST`, as applications in the cluster do, and needs no rights on Services and Pods.',
   },
   {
     name: 'access-service',
     kind: 'service',
     description:
-      'Service to reach PostgreSQL by, in `access-namespace`. Default: `USER_ACCESS` of the access Secret; for a Secret of an operator, the one that leads to the primary.',
+      'Service through which to reach PostgreSQL, in `access-namespace`. Default: `USER_ACCESS` of the access Secret; for a Secret of an operator, the Service of the primary.',
   },
   {
     name: 'access-host',
     kind: 'host',
     description:
-      '`PGHOST` for applications, and the name that a certificate has to bear. Default: as in the access Secret, else the name of the Service inside the cluster.',
+      '`PGHOST` for applications, and the name that the certificate must contain. Default: as in the access Secret, else the name of the Service inside the cluster.',
   },
   {
     name: 'access-port',
@@ -138,26 +138,26 @@ export const parameters = [
     name: 'access-user',
     kind: 'existing',
     description:
-      'Admin to log in as, with the password of the access Secret. Default: as in the access Secret. For one that holds a password alone.',
+      'Admin to log in as, with the password of the access Secret. Needed if that Secret holds only a password. Default: as in the access Secret.',
   },
   {
     name: 'access-sslmode',
     kind: 'choice',
     options: sslModes,
     description:
-      'How the admin logs in, and applications unless `app-sslmode` says otherwise. Default: as in the access Secret; for a Secret of an operator `require`.',
+      '`PGSSLMODE` of the admin, and of applications unless `app-sslmode` is set. Default: as in the access Secret; for a Secret of an operator `require`.',
   },
   {
     name: 'access-database',
     kind: 'existing',
     description:
-      'Database of the admin for all that is done outside the database of the application. Default: `postgres`. For a server that has no such database, or does not let the admin in there.',
+      'Database in which the admin does all work outside the database of the application. Needed if the server has no database `postgres`, or refuses the admin there. Default: `postgres`.',
   },
   {
     name: 'app-database',
     kind: 'identifier',
     required: true,
-    description: 'Database of the application; created where it does not exist.',
+    description: 'Database of the application; created if it does not exist.',
   },
   {
     name: 'app-username',
@@ -187,7 +187,7 @@ export const parameters = [
     kind: 'choices',
     options: formatNames,
     description:
-      'Further forms in the application Secret, beside the names of libpq: `url` (`DATABASE_URL`), `jdbc` (`SPRING_DATASOURCE_URL`, `_USERNAME` and `_PASSWORD`), `dotnet` (`ConnectionStrings__Default`); `servicebinding` makes a Secret of its own, `<app-secret>-binding`. One per line or comma-separated.',
+      'Further formats in the application Secret, in addition to the variables of libpq: `url` (`DATABASE_URL`), `jdbc` (`SPRING_DATASOURCE_URL`, `_USERNAME` and `_PASSWORD`), `dotnet` (`ConnectionStrings__Default`); `servicebinding` writes a second Secret, `<app-secret>-binding`. One per line or comma-separated.',
   },
   {
     name: 'ssl-root-cert',
@@ -200,7 +200,7 @@ export const parameters = [
     kind: 'choice',
     options: ['admin', 'app'],
     description:
-      'Who owns the database: `admin` (the application cannot drop it) or `app`. Default: `admin`; a database that this tool did not make keeps its owner unless this is set together with `existing: adopt`.',
+      'Who owns the database: `admin` (the application cannot drop it) or `app`. Default: `admin`; a database that this tool did not create keeps its owner, unless you also set `existing: adopt`.',
   },
   {
     name: 'extensions',
@@ -211,23 +211,24 @@ export const parameters = [
     name: 'connect-roles',
     kind: 'list',
     description:
-      'Further roles that keep CONNECT when it is taken from PUBLIC, such as a pooler or a backup user, one per line or comma-separated.',
+      'Further roles that keep CONNECT when it is revoked from PUBLIC, such as a pooler or a backup user, one per line or comma-separated.',
   },
   {
     name: 'role-settings',
     kind: 'settings',
-    description: `Timeouts that the application's role gets in its database, such as \`lock_timeout=5s, idle_in_transaction_session_timeout=1min\`, one per line or comma-separated: ${Object.keys(
+    description: `Timeouts to set for the application's role in its database, such as \`lock_timeout=5s, idle_in_transaction_session_timeout=1min\`, one per line or comma-separated: ${Object.keys(
       roleSettings,
     )
       .map((name) => `\`${name}\``)
-      .join(', ')}. What is left out stays as it is.`,
+      .join(', ')}. A setting that is not listed stays as it is.`,
   },
   {
     name: 'existing',
     kind: 'choice',
     options: ['refuse', 'adopt'],
     default: 'refuse',
-    description: 'What to do with a role or database that is not ours: refuse it, or adopt it.',
+    description:
+      'What to do with an existing role or database that this tool does not manage yet: refuse it, or adopt it (take it over).',
   },
   {
     name: 'unproven',
@@ -235,23 +236,23 @@ export const parameters = [
     options: ['refuse', 'accept'],
     default: 'refuse',
     description:
-      'What to do where the server lets the admin or the application in without a password, so that nothing is proven.',
+      'What to do if the server lets the admin or the application log in without a password, so that the login proves nothing.',
   },
   {
     name: 'dry-run',
     kind: 'flag',
     default: 'false',
-    description: 'Read everything, change nothing, say what would be done.',
+    description: 'Read everything, change nothing, and show what would be done.',
   },
   {
     name: 'provision',
     kind: 'flag',
     default: 'true',
     description:
-      'Whether to provision the application user. `false` is the go-live gate alone: it changes nothing, and needs no right to write Secrets.',
+      'Whether to provision the application user. `false` runs only the go-live gate, which changes nothing and needs no right to write Secrets.',
     absent: {
-      gitlab: 'two components say it: `provision`, which can gate as well, and `go-live` for the gate alone',
-      cli: 'two commands say it: `provision`, which can gate as well, and `go-live` for the gate alone',
+      gitlab: 'two components replace it: `provision`, which can also gate, and `go-live` for the gate alone',
+      cli: 'two commands replace it: `provision`, which can also gate, and `go-live` for the gate alone',
     },
   },
   {
@@ -260,7 +261,7 @@ export const parameters = [
     options: goLiveModes,
     default: 'off',
     description:
-      'Whether to check that the database is ready for production: `warn` reports, `enforce` fails the step, `auto` enforces where the pushed ref matches `release-branches` or no ref is known, and warns elsewhere and for pull requests.',
+      'Whether to check that the database is ready for production: `warn` reports; `enforce` fails the step; `auto` enforces if the pushed ref matches `release-branches` or no ref is known, and warns otherwise and for pull requests.',
   },
   {
     name: 'go-live-profile',
@@ -271,40 +272,40 @@ export const parameters = [
   {
     name: 'go-live-file',
     kind: 'text',
-    description: `Path of the go-live file: thresholds of your own, attestations and waivers. Default: \`${defaultFile}\`, if it is there.`,
+    description: `Path of the go-live file, with your own thresholds, attestations and waivers. Default: \`${defaultFile}\`, if it exists.`,
   },
   {
     name: 'release-branches',
     kind: 'patterns',
     default: 'main, release/**, tag:v*',
     description:
-      'Refs for which `go-live: auto` enforces: patterns of branches, and of tags with `tag:` in front, one per line or comma-separated.',
+      'Refs for which `go-live: auto` enforces: patterns for branches, and for tags with the prefix `tag:`, one per line or comma-separated.',
   },
   {
     name: 'run',
     kind: 'text',
     description:
-      'What to run against the database once it is as it should be, such as `npx prisma migrate deploy`: for a shell that stops at the first error. It finds the database by variables (`PGHOST`, `DATABASE_URL` and others), with a login that lives as long as it does. Its exit code is that of the step.',
+      'What to run against the database, such as `npx prisma migrate deploy`, in a shell that stops at the first error. The Action runs it after provisioning and the gate. It gets variables (`PGHOST`, `DATABASE_URL` and others) with a login that exists only while it runs. Its exit code becomes that of the step.',
     absent: { cli: 'command `exec` takes a command' },
   },
   {
     name: 'exec-timeout',
     kind: 'duration',
     description:
-      'How long what is run against the database may take. Default: `30m`, and on a terminal as long as it does.',
+      'How long the command that runs against the database may take. Default: `30m`; on a terminal, no limit.',
   },
   {
     name: 'exec-lock-timeout',
     kind: 'duration',
     description:
-      '`lock_timeout` of its sessions, such as `5s`: how long a statement waits for a lock. It ends the wait of migration tools for one another as well, and a `CREATE INDEX CONCURRENTLY` on a busy table. Default: as on the server.',
+      '`lock_timeout` of the sessions of the command, such as `5s`: how long a statement waits for a lock. It also ends the wait of migration tools for each other, and a `CREATE INDEX CONCURRENTLY` on a busy table. Default: as on the server.',
   },
   {
     name: 'timeout',
     kind: 'duration',
     default: '5m',
     description:
-      'How long the whole run may take, such as `90s`, `5m` or `1h`; what is run against the database has its own time.',
+      'How long the whole run may take, such as `90s`, `5m` or `1h`. A command that runs against the database has its own limit.',
   },
 ] as const satisfies readonly Parameter[]
 
