@@ -8,7 +8,7 @@ const brief: Partial<Record<ParameterName, string>> = {
   'app-database': 'database of the application',
   'app-namespace': 'namespace of the application Secret',
   'app-username': 'role of the application; default: as app-database',
-  'app-secret': 'application Secret; default: app-postgresql-secret',
+  'app-secret': 'its Secret; default: app-postgresql-secret',
   'secret-format': 'further formats in the Secret: url, jdbc, dotnet',
   extensions: 'extensions to create',
   existing: 'adopt: take over a role or database made by hand',

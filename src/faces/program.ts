@@ -78,9 +78,9 @@ export function createProgram(found: (name: CommandName, command: Command) => vo
     .addHelpText('after', rightsHelp(all))
   addParameters(rights, 'rights')
   rights
-    .option('--gate-only', 'only the rights of "go-live", which writes nothing')
-    .option('--go-live', 'also the optional rights of the gate, which only read')
-    .option('--service-account <namespace/name>', 'the ServiceAccount that gets the rights')
+    .option('--gate-only', 'only the rights of the gate, to read')
+    .option('--go-live', 'also the optional rights of the gate')
+    .option('--service-account <namespace/name>', 'ServiceAccount that gets the rights')
     .option('--user <name>', 'or a user')
     .option('--group <name>', 'or a group')
     .option('--issuer <github|gitlab>', 'or jobs, by their identity tokens')
@@ -88,7 +88,7 @@ export function createProgram(found: (name: CommandName, command: Command) => vo
     .option('--repository-id <number>', 'with github: number of the repository')
     .option('--project-id <number>', 'with gitlab: number of the project')
     .option('--environment <name>', 'the environment of the jobs')
-    .option('--service <name>', 'the Service in USER_ACCESS; default: all Services')
+    .option('--service <name>', 'the Service in USER_ACCESS; default: all')
     .action(() => {
       found('rights', rights)
     })
