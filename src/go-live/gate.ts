@@ -298,7 +298,7 @@ function tell({ journal }: Run, report: GateReport, seconds: number): void {
     const sign = verdict === 'not met' ? 'stopped' : 'attention'
     const lines = [
       `${verdict}: ${seen}`,
-      ...(others.length === 0 ? [] : [`the same: ${sentence(others.map((other) => other.id))}`]),
+      ...(others.length === 0 ? [] : [`the same for ${sentence(others.map((other) => other.id))}`]),
       ...(remedy === '' ? [] : [`→ ${remedy}`]),
       pageOf(id),
     ]
@@ -320,15 +320,13 @@ export function heldBack({ findings, file, manifest }: GateReport): Failure {
     ...[...Map.groupBy(holding, ({ verdict }) => verdict)].map(
       ([verdict, some]) => `${verdict}: ${sentence(some.map(({ id }) => id))}`,
     ),
-    'What was seen, and what gets past it, is above.',
-    ...(manifest === ''
-      ? []
-      : ['With the Role in rights.yaml the run sees more: send it to the administrator.']),
+    'The lines above show what was seen and what to do.',
+    ...(manifest === '' ? [] : ['Send rights.yaml to the administrator: with its Roles, the run sees more.']),
     ...(attestable.length > 0
-      ? [`What people know and this tool cannot see: attest it in ${file}. attest.yaml is ready to paste.`]
+      ? [`What you have checked yourself, attest in ${file}: attest.yaml is ready to paste.`]
       : []),
     ...(attestable.length < holding.length
-      ? [`What has to wait can be waived in ${file}, with owner, reason and end date.`]
+      ? [`What has to wait, waive in ${file}, with owner, reason and end date.`]
       : []),
   ]
   return new Failure('go-live-held-back', `Release held back: ${tallyOfOpen(findings)}.`, hint)

@@ -17,7 +17,9 @@ export function whereItIs(report: GateReport, folder: string | undefined): reado
   const { html, attest, rights } = reportFiles
   const what = [
     ...(paste === undefined ? [] : [`${attest} to ${paste.verbs}: commit it as a part of ${report.file}`]),
-    ...(report.manifest === '' ? [] : [`${rights} for the administrator: with it the run sees more`]),
+    ...(report.manifest === ''
+      ? []
+      : [`${rights} to send to the administrator: with its Roles, the run sees more`]),
   ]
   if (folder === undefined) {
     const files = [
@@ -31,8 +33,6 @@ export function whereItIs(report: GateReport, folder: string | undefined): reado
   }
   return [
     { sign: 'right', subject: 'report', text: `${join(folder, html)}, with all evidence` },
-    ...(what.length === 0
-      ? []
-      : [{ sign: 'attention', subject: 'beside it', text: what.join('\n') } as const]),
+    ...(what.length === 0 ? [] : [{ sign: 'attention', subject: 'files', text: what.join('\n') } as const]),
   ]
 }

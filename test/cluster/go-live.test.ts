@@ -130,7 +130,7 @@ test('the Roles that it prints make all of it readable', async () => {
   )
   const { of } = await judge('standard')
   expect(of('backup-schedule')).toMatchObject({ verdict: 'unknown', seen: 'no schedule is in sight' })
-  expect(of('last-backup')).toMatchObject({ verdict: 'unknown', seen: 'no trace of a backup is left' })
+  expect(of('last-backup')).toMatchObject({ verdict: 'unknown', seen: 'no finished backup can be seen' })
   expect(of('app-replicas').verdict).toBe('not applicable')
 })
 
@@ -243,7 +243,7 @@ test('how far recovery reaches back, by the variables of the Pods', async () => 
   }
   expect((await judge('standard')).of('pitr')).toMatchObject({
     verdict: 'unknown',
-    seen: 'nothing in sight tells how far recovery reaches back',
+    seen: 'nothing visible shows how far recovery reaches back',
   })
   expect(await withVariables('8', `30 ${hour} * * *`)).toMatchObject({ verdict: 'met' })
   expect(await withVariables('5', `30 ${hour} * * *`)).toMatchObject({

@@ -57,10 +57,10 @@ async function seen(
 test('what there is none of yet is not applicable', async () => {
   expect(await seen(['primary-keys', 'sequences', 'sessions-encrypted', 'collation'])).toEqual({
     'primary-keys': 'not applicable: there is no table yet',
-    sequences: 'not applicable: there is no sequence that ends',
+    sequences: 'not applicable: there is no sequence that can run out',
     'sessions-encrypted': 'not applicable: none is open',
     collation: recorded
-      ? 'not applicable: no collation here has a version'
+      ? 'not applicable: no collation in use has a version'
       : 'not applicable: PostgreSQL records no version of a database before 15',
   })
 })
@@ -156,7 +156,7 @@ test('what is wrong is not met, and met once it is mended', async () => {
     'sessions-encrypted': 'not met: 1 of 2 sessions in clear text, from 127.0.0.1',
     certificate: expect.stringMatching(/^not met: verify-full refuses it: .*elsewhere\.example\.com$/),
     'minor-version': expect.stringMatching(
-      bench.postgres.major === 13 ? /^met/ : /^not met: PostgreSQL [\d.]+; [\d.]+ is out since 20/,
+      bench.postgres.major === 13 ? /^met/ : /^not met: PostgreSQL [\d.]+; [\d.]+ was released on 20/,
     ),
   })
   await set({ autovacuum: 'on' })

@@ -175,7 +175,7 @@ describe('a physical backup', () => {
     await set({ archive_command: `cp %p ${join(folder(), '%f')}` })
     expect(await finding('last-backup', window(-1, 2))).toMatchObject({
       verdict: 'unknown',
-      seen: expect.stringContaining('no trace of a backup is left'),
+      seen: expect.stringContaining('no finished backup can be seen'),
     })
     await takeBackup()
     await until(async () => (await waiting()) === 0)

@@ -29,13 +29,13 @@ test('a release is held back: provisioned, reported, and failed', async () => {
   expect(run.log).toContain('The application user is in place; only the release is held.')
   // What has the same reason is said once.
   expect(run.log).toMatch(
-    /! app-replicas +unknown: no permission to read daemonsets, deployments and statefulsets\n +the same: app-spread and app-resources\n/,
+    /! app-replicas +unknown: no permission to read daemonsets, deployments and statefulsets\n +the same for app-spread and app-resources\n/,
   )
   // Its last lines name what holds it back.
   expect(run.log.indexOf('Evidence for')).toBeLessThan(run.log.indexOf('✗ instances'))
   expect(run.log).toMatch(/\[go-live-held-back\]\n +not met: instances, [^\n]+\n +unknown: [^\n]*last-backup/)
   expect(run.log.match(/only people can do this/g)?.length).toBe(7)
-  expect(run.log).toContain('With the Role in rights.yaml the run sees more')
+  expect(run.log).toContain('Send rights.yaml to the administrator')
   expect(run.summary).toMatch(/^### ⛔ Release held back: /)
   expect(Object.keys(run.reports).sort()).toEqual([
     'attest.yaml',
@@ -47,7 +47,7 @@ test('a release is held back: provisioned, reported, and failed', async () => {
   // The verdict is last, and no block stands between the findings and it.
   expect(run.log).not.toMatch(/kind: Role|attestations:/)
   expect(run.log).toMatch(
-    /\n! beside it +attest\.yaml to attest[^\n]*\n +rights\.yaml [^\n]*\n✗ Release held back: \d+ not met, \d+ unknown\. +\[go-live-held-back\]\n/,
+    /\n! files +attest\.yaml to attest[^\n]*\n +rights\.yaml [^\n]*\n✗ Release held back: \d+ not met, \d+ unknown\. +\[go-live-held-back\]\n/,
   )
   expect(run.summary).toMatch(/kind: Role/)
   const annotations = run.commands.filter(({ name }) => name === 'error' || name === 'warning')

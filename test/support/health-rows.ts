@@ -112,9 +112,15 @@ export const healthRows: readonly Row[] = [
   ['minor-version', 'the newest that is known', {}, 'met', 'the newest known here is 16.15'],
   ['minor-version', 'one that nobody knows here yet', server(160_020), 'met', 'the newest known'],
   ['minor-version', 'a major version that nobody knows here', server(190_002), 'met', 'knows no newer one'],
-  ['minor-version', 'one that is behind', server(160_014), 'not met', '16.15 is out since 2026-08-13'],
+  ['minor-version', 'one that is behind', server(160_014), 'not met', '16.15 was released on 2026-08-13'],
   ['minor-version', 'the last one of 13', server(130_023), 'met', '13.23'],
-  ['minor-version', 'one before the last of 13', server(130_022), 'not met', '13.23 is out since 2025-11-13'],
+  [
+    'minor-version',
+    'one before the last of 13',
+    server(130_022),
+    'not met',
+    '13.23 was released on 2025-11-13',
+  ],
   [
     'minor-version',
     'one that is behind for less than 90 days',
@@ -184,7 +190,7 @@ export const healthRows: readonly Row[] = [
     'no version at all',
     versions(null, null),
     'not applicable',
-    'no collation here has a version',
+    'no collation in use has a version',
   ],
   [
     'collation',

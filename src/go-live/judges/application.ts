@@ -183,7 +183,7 @@ function eachWorkload(
       verdict: 'unknown',
       wanted,
       seen: `no Deployment, StatefulSet or DaemonSet uses ${secretRef}, yet ${open}`,
-      remedy: `${'hidden' in sql.sessions ? hiddenRemedy : 'end them where no application is behind them'}, or an attestation`,
+      remedy: `${'hidden' in sql.sessions ? hiddenRemedy : 'end them where no application is behind them'}, or attest it`,
       evidence: [...evidence, sqlEvidence(observed, queries.sessions, open)],
     }
   }

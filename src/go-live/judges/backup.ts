@@ -153,7 +153,7 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
           ? `the last backup was outside the window: ${words(succeeded[0])}`
           : newest !== undefined
             ? `no backup has succeeded; the last: ${words(newest)}`
-            : 'no trace of a backup is left'
+            : 'no finished backup can be seen'
   const hidden = hiddenBy(cluster.unread.backups)
   if (hidden !== undefined)
     return {
@@ -186,7 +186,7 @@ export function judgeRetention(observed: Observations, rules: Rules): Judgement 
     return {
       verdict: 'unknown',
       wanted,
-      seen: `nothing in sight tells how long backups are kept${kept}`,
+      seen: `nothing visible shows how long backups are kept${kept}`,
       remedy: attestRemedy(observed),
       evidence,
     }
@@ -233,13 +233,13 @@ export function judgeRecovery(observed: Observations, rules: Rules): Judgement {
     }
     return { verdict: 'unknown', wanted, seen: often, remedy: attestRemedy(observed), evidence }
   }
-  const seen = 'nothing in sight tells how far recovery reaches back'
+  const seen = 'nothing visible shows how far recovery reaches back'
   return { verdict: 'unknown', wanted, seen, remedy: attestRemedy(observed), evidence }
 }
 
 /** What makes it known how long something is kept: more rights, or else somebody's word. */
 function attestRemedy({ cluster: { unread } }: Observations): string {
-  return hiddenBy([...unread.operator, ...unread.schedule])?.remedy ?? 'ask the administrator, and attest'
+  return hiddenBy([...unread.operator, ...unread.schedule])?.remedy ?? 'ask the administrator, then attest it'
 }
 
 /** `off-site`: a copy in another place. */
@@ -248,7 +248,7 @@ export function judgeOffSite(): Judgement {
     verdict: 'unknown',
     wanted: 'a copy in another place',
     seen: 'nothing in the cluster shows it',
-    remedy: 'ask the administrator, and attest',
+    remedy: 'ask the administrator, then attest it',
     evidence: [],
   }
 }

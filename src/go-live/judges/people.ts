@@ -5,8 +5,8 @@ export function judgePeople(): Judgement {
   return {
     verdict: 'unknown',
     wanted: 'done, and written down',
-    seen: 'only people can do this, and no attestation says that it was done',
-    remedy: 'do it, and attest',
+    seen: 'only people can do this, and nobody has attested it',
+    remedy: 'do it, then attest it',
     evidence: [],
   }
 }

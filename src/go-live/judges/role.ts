@@ -113,7 +113,7 @@ export function judgeRoleAttributes(observed: Observations): Judgement {
   return {
     verdict: 'met',
     wanted,
-    seen: `"${username}" may log in, and nothing more than its grants say`,
+    seen: `"${username}" may log in, and has only its granted rights`,
     evidence,
   }
 }
@@ -186,7 +186,7 @@ export function judgeTls(observed: Observations): Judgement {
       evidence,
     }
   if (mode !== undefined && ['require', 'verify-ca', 'verify-full', 'no-verify'].includes(mode)) {
-    const weak = mode === 'verify-full' ? '' : ', which encrypts and does not make sure of the host'
+    const weak = mode === 'verify-full' ? '' : ', which encrypts but does not verify the host'
     return { verdict: 'met', wanted, seen: `${mode}${weak}`, evidence }
   }
   return {

@@ -83,7 +83,7 @@ export function judgeCollation(observed: Observations): Judgement {
       const answer = `the database: ${versionWords(database)}${used}`
       if (!differs && objects.wrong === 0) {
         return database.actual === null && objects.total === 0
-          ? { verdict: 'not applicable', seen: 'no collation here has a version', answer }
+          ? { verdict: 'not applicable', seen: 'no collation in use has a version', answer }
           : { verdict: 'met', seen: answer, answer }
       }
       const names = [
@@ -123,7 +123,8 @@ export function judgeSequences(observed: Observations, { thresholds }: Rules): J
         ({ name, used, last, end }) => `${oneLine(name, 80)} ${used} % (${last} of ${end})`,
       )
       const answer = `${count(total, 'sequence')}, ${read} looked at, ${hidden} without permission; ${words.join(', ') || 'none in use'}`
-      if (total === 0) return { verdict: 'not applicable', seen: 'there is no sequence that ends', answer }
+      if (total === 0)
+        return { verdict: 'not applicable', seen: 'there is no sequence that can run out', answer }
       const far = furthest.filter(({ used }) => used > most)
       if (far.length > 0) {
         return {

@@ -123,8 +123,8 @@ export function judgeMinorVersion(observed: Observations, { thresholds }: Rules)
     return {
       verdict: 'not met',
       wanted,
-      seen: `PostgreSQL ${sql.version}; ${major}.${due.minor} is out since ${due.day}`,
-      remedy: 'ask the administrator for the minor release: it takes a restart and no migration',
+      seen: `PostgreSQL ${sql.version}; ${major}.${due.minor} was released on ${due.day}`,
+      remedy: 'ask the administrator for the minor release: it needs a restart, but no migration',
       evidence,
     }
   }
@@ -137,6 +137,6 @@ export function judgeMinorVersion(observed: Observations, { thresholds }: Rules)
         ? `PostgreSQL ${sql.version}, of which this release knows no newer one`
         : `PostgreSQL ${sql.version}; the newest known here is ${major}.${newest.minor} of ${newest.day}`,
     evidence,
-    warnings: next === undefined ? [] : [`${major}.${next.minor} is out since ${next.day}`],
+    warnings: next === undefined ? [] : [`${major}.${next.minor} was released on ${next.day}`],
   }
 }

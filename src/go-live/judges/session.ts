@@ -109,10 +109,10 @@ export function judgeCertificate(observed: Observations, { thresholds }: Rules):
     )
   }
   if (!checked) {
-    const remedy = `ask the administrator for the CA certificate, and set ${input('ssl-root-cert')}; or an attestation`
+    const remedy = `ask the administrator for the CA certificate, and set ${input('ssl-root-cert')}; or attest it`
     return outcome(
       'unknown',
-      `it ${ending}; without the CA certificate nobody can tell whether it passes verify-full`,
+      `it ${ending}; without the CA certificate, verify-full cannot be checked`,
       answer,
       remedy,
     )

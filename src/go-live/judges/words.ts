@@ -40,9 +40,9 @@ export function hiddenBy(
         : []),
     ].join('; '),
     remedy: [
-      ...(rights.length > 0 ? [`the right to ${sentence(rights)}`] : []),
+      ...(rights.length > 0 ? [`ask for the right to ${sentence(rights)}`] : []),
       ...(broken.length > 0 ? ['run again'] : []),
-      'or an attestation',
+      'or attest it',
     ].join(', '),
   }
 }

@@ -587,7 +587,7 @@ const rows: readonly Row[] = [
     'none',
     { cluster: { ...cluster, backups: [] } },
     'unknown',
-    'no trace of a backup is left',
+    'no finished backup can be seen',
   ],
   [
     'last-backup',
@@ -649,7 +649,7 @@ const rows: readonly Row[] = [
     'nothing in sight',
     { cluster: { ...cluster, logicalRetention: undefined } },
     'unknown',
-    'nothing in sight',
+    'nothing visible shows',
   ],
   ['pitr', 'eight daily backups', {}, 'met', 'keeps 8 backups'],
   [
@@ -797,7 +797,7 @@ const rows: readonly Row[] = [
     'unknown',
     'holds "other", and "shop" was looked at',
   ],
-  ['role-attributes', 'none', {}, 'met', 'nothing more'],
+  ['role-attributes', 'none', {}, 'met', 'only its granted rights'],
   [
     'role-attributes',
     'CREATEDB',
@@ -1373,7 +1373,7 @@ test('what may not be read is named in the same order, whichever answer came fir
   )
   expect(remedies).toEqual(
     Array(2).fill(
-      'the right to list deployments and statefulsets (batch) in postgres-system, or an attestation',
+      'ask for the right to list deployments and statefulsets (batch) in postgres-system, or attest it',
     ),
   )
 })

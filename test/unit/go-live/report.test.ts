@@ -260,10 +260,10 @@ describe('where the log says that the rest is', () => {
       { sign: 'right', subject: 'report', text: `${join('/reports', 'go-live.html')}, with all evidence` },
       {
         sign: 'attention',
-        subject: 'beside it',
+        subject: 'files',
         text:
           'attest.yaml to attest: commit it as a part of .pg-app-user/go-live.yaml\n' +
-          'rights.yaml for the administrator: with it the run sees more',
+          'rights.yaml to send to the administrator: with its Roles, the run sees more',
       },
     ])
   })
