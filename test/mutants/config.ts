@@ -1,0 +1,69 @@
+import type { PartialStrykerOptions } from '@stryker-mutator/api/core'
+
+/** Sources whose mutants are tried together, and the least part of them, in percent, that a test has to notice. */
+export interface MutantGroup {
+  readonly sources: readonly string[]
+  readonly least: number
+}
+
+/** What decides: what is changed, what is found ready, what an error means, what is allowed. */
+export const groups: Readonly<Record<string, MutantGroup>> = {
+  plan: {
+    sources: [
+      'src/provision/plan.ts',
+      'src/provision/change.ts',
+      'src/provision/ownership.ts',
+      'src/provision/borrow.ts',
+      'src/provision/settings.ts',
+      'src/provision/refusals.ts',
+      'src/provision/database-refusals.ts',
+    ],
+    least: 90,
+  },
+  judges: { sources: ['src/go-live/judge.ts', 'src/go-live/judges/*.ts'], least: 90 },
+  errors: {
+    sources: [
+      'src/postgres/sqlstate.ts',
+      'src/postgres/failure.ts',
+      'src/postgres/refusal.ts',
+      'src/postgres/severity.ts',
+      'src/lib/passing.ts',
+    ],
+    least: 90,
+  },
+  rights: {
+    sources: [
+      'src/rights/permissions.ts',
+      'src/rights/authentication.ts',
+      'src/rights/manifest.ts',
+      'src/rights/role-name.ts',
+      'src/kubernetes/right.ts',
+    ],
+    least: 90,
+  },
+}
+
+/** The tests that have to notice them: those of the unit ring that need no server, no process and no clock of their own. */
+const tests = [
+  'test/unit/{go-live,postgres,provision,report,rights,secrets}/**/*.test.ts',
+  'test/unit/kubernetes/who-spoke.test.ts',
+  'test/unit/run/outcome.test.ts',
+  'test/unit/troubleshooting.test.ts',
+]
+
+/** How StrykerJS tries them: every mutator that it has. */
+export const options: PartialStrykerOptions = {
+  mutator: { excludedMutations: [] },
+  ignoreStatic: false,
+  ignorePatterns: ['/bench', '/build', '/dist', '/docs/pictures', '/test/!(unit|support|mutants)/**'],
+  testFiles: tests,
+  testRunner: 'unit',
+  plugins: ['./test/mutants/runner.ts'],
+  coverageAnalysis: 'perTest',
+  disableTypeChecks: false,
+  concurrency: 1,
+  // What is loaded anew for a mutant stays in memory until its process ends.
+  maxTestRunnerReuse: 100,
+  reporters: [],
+  allowConsoleColors: false,
+}

@@ -1,0 +1,126 @@
+import { globSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
+import type { StrykerOptions } from '@stryker-mutator/api/core'
+import { commonTokens, declareClassPlugin, PluginKind, tokens } from '@stryker-mutator/api/plugin'
+import {
+  determineHitLimitReached,
+  DryRunStatus,
+  TestStatus,
+  toMutantRunResult,
+  type DryRunOptions,
+  type DryRunResult,
+  type MutantRunOptions,
+  type MutantRunResult,
+  type TestResult,
+  type TestRunner,
+  type TestRunnerCapabilities,
+} from '@stryker-mutator/api/test-runner'
+import { collect, finish, type Case } from './globals.ts'
+import { Loader } from './loader.ts'
+
+/** What the mutated sources and whoever runs them tell each other, by a global of this name. */
+interface Namespace {
+  activeMutant?: string | undefined
+  currentTestId?: string | undefined
+  hitCount?: number | undefined
+  hitLimit?: number | undefined
+  mutantCoverage?: NonNullable<Extract<DryRunResult, { status: DryRunStatus.Complete }>['mutantCoverage']>
+}
+const namespace: Namespace = {}
+Object.assign(globalThis, { __stryker__: namespace })
+
+/**
+ * Runs the tests of the unit ring for StrykerJS within one process. jest, which builds a world of its own for each run, needs
+ * seconds for each mutant; here the sources are loaded once, and again only for a mutant that is met while they are loaded.
+ */
+class UnitRunner implements TestRunner {
+  static readonly inject = tokens(commonTokens.options)
+  readonly #testFiles: readonly string[]
+  readonly #loader = new Loader(process.cwd())
+  #loaded: readonly Case[] | undefined
+
+  constructor(options: StrykerOptions) {
+    this.#testFiles = globSync(options.testFiles).map((file) => resolve(file))
+  }
+
+  capabilities(): TestRunnerCapabilities {
+    return { reloadEnvironment: true }
+  }
+
+  async dryRun(options: DryRunOptions): Promise<DryRunResult> {
+    namespace.mutantCoverage = { static: {}, perTest: {} }
+    this.#loaded = await this.#load(this.#testFiles)
+    const result = await run(this.#loaded, options.disableBail)
+    if (result.status !== DryRunStatus.Complete) return result
+    return { ...result, mutantCoverage: namespace.mutantCoverage }
+  }
+
+  async mutantRun(options: MutantRunOptions): Promise<MutantRunResult> {
+    const { activeMutant, testFilter, disableBail, hitLimit, mutantActivation, sandboxFileName } = options
+    namespace.hitLimit = hitLimit
+    namespace.hitCount = hitLimit === undefined ? undefined : 0
+    try {
+      const atOnce = mutantActivation === 'static' || options.reloadEnvironment
+      if (mutantActivation === 'static') namespace.activeMutant = activeMutant.id
+      const cases = atOnce
+        ? await this.#load(this.#loader.importersOf(pathToFileURL(sandboxFileName).href, this.#testFiles))
+        : (this.#loaded ??= await this.#load(this.#testFiles))
+      namespace.activeMutant = activeMutant.id
+      const wanted = testFilter && new Set(testFilter)
+      const result = await run(
+        cases.filter(({ id }) => wanted?.has(id) ?? true),
+        disableBail,
+      )
+      const limit = determineHitLimitReached(namespace.hitCount, hitLimit)
+      return toMutantRunResult(limit ?? result)
+    } catch (error) {
+      // A source that does not load any more fails each of its tests.
+      return toMutantRunResult({
+        status: DryRunStatus.Complete,
+        tests: [{ id: 'load', name: 'load', timeSpentMs: 0, ...failed(error) }],
+      })
+    } finally {
+      namespace.activeMutant = undefined
+    }
+  }
+
+  async #load(files: readonly string[]): Promise<readonly Case[]> {
+    this.#loader.begin()
+    const cases: Case[] = []
+    for (const file of files) cases.push(...(await collect(file, () => this.#loader.load(file))))
+    return cases
+  }
+}
+
+const failed = (error: unknown): { status: TestStatus.Failed; failureMessage: string } => ({
+  status: TestStatus.Failed,
+  failureMessage: inspect(error),
+})
+
+/** Runs tests, until the first one that fails. */
+async function run(cases: readonly Case[], all: boolean): Promise<DryRunResult> {
+  const tests: TestResult[] = []
+  for (const { id, run: runCase } of cases) {
+    namespace.currentTestId = id
+    const began = performance.now()
+    let failure: unknown
+    try {
+      await runCase()
+    } catch (error) {
+      failure = error
+    }
+    namespace.currentTestId = undefined
+    const result = { id, name: id, timeSpentMs: performance.now() - began }
+    tests.push(
+      failure === undefined ? { ...result, status: TestStatus.Success } : { ...result, ...failed(failure) },
+    )
+    if (failure !== undefined && !all) break
+  }
+  await finish()
+  return { status: DryRunStatus.Complete, tests }
+}
+
+/** What StrykerJS finds in this file. */
+export const strykerPlugins = [declareClassPlugin(PluginKind.TestRunner, 'unit', UnitRunner)]
