@@ -1,137 +1,30 @@
 import { describe, expect, test } from '@jest/globals'
 import { Failure, type FailureCode } from '../../../src/lib/failure.ts'
 import type { InsideState, SchemaGrantors } from '../../../src/postgres/inside.ts'
-import type { Marker, Note } from '../../../src/postgres/marker.ts'
-import type { DatabaseState, Membership, RoleState, ServerState } from '../../../src/postgres/state.ts'
+import type { DatabaseState, RoleState, ServerState } from '../../../src/postgres/state.ts'
 import type { Change } from '../../../src/provision/change.ts'
 import type { Observed } from '../../../src/provision/observed.ts'
 import { decideGrants, plan, type Plan } from '../../../src/provision/plan.ts'
 import type { Wanted } from '../../../src/provision/wanted.ts'
-
-const wanted: Wanted = {
-  username: 'shop',
-  database: 'shop',
-  admin: 'admin',
-  home: 'postgres',
-  secret: 'shop/app-postgresql-secret',
-  databaseOwner: undefined,
-  extensions: [],
-  connectRoles: [],
-  settings: [],
-  poolerRoles: ['pooler'],
-  existing: 'refuse',
-}
-const adopting: Wanted = { ...wanted, existing: 'adopt' }
-
-const mark: Marker = { secret: wanted.secret, database: 'shop', createdDatabase: true }
-const markOfAnother: Marker = { ...mark, secret: 'other/app-postgresql-secret' }
-
-const role: RoleState = {
-  canLogin: true,
-  expired: false,
-  dangers: [],
-  members: [],
-  alterable: true,
-  adminOption: true,
-  marker: mark,
-  note: undefined,
-  kept: {},
-  unreadable: false,
-  settings: {},
-  sessions: 0,
-}
-const strange: RoleState = { ...role, marker: undefined }
-const note: Note = { secret: wanted.secret, database: 'shop' }
-
-const membership: Membership = {
-  inherits: false,
-  settable: false,
-  grantable: true,
-  inheritable: true,
-  own: false,
-}
-
-const database: DatabaseState = {
-  owner: 'admin',
-  adminOwns: true,
-  adminActsAsOwner: true,
-  adminCreates: true,
-  acceptsConnections: true,
-  publicConnects: false,
-  publicTemporary: false,
-  granted: true,
-  grantedOrPublic: true,
-  withoutConnect: [],
-  shutOut: [],
-  poolers: [],
-  otherEncoding: null,
-}
-/** As somebody else makes one: open to everybody. */
-const foreign: DatabaseState = {
-  ...database,
-  owner: 'dba',
-  adminOwns: false,
-  adminActsAsOwner: false,
-  adminCreates: false,
-  publicConnects: true,
-  publicTemporary: true,
-}
-
-const server: ServerState = {
-  version: '16.6',
-  versionNumber: 160_006,
-  standby: false,
-  backendPid: 1,
-  admin: { name: 'admin', superuser: false, createRole: true, createDatabase: true, actsAs: null },
-  role,
-  membership,
+import {
+  adopting,
+  allNames,
   database,
-  newDatabase: undefined,
-  readOnly: { admin: null, inside: null, application: null },
-  claims: [],
-  leftovers: [],
-  unknownRoles: [],
-  unavailableExtensions: [],
-  untrustedExtensions: [],
-}
-const inside: InsideState = {
-  schemaExists: true,
-  schemaOwner: 'pg_database_owner',
-  schemaGranted: true,
-  schemaGrantors: { admin: false, application: false, owner: true },
-  extensions: [],
-  otherOwners: [],
-}
-
-/** As CREATE DATABASE makes one. */
-const newDatabase: DatabaseState = {
-  ...database,
-  publicConnects: true,
-  publicTemporary: true,
-  granted: false,
-  grantedOrPublic: false,
-}
-
-const allNames = { role: true, database: true, host: true }
-const noNames = { role: false, database: false, host: false }
-
-/** What a run finds where everything is up to date, but for what is given. */
-function found(given: Partial<Omit<Observed, 'server'>> & { server?: Partial<ServerState> } = {}): Observed {
-  const seen = { ...server, ...given.server }
-  return {
-    evidence: 'proven',
-    secret: { kind: 'keep', keys: [] },
-    secretHasPassword: true,
-    secretNames: allNames,
-    literalLogsIn: false,
-    inside,
-    ...given,
-    server: {
-      ...seen,
-      newDatabase: seen.database === undefined ? (seen.newDatabase ?? newDatabase) : undefined,
-    },
-  }
-}
+  foreign,
+  found,
+  inside,
+  mark,
+  markOfAnother,
+  membership,
+  newDatabase,
+  noNames,
+  note,
+  role,
+  server,
+  strange,
+  thrown,
+  wanted,
+} from '../../support/provision.ts'
 
 /** Returns the plan. Throws what forbids it. */
 function decide(given: Observed, want: Wanted): Plan {
@@ -1021,13 +914,3 @@ test('roles to let in that do not exist are all named', () => {
   expect(failure.code).toBe('connect-role-unknown')
   expect(failure.message).toBe('PostgreSQL knows no role "a" and "b", which input "connect-roles" names.')
 })
-
-function thrown(work: () => unknown): Failure {
-  try {
-    work()
-  } catch (error) {
-    if (error instanceof Failure) return error
-    throw error
-  }
-  throw new Error('nothing was thrown')
-}
