@@ -658,6 +658,49 @@ describe('grants', () => {
     expect(thrown(() => decideGrants(given, want, ours, [])).code).toBe(code)
   })
 
+  const ofRole = { owner: 'dba', adminOwns: false, grantedOrPublic: false }
+  const givenAway = (to: string): object => ({
+    kind: 'set-owner',
+    from: 'dba',
+    to,
+    toApplication: to === 'shop',
+  })
+  test.each<[string, Partial<DatabaseState>, Wanted['databaseOwner'], readonly object[] | FailureCode]>([
+    ['the admin may act as it', { ...ofRole, adminActsAsOwner: true }, undefined, [grant]],
+    ['the admin has what it has', { ...ofRole, adminOwns: true }, undefined, [grant]],
+    ['the admin gives it away', { ...ofRole, adminOwns: true }, 'app', [grant, givenAway('shop')]],
+    ['the admin takes it', { ...ofRole, adminOwns: true }, 'admin', [grant, givenAway('admin')]],
+    [
+      'the admin may act as it, which gives nothing away',
+      { ...ofRole, adminActsAsOwner: true },
+      'app',
+      'database-foreign-owner',
+    ],
+  ])('a foreign owner, and %s', (_, given, databaseOwner, expected) => {
+    const grants = (): readonly Change[] =>
+      decideGrants(state(given), { ...adopting, databaseOwner }, false, [])
+    if (typeof expected === 'string') expect(thrown(grants).code).toBe(expected)
+    else expect(grants()).toEqual(expected)
+  })
+
+  test('an owner that the admin inherits from gives the database back, although nobody may act as it', () => {
+    const member = { ...membership, inherits: true, settable: false, grantable: false }
+    expect(decideGrants(state({ owner: 'shop' }, { membership: member }), wanted, true, [])).toEqual([
+      { kind: 'set-owner', from: 'shop', to: 'admin', toApplication: false },
+    ])
+  })
+
+  test('of two things that the admin lacks for another owner, CREATEDB is told', () => {
+    const given = state(
+      { owner: 'shop', adminOwns: false },
+      {
+        admin: { ...server.admin, createDatabase: false },
+        membership: { ...membership, grantable: false },
+      },
+    )
+    expect(thrown(() => decideGrants(given, wanted, true, [])).code).toBe('admin-rights-missing')
+  })
+
   test('a foreign owner with nothing to grant is none', () => {
     const given = state({ owner: 'dba', adminOwns: false, adminActsAsOwner: false })
     expect(decideGrants(given, wanted, false, [])).toEqual([])
@@ -834,6 +877,20 @@ describe('inside of the database', () => {
     expect(decided(given, { ...wanted, ...want })).toBe(words)
   })
 
+  test.each<[string, boolean, readonly string[]]>([
+    ['are granted beside it where that is possible', true, ['grant-schema']],
+    ['are enough where nothing can be granted', false, []],
+  ])('rights on the schema that the owner has as such %s', (_, owner, kinds) => {
+    const seen = { ...inside, schemaGranted: 'as owner', schemaGrantors: { ...nobody, owner } } as const
+    expect(decide(found({ inside: seen }), wanted).changes.map(({ kind }) => kind)).toEqual(kinds)
+  })
+
+  test('an extension where the admin may create, and may not act as the owner', () => {
+    const open = { ...foreign, granted: true, publicConnects: false, adminCreates: true }
+    const given = found({ server: { role: { ...role, marker: undefined }, database: open } })
+    expect(decided(given, { ...wanted, extensions: ['citext'] })).toBe('keep mark not-ours')
+  })
+
   test('an extension where the admin may create none, and may not act as the owner', () => {
     const closed = { ...foreign, granted: true, publicConnects: false, shutOut: [] }
     const want = { ...wanted, extensions: ['citext'] }
@@ -845,6 +902,138 @@ describe('inside of the database', () => {
       'keep mark not-ours',
     )
   })
+})
+
+describe('settings of the role', () => {
+  const settings = [
+    { name: 'lock_timeout', value: '5s' },
+    { name: 'statement_timeout', value: '1min' },
+  ] as const
+  const lock = { kind: 'set-setting', name: 'lock_timeout', value: '5s' }
+  const statement = { kind: 'set-setting', name: 'statement_timeout', value: '1min' }
+
+  test.each<[string, RoleState | undefined, readonly object[]]>([
+    ['of a role that is new', undefined, [lock, statement]],
+    ['that it does not have', role, [lock, statement]],
+    [
+      'that it has otherwise, or written otherwise',
+      { ...role, settings: { lock_timeout: '5min', statement_timeout: '60000' } },
+      [{ ...lock, from: '5min' }],
+    ],
+    ['that it has', { ...role, settings: { lock_timeout: '5s', statement_timeout: '1min' } }, []],
+    [
+      'that it has, where the admin may not change it',
+      { ...role, alterable: false, settings: { lock_timeout: '5s', statement_timeout: '1min' } },
+      [],
+    ],
+  ])('%s', (_, state, changes) => {
+    const planned = decide(found({ server: { role: state } }), { ...wanted, settings })
+    expect(planned.changes.filter(({ kind }) => kind === 'set-setting')).toEqual(changes)
+  })
+
+  test('that came with a major version are there in its first release', () => {
+    const timeout = [{ name: 'transaction_timeout', value: '5s' }] as const
+    const on = (versionNumber: number): string =>
+      decided(found({ server: { versionNumber } }), { ...wanted, settings: timeout })
+    expect([on(169_999), on(170_000)]).toEqual(['input-invalid', 'keep'])
+  })
+
+  const superuser = { ...role, dangers: ['SUPERUSER'] }
+  const powerful = { admin: { ...server.admin, superuser: true } }
+  test.each<[string, Partial<ServerState>, string]>([
+    ['a role that the admin may not change', { role: { ...role, alterable: false } }, 'admin-option-missing'],
+    ['a superuser', { role: superuser }, 'admin-option-missing'],
+    ['a superuser, by one', { role: superuser, ...powerful }, 'keep'],
+    ['a role with CREATEDB', { role: { ...role, dangers: ['CREATEDB'] } }, 'keep'],
+  ])('of %s', (_, state, words) => {
+    expect(decided(found({ server: state }), { ...wanted, settings })).toBe(words)
+  })
+})
+
+describe('sessions that are set to change nothing', () => {
+  const on = (readOnly: Partial<ServerState['readOnly']>, given: Partial<Observed>, state = {}): string =>
+    decided(
+      found({
+        ...given,
+        server: { readOnly: { admin: null, inside: null, application: null, ...readOnly }, ...state },
+      }),
+      { ...wanted, extensions: given.inside?.extensions.length === 0 ? ['citext'] : [] },
+    )
+  const repair = { secret: { kind: 'repair', keys: ['PGPORT'] } } as const
+  const drift = { evidence: 'wrong' } as const
+  const ungranted = { inside: { ...inside, extensions: ['citext'], schemaGranted: false } }
+  const grants = { database: { ...database, granted: false } }
+
+  test('stop nothing where there is nothing to do', () => {
+    expect(on({ admin: 'all', inside: 'all', application: 'all' }, {})).toBe('keep')
+  })
+
+  test('stop a Secret where the application is to log in, and only there', () => {
+    expect(on({ admin: 'role', inside: 'role' }, repair)).toBe('keep')
+    expect(on({ application: 'role' }, repair)).toBe('database-read-only')
+  })
+
+  test.each<[string, Partial<Observed>, object, string]>([
+    ['a password', drift, {}, 'database-read-only'],
+    ['rights on the schema', ungranted, {}, 'database-read-only'],
+    ['an extension', { inside }, {}, 'database-read-only'],
+    ['rights on the database', {}, grants, 'keep grant'],
+  ])('in the database, stop %s or not: it is made there or elsewhere', (_, given, state, words) => {
+    expect(on({ inside: 'database' }, given, state)).toBe(words)
+    expect(on({ admin: 'role' }, given, state)).toBe('database-read-only')
+    expect(on({ application: 'role' }, given, state)).toBe('database-read-only')
+  })
+
+  test('stop what is made there, also beside what is not', () => {
+    expect(on({ inside: 'database' }, { ...drift, ...repair }, grants)).toBe('database-read-only')
+  })
+})
+
+describe('a service binding', () => {
+  test.each([
+    ['create', [{ kind: 'create-binding', keys: ['type'] }]],
+    ['repair', [{ kind: 'repair-binding', keys: ['type'] }]],
+    ['keep', []],
+  ] as const)('%s', (kind, changes) => {
+    expect(decide(found({ binding: { kind, keys: ['type'] } }), wanted).changes).toEqual(changes)
+  })
+})
+
+describe('a name that is not ASCII', () => {
+  test.each([
+    ['åsa', 'LATIN1', 'input-invalid'],
+    ['åsa', null, 'role-not-ours'],
+    ['asa', 'LATIN1', 'role-not-ours'],
+  ])('%s where the database has the encoding %s', (username, otherEncoding, words) => {
+    const given = found({
+      evidence: 'wrong',
+      server: { role: undefined, database: { ...database, otherEncoding } },
+    })
+    const want = { ...wanted, username }
+    expect(decided(given, want)).toBe(words === 'role-not-ours' ? 'create mark not-ours' : words)
+  })
+})
+
+describe('tables of a role that is gone', () => {
+  const owned = { ...inside, otherOwners: ['12345', '12346'] }
+  const note =
+    '12345 and 12346 own tables in database shop: a role that is made anew does not own what its namesake did'
+  test.each<[string, Partial<ServerState>, InsideState, readonly string[]]>([
+    ['are told', { role: undefined }, owned, [note]],
+    ['are none of a role that is there', {}, owned, []],
+    ['are none of a database that is new', { role: undefined, database: undefined }, owned, []],
+    ['are none', { role: undefined }, inside, []],
+  ])('%s', (_, state, seen, notes) => {
+    const given = found({ evidence: 'wrong', inside: seen, server: state })
+    expect(decide(given, wanted).notes).toEqual(notes)
+  })
+})
+
+test('an error of this program is no refusal', () => {
+  const { database: none, newDatabase: unknown, ...unseen } = found().server
+  expect([none?.owner, unknown]).toEqual(['admin', undefined])
+  const given = { ...found(), server: { ...unseen, database: undefined, newDatabase: undefined } }
+  expect(() => plan(given, wanted)).toThrow('a database is there, or it is known what a new one is like')
 })
 
 describe('the plan as a whole', () => {
