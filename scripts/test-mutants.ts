@@ -17,11 +17,11 @@ if (unknown.length > 0) {
 }
 
 const lines: string[] = []
-for (const [name, { sources, least }] of Object.entries(groups)) {
+for (const [name, { sources, tests, least }] of Object.entries(groups)) {
   const wanted =
     asked.includes(name) || asked.length === 0 ? sources : asked.filter((each) => isOf(each, sources))
   if (wanted.length === 0) continue
-  const results = await tryMutants(wanted)
+  const results = await tryMutants(wanted, tests)
   const noticed = results.filter(({ status }) => status === 'Killed' || status === 'Timeout')
   const survived = results.filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
   for (const mutant of survived) process.stdout.write(described(mutant))
@@ -38,10 +38,18 @@ function isOf(source: string, sources: readonly string[]): boolean {
   return sources.some((each) => each === source || matchesGlob(source, each))
 }
 
-async function tryMutants(mutate: readonly string[]): Promise<readonly MutantResult[]> {
+async function tryMutants(
+  mutate: readonly string[],
+  tests: readonly string[],
+): Promise<readonly MutantResult[]> {
   const folder = mkdtempSync(join(tmpdir(), 'pg-app-user-mutants-'))
   try {
-    return await new Stryker({ ...options, mutate: [...mutate], tempDirName: folder }).runMutationTest()
+    return await new Stryker({
+      ...options,
+      mutate: [...mutate],
+      tests: [...tests],
+      tempDirName: folder,
+    }).runMutationTest()
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

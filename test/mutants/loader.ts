@@ -32,7 +32,8 @@ export class Loader {
   }
 
   async load(file: string): Promise<void> {
-    await import(pathToFileURL(file).href)
+    // Its generation is in its name already, because Node.js asks only once what the same name stands for here.
+    await import(`${pathToFileURL(file).href}?${this.#generation}`)
   }
 
   /** Returns those files that import a module, themselves or by others. */

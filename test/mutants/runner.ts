@@ -31,6 +31,12 @@ interface Namespace {
 const namespace: Namespace = {}
 Object.assign(globalThis, { __stryker__: namespace })
 
+/** What it is told. StrykerJS has an option for tests too, and leaves out all of them for what is met while sources are loaded. */
+interface RunnerOptions extends Partial<StrykerOptions> {
+  /** Patterns of the files with tests. */
+  readonly tests?: readonly string[]
+}
+
 /**
  * Runs the tests of the unit ring for StrykerJS within one process. jest, which builds a world of its own for each run, needs
  * seconds for each mutant; here the sources are loaded once, and again only for a mutant that is met while they are loaded.
@@ -41,8 +47,8 @@ class UnitRunner implements TestRunner {
   readonly #loader = new Loader(process.cwd())
   #loaded: readonly Case[] | undefined
 
-  constructor(options: StrykerOptions) {
-    this.#testFiles = globSync(options.testFiles).map((file) => resolve(file))
+  constructor(options: RunnerOptions) {
+    this.#testFiles = globSync(options.tests ?? []).map((file) => resolve(file))
   }
 
   capabilities(): TestRunnerCapabilities {
@@ -58,16 +64,16 @@ class UnitRunner implements TestRunner {
   }
 
   async mutantRun(options: MutantRunOptions): Promise<MutantRunResult> {
-    const { activeMutant, testFilter, disableBail, hitLimit, mutantActivation, sandboxFileName } = options
+    const { activeMutant, testFilter, disableBail, hitLimit, reloadEnvironment, sandboxFileName } = options
     namespace.hitLimit = hitLimit
     namespace.hitCount = hitLimit === undefined ? undefined : 0
     try {
-      const atOnce = mutantActivation === 'static' || options.reloadEnvironment
-      if (mutantActivation === 'static') namespace.activeMutant = activeMutant.id
-      const cases = atOnce
-        ? await this.#load(this.#loader.importersOf(pathToFileURL(sandboxFileName).href, this.#testFiles))
-        : (this.#loaded ??= await this.#load(this.#testFiles))
+      const loaded = (this.#loaded ??= await this.#load(this.#testFiles))
+      // One that is met while the sources are loaded has to be there by then.
       namespace.activeMutant = activeMutant.id
+      const cases = reloadEnvironment
+        ? await this.#load(this.#loader.importersOf(pathToFileURL(sandboxFileName).href, this.#testFiles))
+        : loaded
       const wanted = testFilter && new Set(testFilter)
       const result = await run(
         cases.filter(({ id }) => wanted?.has(id) ?? true),
@@ -94,7 +100,9 @@ class UnitRunner implements TestRunner {
   }
 }
 
-const failed = (error: unknown): { status: TestStatus.Failed; failureMessage: string } => ({
+type Verdict = { status: TestStatus.Success } | { status: TestStatus.Failed; failureMessage: string }
+
+const failed = (error: unknown): Verdict => ({
   status: TestStatus.Failed,
   failureMessage: inspect(error),
 })
@@ -105,18 +113,15 @@ async function run(cases: readonly Case[], all: boolean): Promise<DryRunResult> 
   for (const { id, run: runCase } of cases) {
     namespace.currentTestId = id
     const began = performance.now()
-    let failure: unknown
+    let verdict: Verdict = { status: TestStatus.Success }
     try {
       await runCase()
     } catch (error) {
-      failure = error
+      verdict = failed(error)
     }
     namespace.currentTestId = undefined
-    const result = { id, name: id, timeSpentMs: performance.now() - began }
-    tests.push(
-      failure === undefined ? { ...result, status: TestStatus.Success } : { ...result, ...failed(failure) },
-    )
-    if (failure !== undefined && !all) break
+    tests.push({ id, name: id, timeSpentMs: performance.now() - began, ...verdict })
+    if (verdict.status === TestStatus.Failed && !all) break
   }
   await finish()
   return { status: DryRunStatus.Complete, tests }
