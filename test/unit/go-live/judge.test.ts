@@ -1,5 +1,7 @@
-import { describe, expect, test } from '@jest/globals'
-import { holdingBack } from '../../../src/go-live/finding.ts'
+import { readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { holdingBack, type Finding } from '../../../src/go-live/finding.ts'
 import { judge } from '../../../src/go-live/judge.ts'
 import { clockNotes } from '../../../src/go-live/judges/clock.ts'
 import type { Observations } from '../../../src/go-live/observations.ts'
@@ -997,7 +999,48 @@ const rows: readonly Row[] = [
   ['load-test', 'nobody vouches', {}, 'unknown', 'only people can do this'],
 ]
 
+/** `UPDATE=1 npm test -- --testPathPatterns judge` writes what is said now into the file. */
+const updating = process.env['UPDATE'] === '1'
+const file = fileURLToPath(new URL('findings.txt', import.meta.url))
+
+/** A finding as it stands in `findings.txt`, with all that a report shows of it. */
+function told(what: string, { id, verdict, wanted, seen, remedy, warnings, evidence }: Finding): string {
+  return [
+    `${id}: ${what}`,
+    `  ${verdict}: ${seen}`,
+    `  wanted: ${wanted}`,
+    ...(remedy === '' ? [] : [`  remedy: ${remedy}`]),
+    ...warnings.map((warning) => `  warning: ${warning}`),
+    ...evidence.map(({ query, answer }) => `  ${query} → ${answer}`),
+    '',
+  ].join('\n')
+}
+
+describe('findings.txt shows, word for word, what is said', () => {
+  const entries: string[] = []
+  let expected: ReadonlyMap<string, string> = new Map()
+  beforeAll(async () => {
+    const text = await readFile(file, 'utf8')
+    expected = new Map(
+      text.split('\n\n').map((entry) => [entry.split('\n')[0] ?? '', `${entry.trimEnd()}\n`]),
+    )
+  })
+  afterAll(async () => {
+    if (updating) await writeFile(file, entries.join('\n'))
+  })
+
+  test.each(rows)('%s: %s', (id, what, seen) => {
+    const entry = told(what, findingOf(id, seen))
+    if (updating) entries.push(entry)
+    else expect(entry).toBe(expected.get(`${id}: ${what}`))
+  })
+})
+
 describe('each requirement', () => {
+  test('is in the rows under a name of its own', () => {
+    expect(new Set(rows.map(([id, what]) => `${id}: ${what}`)).size).toBe(rows.length)
+  })
+
   test.each(rows)('%s: %s', (id, _, seen, verdict, words) => {
     const finding = findingOf(id, seen)
     expect([finding.verdict, finding.seen]).toEqual([verdict, expect.stringContaining(words)])
