@@ -35,7 +35,7 @@ export function decideRole(observed: Observed, wanted: Wanted, notes: string[]):
     return 'create'
   }
   if (role.unreadable) throw unreadable(wanted)
-  const mine = isMine(role, wanted)
+  const mine = ownMarker(role, wanted) !== undefined
   if (role.marker !== undefined && !mine) throw claimed(role.marker, wanted)
 
   const trusted = mine || evidence === 'proven' || observed.literalLogsIn || wanted.existing === 'adopt'
@@ -66,8 +66,9 @@ export function decideRole(observed: Observed, wanted: Wanted, notes: string[]):
   return { reason }
 }
 
-function isMine(role: RoleState | undefined, wanted: Wanted): boolean {
-  return role?.marker?.secret === wanted.secret
+function ownMarker(role: RoleState | undefined, wanted: Wanted): Marker | undefined {
+  const marker = role?.marker
+  return marker?.secret === wanted.secret ? marker : undefined
 }
 
 /**
@@ -89,7 +90,7 @@ export function refuseClaimed({ claims, role }: ServerState, wanted: Wanted): vo
       ],
     )
   }
-  const marker = isMine(role, wanted) ? role?.marker : undefined
+  const marker = ownMarker(role, wanted)
   if (marker !== undefined && marker.database !== wanted.database) {
     throw new Failure(
       'database-not-ours',
@@ -122,7 +123,7 @@ export function databaseIsOurs(observed: Observed, wanted: Wanted): boolean {
     )
   }
   const adopt = wanted.existing === 'adopt'
-  const marker = isMine(role, wanted) ? role?.marker : undefined
+  const marker = ownMarker(role, wanted)
   const unchanged = database.owner === admin.name || database.owner === wanted.username
   if (unchanged && isNoted(role, wanted)) return true
   if (marker?.database === wanted.database) {
@@ -171,16 +172,17 @@ export function decideComment(
   const current = role?.marker
   const createdDatabase = ours || (current?.database === wanted.database && current.createdDatabase)
   const marker: Marker = { secret: wanted.secret, database: wanted.database, createdDatabase }
+  if (role === undefined) return { comment: { marker, note: undefined, kept: {} } }
   if (
     current?.secret === marker.secret &&
     current.database === marker.database &&
     current.createdDatabase === marker.createdDatabase &&
-    role?.note === undefined
+    role.note === undefined
   ) {
     return {}
   }
-  if (role === undefined) return { comment: { marker, note: undefined, kept: {} } }
-  const mayMark = role.alterable && role.dangers.length === 0 && observed.evidence === 'proven'
+  // One whose password stays is proven by its login, or says that it is ours already.
+  const mayMark = role.alterable && role.dangers.length === 0
   if (decision !== 'keep' || mayMark) {
     const unsaid = server.database === undefined && !isNoted(role, wanted)
     const { secret, database } = marker

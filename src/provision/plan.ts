@@ -58,7 +58,7 @@ function planned(observed: Observed, wanted: Wanted): Plan {
   refuseClaimed(server, wanted)
   const isNew = server.database === undefined
   if (isNew && !server.admin.createDatabase) throw adminLacks(server, 'CREATEDB', wanted)
-  const ours = isNew || databaseIsOurs(observed, wanted)
+  const ours = databaseIsOurs(observed, wanted)
   const { note, comment } = decideComment(observed, wanted, role, ours, notes)
   if (hasOtherName(wanted.username, server)) throw otherEncoding(server, wanted)
   const grants = decideGrants(server, wanted, ours, notes)
@@ -247,7 +247,7 @@ function mayGrantSchema(
 ): boolean {
   const handover = grants.find((change) => change.kind === 'set-owner')
   const owner = handover?.to ?? databaseOf(server).owner
-  const acts = handover === undefined ? actAsOwner(server, wanted) !== undefined : true
+  const acts = actAsOwner(server, wanted) !== undefined
   return (
     schemaGrantors.admin ||
     (schemaGrantors.owner && acts) ||

@@ -376,6 +376,44 @@ describe('whose database it is', () => {
       'keep not-ours',
     ],
     [
+      'adopted before, and owned by the admin',
+      found({ server: { role: { ...role, marker: { ...mark, createdDatabase: false } } } }),
+      wanted,
+      'keep not-ours',
+    ],
+    [
+      'ours, given to somebody else since, and granted',
+      found({ server: { database: { ...foreign, granted: true } } }),
+      wanted,
+      'keep not-ours',
+    ],
+    [
+      'ours, given to somebody else since, not granted and adopted',
+      found({ server: { database: { ...foreign, granted: false } } }),
+      adopting,
+      'keep not-ours',
+    ],
+    [
+      'owned by somebody else and closed, the Secret names it, and the role is gone',
+      found({
+        evidence: 'wrong',
+        server: { role: undefined, database: { ...foreign, publicConnects: false } },
+      }),
+      wanted,
+      'database-not-ours',
+    ],
+    [
+      'noted by a run that made another one',
+      found({
+        server: {
+          role: { ...strange, note: { ...note, database: 'other' } },
+          database: { ...database, granted: false },
+        },
+      }),
+      wanted,
+      'database-not-ours',
+    ],
+    [
       'closed',
       found({ server: { database: { ...database, acceptsConnections: false } } }),
       adopting,
@@ -535,6 +573,45 @@ describe('whose database it is', () => {
     expect(decided(found({ server: { ...gone, role: unmade } }), wanted)).toBe(
       'keep note mark create-database grant revoke-public',
     )
+  })
+
+  test('the notes and marks say for which Secret and which database they are', () => {
+    const claim = { secret: 'shop/app-postgresql-secret', database: 'shop' }
+    const kept = { comment: 'ask Kim' }
+    const gone = { database: undefined }
+    const { changes } = decide(found({ ...noSecret, server: { ...gone, role: undefined } }), wanted)
+    expect(changes[0]).toMatchObject({
+      comment: { marker: { ...claim, createdDatabase: true }, note: undefined, kept: {} },
+    })
+    const adopted = decide(found({ server: { ...gone, role: { ...strange, kept } } }), adopting)
+    expect(adopted.changes[0]).toEqual({
+      kind: 'note-database',
+      comment: { marker: undefined, note: claim, kept },
+    })
+    expect(adopted.changes.at(-1)).toEqual({
+      kind: 'mark-role',
+      comment: { marker: { ...claim, createdDatabase: true }, note: undefined, kept },
+    })
+  })
+
+  test('a role of ours says so anew where it has to, also where its login proves nothing', () => {
+    const unproven = { evidence: 'unproven' } as const
+    const elsewhere = { ...role, marker: { ...mark, database: 'old' } }
+    const noted = { ...role, note }
+    expect(decided(found({ ...unproven, server: { role: noted } }), wanted)).toBe('keep mark')
+    expect(decided(found({ ...unproven, server: { role: elsewhere } }), adopting)).toBe('keep mark not-ours')
+    const given = found({ ...unproven, server: { role: elsewhere, database: undefined } })
+    expect(decided(given, adopting)).toBe('keep note mark create-database grant revoke-public')
+  })
+
+  test('a database is not made for a role that is more than an application role', () => {
+    const dangerous = { ...strange, dangers: ['CREATEDB', 'REPLICATION'] }
+    expect(decided(found({ server: { role: dangerous, database: undefined } }), adopting)).toBe(
+      'role-privileged',
+    )
+    expect(decide(found({ server: { role: dangerous } }), adopting).notes).toEqual([
+      'role shop is more than an application role: CREATEDB, REPLICATION; a password is never set for such a role',
+    ])
   })
 
   test('an adopted one that is open to PUBLIC is reported, ours is closed', () => {
@@ -698,7 +775,34 @@ describe('grants', () => {
         membership: { ...membership, grantable: false },
       },
     )
-    expect(thrown(() => decideGrants(given, wanted, true, [])).code).toBe('admin-rights-missing')
+    const { message } = thrown(() => decideGrants(given, wanted, true, []))
+    expect(message).toBe(
+      'The admin "admin" has no CREATEDB, so it cannot create a database or change its owner.',
+    )
+  })
+
+  test('an admin that may act as the application, and does not inherit, gives it the database', () => {
+    const member = { ...membership, inherits: false, settable: true, grantable: false }
+    const given = state({}, { membership: member })
+    expect(decideGrants(given, { ...wanted, databaseOwner: 'app' }, true, [])).toEqual([
+      { kind: 'set-owner', from: 'admin', to: 'shop', toApplication: true },
+    ])
+  })
+
+  test('what somebody else owns is closed to PUBLIC by nobody else', () => {
+    const given = state({
+      owner: 'dba',
+      adminOwns: false,
+      adminActsAsOwner: false,
+      granted: false,
+      publicConnects: true,
+    })
+    expect(thrown(() => decideGrants(given, { ...wanted, databaseOwner: 'app' }, true, [])).hint).toEqual([
+      'The admin "admin" can grant nothing on it. A superuser can run:',
+      '  GRANT ALL ON DATABASE "shop" TO "shop";',
+      '  ALTER DATABASE "shop" OWNER TO "shop";',
+      '  GRANT CONNECT ON DATABASE "shop" TO "admin";',
+    ])
   })
 
   test('a foreign owner with nothing to grant is none', () => {
@@ -928,7 +1032,7 @@ describe('settings of the role', () => {
     ],
   ])('%s', (_, state, changes) => {
     const planned = decide(found({ server: { role: state } }), { ...wanted, settings })
-    expect(planned.changes.filter(({ kind }) => kind === 'set-setting')).toEqual(changes)
+    expect(planned.changes.filter(({ kind }) => kind === 'set-setting')).toStrictEqual(changes)
   })
 
   test('that came with a major version are there in its first release', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { Failure } from '../../../src/lib/failure.ts'
+import { schemaRefused } from '../../../src/provision/database-refusals.ts'
 import type { Observed } from '../../../src/provision/observed.ts'
 import { plan } from '../../../src/provision/plan.ts'
 import type { Wanted } from '../../../src/provision/wanted.ts'
@@ -279,6 +280,20 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
   [
     'a role to make, without CREATEROLE',
     found({ server: { role: undefined, admin: { ...server.admin, createRole: false } } }),
+    {},
+    [
+      'admin-rights-missing',
+      'The admin "admin" has no CREATEROLE, so it cannot create or change a role.',
+      'Check that the access Secret is the one of the database admin. If it is, a superuser can run:',
+      '  ALTER ROLE "admin" CREATEROLE;',
+    ],
+  ],
+  [
+    'a password to set, without CREATEROLE',
+    found({
+      evidence: 'wrong',
+      server: { role: { ...role, alterable: false }, admin: { ...server.admin, createRole: false } },
+    }),
     {},
     [
       'admin-rights-missing',
@@ -664,4 +679,9 @@ test.each(rows)('refused: %s', (_, given, want, said) => {
   expect(failure instanceof Failure ? [failure.code, failure.message, ...failure.hint] : failure).toEqual(
     said,
   )
+})
+
+test('what the server said stays with a refusal for the log of an error', () => {
+  const cause = new Error('permission denied for schema public')
+  expect(schemaRefused(inside, server, wanted, cause).cause).toBe(cause)
 })
