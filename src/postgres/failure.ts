@@ -51,7 +51,7 @@ export async function unlessMade<Result>(
     if (!(error instanceof pg.DatabaseError)) throw error
     const met = error.code === '23505' && names.includes(error.constraint ?? '')
     const duplicate = { role: '42710', database: '42P04', extension: undefined }[what]
-    if (met || error.code === duplicate) {
+    if (met || (duplicate !== undefined && error.code === duplicate)) {
       throw new StartAgain(`the ${what} was made by another session in the meantime`, { cause: error })
     }
     throw error
