@@ -36,7 +36,7 @@ export const groups: Readonly<Record<string, MutantGroup>> = {
       'src/postgres/severity.ts',
       'src/lib/passing.ts',
     ],
-    tests: ['test/unit/postgres/*.test.ts', 'test/unit/troubleshooting.test.ts'],
+    tests: ['test/unit/postgres/{failure,refusal,said,severity}.test.ts'],
     least: 90,
   },
   rights: {
@@ -47,7 +47,7 @@ export const groups: Readonly<Record<string, MutantGroup>> = {
       'src/rights/role-name.ts',
       'src/kubernetes/right.ts',
     ],
-    tests: ['test/unit/rights/*.test.ts', 'test/unit/troubleshooting.test.ts'],
+    tests: ['test/unit/rights/*.test.ts'],
     least: 90,
   },
 }
