@@ -87,7 +87,7 @@ export async function takePictures(): Promise<ReadonlyMap<string, string>> {
         'The go-live gate names each requirement with what was seen, and holds the release back.',
         third.lines.filter(
           (line) =>
-            /^[✓!✗] /.test(line) && !/^(✓|!) (cluster|permissions|access|tunnel|report|beside)/.test(line),
+            /^[✓!✗] /.test(line) && !/^(✓|!) (cluster|permissions|access|tunnel|report|files)/.test(line),
         ),
       ],
     } as const

@@ -243,7 +243,7 @@ test('what may not be read is unknown, and the rest is judged', async () => {
     checksums: missing,
     'xid-age': missing,
     certificate: expect.stringMatching(
-      /^unknown: it ends in \d+ days; without the CA certificate nobody can tell/,
+      /^unknown: it ends in \d+ days; without the CA certificate, verify-full cannot be checked/,
     ),
     primary: expect.stringMatching(/^met/),
   })
