@@ -153,6 +153,7 @@ async function prove(way: Way, { name }: CommandLogin): Promise<void> {
 class Keeper {
   readonly #work: () => Promise<void>
   #timer: NodeJS.Timeout
+  #stopped = false
 
   constructor(work: () => Promise<void>) {
     this.#work = work
@@ -160,6 +161,7 @@ class Keeper {
   }
 
   stop(): void {
+    this.#stopped = true
     clearTimeout(this.#timer)
   }
 
@@ -168,7 +170,8 @@ class Keeper {
       () => true,
       () => false,
     )
-    this.#timer = setTimeout(() => void this.#turn(), done ? moveOnMs : againMs)
+    // The command may have ended meanwhile.
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#turn(), done ? moveOnMs : againMs)
   }
 }
 
