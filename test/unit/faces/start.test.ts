@@ -65,7 +65,7 @@ test('the table is that of the documents and of the image, which is stricter abo
     ),
   )
   const [, table = ''] = security.split('## What the environment could do')
-  const rows = table.split('\n').filter((line) => /the process begins anew|the same/.test(line))
+  const rows = table.split('\n').filter((line) => /the process restarts|the same/.test(line))
   const named = rows.flatMap((row) =>
     [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name),
   )
