@@ -107,6 +107,12 @@ const failed = (error: unknown): Verdict => ({
   failureMessage: inspect(error),
 })
 
+/** What is thrown where no test waits for it, such as in a server of its own, fails the test that runs. */
+let escape: (error: unknown) => void = () => undefined
+process.on('uncaughtException', (error) => {
+  escape(error)
+})
+
 /** Runs tests, until the first one that fails. */
 async function run(cases: readonly Case[], all: boolean): Promise<DryRunResult> {
   const tests: TestResult[] = []
@@ -115,7 +121,7 @@ async function run(cases: readonly Case[], all: boolean): Promise<DryRunResult> 
     const began = performance.now()
     let verdict: Verdict = { status: TestStatus.Success }
     try {
-      await runCase()
+      await Promise.race([runCase(), new Promise((_, reject) => (escape = reject))])
     } catch (error) {
       verdict = failed(error)
     }
