@@ -1,6 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { holdingBack, type Finding } from '../../../src/go-live/finding.ts'
 import { judge } from '../../../src/go-live/judge.ts'
 import { clockNotes } from '../../../src/go-live/judges/clock.ts'
@@ -28,6 +26,7 @@ import {
   vouched,
   workload,
 } from '../../support/sights.ts'
+import { useTexts } from '../../support/texts.ts'
 
 const right: OptionalRight = {
   namespace: 'postgres-system',
@@ -999,40 +998,22 @@ const rows: readonly Row[] = [
   ['load-test', 'nobody vouches', {}, 'unknown', 'only people can do this'],
 ]
 
-/** `UPDATE=1 npm test -- --testPathPatterns judge` writes what is said now into the file. */
-const updating = process.env['UPDATE'] === '1'
-const file = fileURLToPath(new URL('findings.txt', import.meta.url))
-
 /** A finding as it stands in `findings.txt`, with all that a report shows of it. */
-function told(what: string, { id, verdict, wanted, seen, remedy, warnings, evidence }: Finding): string {
+function told({ verdict, wanted, seen, remedy, warnings, evidence }: Finding): string {
   return [
-    `${id}: ${what}`,
     `  ${verdict}: ${seen}`,
     `  wanted: ${wanted}`,
     ...(remedy === '' ? [] : [`  remedy: ${remedy}`]),
     ...warnings.map((warning) => `  warning: ${warning}`),
     ...evidence.map(({ query, answer }) => `  ${query} → ${answer}`),
-    '',
   ].join('\n')
 }
 
 describe('findings.txt shows, word for word, what is said', () => {
-  const entries: string[] = []
-  let expected: ReadonlyMap<string, string> = new Map()
-  beforeAll(async () => {
-    const text = await readFile(file, 'utf8')
-    expected = new Map(
-      text.split('\n\n').map((entry) => [entry.split('\n')[0] ?? '', `${entry.trimEnd()}\n`]),
-    )
-  })
-  afterAll(async () => {
-    if (updating) await writeFile(file, entries.join('\n'))
-  })
+  const compare = useTexts(new URL('findings.txt', import.meta.url))
 
   test.each(rows)('%s: %s', (id, what, seen) => {
-    const entry = told(what, findingOf(id, seen))
-    if (updating) entries.push(entry)
-    else expect(entry).toBe(expected.get(`${id}: ${what}`))
+    compare(`${id}: ${what}`, told(findingOf(id, seen)))
   })
 })
 
