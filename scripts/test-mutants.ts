@@ -17,6 +17,9 @@ if (unknown.length > 0) {
 }
 
 const lines: string[] = []
+// Until all of them were tried, whatever ends this early.
+process.exitCode = 1
+let enough = true
 for (const [name, { sources, tests, least }] of Object.entries(groups)) {
   const wanted =
     asked.includes(name) || asked.length === 0 ? sources : asked.filter((each) => isOf(each, sources))
@@ -30,9 +33,11 @@ for (const [name, { sources, tests, least }] of Object.entries(groups)) {
   lines.push(
     `${score < least ? '✗' : '✓'} ${name.padEnd(8)} ${noticed.length} of ${noticed.length + survived.length} noticed, ${score.toFixed(1)} %${failed > 0 ? `; ${failed} could not be tried` : ''}`,
   )
-  if (score < least) process.exitCode = 1
+  // Without any mutant there is no score.
+  enough &&= score >= least
 }
 process.stdout.write(`\n${lines.join('\n')}\n`)
+if (enough) process.exitCode = 0
 
 function isOf(source: string, sources: readonly string[]): boolean {
   return sources.some((each) => each === source || matchesGlob(source, each))

@@ -577,7 +577,7 @@ test('what CloudNativePG says is read as well, six fields and all', async () => 
     async () => (await judge('standard')).of('backup-schedule').verdict === 'met',
   )
   const { of } = await judge('standard')
-  expect(of('instances').seen).toContain(`clusters.postgresql.cnpg.io ${cluster} and SQL agree`)
+  expect(of('instances').seen).toContain(`clusters.postgresql.cnpg.io ${cluster} and SQL say the same`)
   expect(of('backup-schedule').seen).toBe(`ScheduledBackup nightly: "0 30 ${hour} * * *" (UTC)`)
   expect(of('last-backup').seen).toContain('Backup nightly-1, started')
   expect(of('retention').seen).toBe('30 days, says retentionPolicy')
@@ -682,7 +682,9 @@ test('what the operator of Crunchy says is read as well, and a host of backups i
     async () => (await judge('standard')).of('backup-schedule').verdict === 'not met',
   )
   const wrong = await judge('standard')
-  expect(wrong.of('instances').seen).toContain(`postgresclusters.${crunchy.group} ${cluster} and SQL agree`)
+  expect(wrong.of('instances').seen).toContain(
+    `postgresclusters.${crunchy.group} ${cluster} and SQL say the same`,
+  )
   // The copy that the standby was made from has left the mark of a backup.
   expect(wrong.of('last-backup')).toMatchObject({
     verdict: 'unknown',

@@ -56,7 +56,7 @@ export const groups: Readonly<Record<string, MutantGroup>> = {
 export const options: PartialStrykerOptions = {
   mutator: { excludedMutations: [] },
   ignoreStatic: false,
-  ignorePatterns: ['/bench', '/build', '/dist', '/docs/pictures', '/test/!(unit|support|mutants)/**'],
+  ignorePatterns: ['/bench', '/build', '/dist', '/docs/pictures', '/test/!(unit|support|mutants|faults)/**'],
   testRunner: 'unit',
   plugins: ['./test/mutants/runner.ts'],
   coverageAnalysis: 'perTest',
