@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream'
 import { startDeadline, type Deadline } from '../lib/deadline.ts'
-import { underWay } from '../lib/under-way.ts'
 import type { Session } from '../postgres/session.ts'
 import { Sessions } from '../postgres/sessions.ts'
 import type { Run } from '../run/context.ts'
@@ -8,16 +7,19 @@ import type { Run } from '../run/context.ts'
 /** What a look at the login may take while the command runs, and its end. */
 const choreMs = 10_000
 
-/** Works as the admin on the login of a command, whatever has become of the run's own time. */
+/**
+ * Works as the admin on the login of a command, whatever has become of the run's own time. Once that is over or cancelled,
+ * nothing is dialled any more: for what is to be done then, a session stands by.
+ */
 export class Caretaker {
   readonly #run: Run
   readonly #life = new AbortController()
   readonly #time: Deadline
   readonly #standby: Sessions
-  readonly #session: Promise<Session>
-  #stands = false
+  #session: Session | undefined
+  /** Why none stands by. */
+  #absence: unknown
 
-  /** Opens a session to stand by: once a run is over or cancelled, nothing is dialled any more. */
   constructor(run: Run) {
     this.#run = run
     const { request, admin, cluster, deadline } = run
@@ -25,23 +27,30 @@ export class Caretaker {
     const dial = async (): Promise<Duplex> => (await cluster.way.dial()).stream
     const server = { deadline: this.#time, applicationName: request.runName, dial }
     this.#standby = new Sessions(server, admin)
-    this.#session = underWay(this.#standUp())
   }
 
-  async #standUp(): Promise<Session> {
-    const session = await this.#standby.asAdmin(this.#standby.home)
-    this.#stands = true
-    return session
-  }
-
-  /** Waits until the session stands by, or cannot. */
-  async ready(): Promise<void> {
-    await this.#session.catch(() => undefined)
+  /**
+   * Opens the session that stands by, unless it does already. Never fails: a server may have no further connection for it, so
+   * this is for when the run has the one that it needs.
+   */
+  async standBy(): Promise<void> {
+    if (this.#session !== undefined) return
+    const { signal } = this.#run.deadline
+    const giveUp = (): void => {
+      this.#life.abort(signal.reason)
+    }
+    signal.addEventListener('abort', giveUp)
+    try {
+      this.#session = await this.#standby.asAdmin(this.#standby.home)
+    } catch (error) {
+      this.#absence = error
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
   }
 
   /** Sends the session away that stood by. Never fails. */
   async relieve(): Promise<void> {
-    if (!this.#stands) this.#life.abort()
     await this.#standby.endAll()
     this.#time.stop()
   }
@@ -56,7 +65,10 @@ export class Caretaker {
     what: (sessions: Sessions, session: Session) => Promise<Result>,
   ): Promise<Result> {
     const { request, admin, deadline } = this.#run
-    if (deadline.signal.aborted) return await what(this.#standby, await this.#session)
+    if (deadline.signal.aborted) {
+      if (this.#session === undefined) throw this.#absence
+      return await what(this.#standby, this.#session)
+    }
     const own = startDeadline(choreMs, new AbortController().signal)
     const sessions = new Sessions({ deadline: own, applicationName: request.runName, dial }, admin)
     try {

@@ -121,7 +121,7 @@ async function prepare(
   if (refusal !== undefined) throw refusal
   await sweepLeftovers(run, session, seen.leftovers)
   // From the moment that there is a login, somebody can drop it.
-  await caretaker.ready()
+  await caretaker.standBy()
   const login = await makeLogin(session, seen, wanted, lockTimeoutMs, journal.mask, made)
   await sessions.endAll()
   return login

@@ -171,6 +171,19 @@ test('cancelled once the login is there: it is gone all the same, and nothing wa
   expect(await logins()).toEqual([])
 })
 
+test('an admin that may have one connection alone has enough of them', async () => {
+  const application = await bench.established()
+  const limit = async (most: number): Promise<unknown> =>
+    await bench.sql(`ALTER ROLE ${identifier(bench.admin.user)} CONNECTION LIMIT ${most}`)
+  await limit(1)
+  try {
+    expect(await exec(application, "say('in')")).toMatchObject({ code: undefined, said: '"in"' })
+    expect(await logins()).toEqual([])
+  } finally {
+    await limit(-1)
+  }
+})
+
 describe.each(['INHERIT', 'NOINHERIT'])('with an admin that is %s', (inherit) => {
   test.each(['admin', 'app'] as const)(
     'strays become those of the role, database owned by %s',
