@@ -90,11 +90,12 @@ const otherwise = new Map<string, string>(
 
 /** Returns the options that somebody may have meant by one that does not exist. */
 function meantBy(unknown: string, command: CommandName | undefined): readonly string[] {
-  const word = unknown.replace(/^-+/, '')
+  const word = unknown === '-n' ? 'app-namespace' : unknown.replace(/^-+/, '')
   const wanted = synonyms.get(word) ?? word
   const others = commandNames.filter((name) => parametersOfCommand(name).some((one) => one.name === wanted))
   const use = `It is an option of ${sentence(others.map((name) => `"${name}"`))}`
-  if (command === undefined) return others.length === 0 ? [] : [`${use}: put the command first.`]
+  const early = command === undefined || parametersOfCommand(command).some(({ name }) => name === word)
+  if (early) return others.length === 0 ? [] : [`${use}: put the command first.`]
   if (others.length > 0 && !others.includes(command)) {
     return [`${use}, and "${command}" has no use for it.`]
   }

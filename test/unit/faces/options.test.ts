@@ -51,6 +51,14 @@ describe('a command line', () => {
       ['--app-database', 'shop'],
       ['It is an option of "provision", "go-live" and "exec": put the command first.'],
     ],
+    [
+      ['--app-database', 'shop', 'provision'],
+      ['It is an option of "provision", "go-live" and "exec": put the command first.'],
+    ],
+    [
+      ['-n', 'shop', 'rights'],
+      ['It is an option of "provision", "go-live", "exec" and "rights": put the command first.'],
+    ],
     [['provision', '--app-databas', 'shop'], ['Did you mean --app-database?']],
     [['provision', '--nothing-like-it', 'shop'], []],
   ])('%j is answered with what may have been meant', (args, meant) => {
