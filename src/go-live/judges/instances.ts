@@ -124,7 +124,8 @@ export function judgeStreaming(observed: Observations, rules: Rules): Judgement 
   if (least >= wanted) return outcome('met', `${least} streaming`)
   if (most < wanted) {
     const seen = `${least === most ? '' : 'at most '}${most} streaming`
-    const there = Math.max(senders.length, cluster.pods?.filter(({ role }) => role === 'standby').length ?? 0)
+    const pods = cluster.pods?.filter(({ role }) => role === 'standby') ?? []
+    const there = Math.max(senders.filter(isStandby).length, pods.length)
     const remedy = there < wanted ? `for ${count(wanted, 'standby')}` : 'why the standbys do not stream'
     return outcome('not met', seen, `ask the administrator ${remedy}`)
   }
@@ -140,6 +141,11 @@ export function judgeStreaming(observed: Observations, rules: Rules): Judgement 
 /** Programs that receive WAL and are no standbys, by what they call themselves. */
 const receivers = /^(pg_basebackup|pg_receivewal|pg_recvlogical|barman)/
 
+/** Whether a walsender may be one for a standby, by the name of what receives. */
+function isStandby({ name }: WalSender): boolean {
+  return !receivers.test(name)
+}
+
 /**
  * Returns how many standbys stream, at least and at most. With the right to their state both are the same: a standby
  * tells how far it has replayed, and what only receives WAL does not. Without it, only what streams holds an active
@@ -152,7 +158,7 @@ function standbysInSql(
   const { rpoMs } = rules.thresholds
   if ('hidden' in sql.replication) return { least: 0, most: Infinity }
   const { seesStatistics, senders } = sql.replication.value
-  const standbys = senders.filter(({ name }) => !receivers.test(name))
+  const standbys = senders.filter(isStandby)
   if (!seesStatistics) {
     return { least: standbys.filter(({ holdsSlot }) => holdsSlot).length, most: standbys.length }
   }

@@ -1066,6 +1066,18 @@ describe('what to do', () => {
       'ask the administrator for 2 standbys',
       'ask the administrator why the standbys do not stream',
     ])
+    // What only receives WAL, such as a backup, is no standby.
+    const [one, other] = senders
+    const backups = [
+      { ...one, name: 'barman_receive_wal' },
+      { ...other, name: 'pg_basebackup' },
+    ]
+    expect(
+      findingOf('streaming', {
+        cluster: { ...cluster, pods: [] },
+        sql: sqlWith({ slots: [], senders: backups }),
+      }).remedy,
+    ).toBe('ask the administrator for 2 standbys')
   })
 
   test('names the role that needs pg_monitor', () => {
