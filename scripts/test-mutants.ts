@@ -10,7 +10,7 @@ import { groups, options } from '../test/mutants/config.ts'
 
 const asked = process.argv.slice(2)
 const known = Object.entries(groups).flatMap(([name, { sources }]) => [name, ...sources])
-const unknown = asked.filter((each) => !known.some((one) => each === one || matchesGlob(each, one)))
+const unknown = asked.filter((each) => !isOf(each, known))
 if (unknown.length > 0) {
   process.stderr.write(`test/mutants/config.ts has no ${unknown.join(' and no ')}.\n`)
   process.exit(2)
