@@ -39,7 +39,9 @@ import { planSecret, type WantedSecret } from '../../src/secrets/plan-secret.ts'
 import { createApplicationSecret } from '../../src/secrets/write-secret.ts'
 import { json, serve, type TestServer } from '../unit/kubernetes/server.ts'
 import { lackingRights } from './outcomes.ts'
+import * as anything from './provision.ts'
 import { Recorder } from './recorder.ts'
+import { errorOf } from './said.ts'
 import { reportOf, rulesOf } from './sights.ts'
 
 /** What makes a failure: what it gives or throws. */
@@ -185,77 +187,18 @@ const admin = {
 } as const
 const shop = { ...admin, user: 'shop', database: 'shop' } as const
 
-/** An error as the server sends it. */
-function said(code: string, message: string): pg.DatabaseError {
-  const error = new pg.DatabaseError(message, message.length, 'error')
-  error.code = code
-  return error
-}
-
 /** A login that the server refuses. */
 function refused(refusal: pg.DatabaseError, login: typeof admin | typeof shop): Failure {
   return refusalFailure({ exchange: undefined, refusal }, login)
 }
 
-const wanted: Wanted = {
-  username: 'shop',
-  database: 'shop',
-  admin: admin.user,
-  home: 'postgres',
-  secret: 'shop/app-postgresql-secret',
-  databaseOwner: undefined,
-  extensions: [],
-  connectRoles: [],
-  settings: [],
-  poolerRoles: [],
-  existing: 'refuse',
-}
-
-const role: RoleState = {
-  canLogin: true,
-  expired: false,
-  dangers: [],
-  members: [],
-  alterable: true,
-  adminOption: true,
-  marker: { secret: wanted.secret, database: 'shop', createdDatabase: true },
-  note: undefined,
-  kept: {},
-  unreadable: false,
-  settings: {},
-  sessions: 3,
-}
-
+const wanted: Wanted = { ...anything.wanted, admin: admin.user, poolerRoles: [] }
+const role: RoleState = { ...anything.role, sessions: 3 }
 const server: ServerState = {
-  version: '16.6',
-  versionNumber: 160_006,
-  standby: false,
-  backendPid: 1,
-  admin: { name: admin.user, superuser: false, createRole: true, createDatabase: true, actsAs: null },
+  ...anything.server,
+  admin: { ...anything.server.admin, name: admin.user },
   role,
-  membership: { inherits: false, settable: false, grantable: true, inheritable: true, own: false },
-  database: {
-    owner: admin.user,
-    adminOwns: true,
-    adminActsAsOwner: true,
-    adminCreates: true,
-    acceptsConnections: true,
-    publicConnects: false,
-    publicTemporary: false,
-    granted: true,
-    grantedOrPublic: true,
-    withoutConnect: [],
-    shutOut: [],
-    poolers: [],
-    otherEncoding: null,
-  },
-  newDatabase: undefined,
-  readOnly: { admin: null, inside: null, application: null },
-  claims: [],
-  leftovers: [],
-  unknownRoles: [],
-  unavailableExtensions: [],
-  untrustedExtensions: [],
+  database: { ...anything.database, owner: admin.user },
 }
 const database = server.database ?? undefined
 
@@ -264,26 +207,7 @@ function planned(
   seen: Partial<ServerState>,
   { want, ...given }: Partial<Omit<Observed, 'server'>> & { want?: Partial<Wanted> } = {},
 ): unknown {
-  return plan(
-    {
-      evidence: 'proven',
-      secret: { kind: 'keep', keys: [] },
-      secretHasPassword: true,
-      secretNames: { role: true, database: true, host: true },
-      literalLogsIn: false,
-      inside: {
-        schemaExists: true,
-        schemaOwner: 'pg_database_owner',
-        schemaGranted: true,
-        schemaGrantors: { admin: false, application: false, owner: true },
-        extensions: [],
-        otherOwners: [],
-      },
-      ...given,
-      server: { ...server, ...seen },
-    },
-    { ...wanted, ...want },
-  )
+  return plan(anything.found({ ...given, server: { ...server, ...seen } }), { ...wanted, ...want })
 }
 
 const encoded = (values: Record<string, string>): Record<string, string> =>
@@ -465,7 +389,7 @@ export const examples: Readonly<Record<FailureCode, Example>> = {
   'login-unsupported': () => new Authentication(shop, undefined).begin(['OAUTHBEARER']),
   'admin-login-refused': () =>
     adminRefusalFailure(
-      { exchange: undefined, refusal: said('28P01', 'password authentication failed') },
+      { exchange: undefined, refusal: errorOf('28P01', 'password authentication failed') },
       admin,
       {
         ref: 'postgres-system/postgresql1-access',
@@ -476,7 +400,7 @@ export const examples: Readonly<Record<FailureCode, Example>> = {
     ),
   'access-database-missing': () =>
     adminRefusalFailure(
-      { exchange: undefined, refusal: said('3D000', 'database "postgres" does not exist') },
+      { exchange: undefined, refusal: errorOf('3D000', 'database "postgres" does not exist') },
       { ...admin, database: 'postgres' },
       {
         ref: 'postgres-system/postgresql1-access',
@@ -493,13 +417,13 @@ export const examples: Readonly<Record<FailureCode, Example>> = {
       admin: { ...server.admin, createDatabase: false },
     }),
   'target-is-standby': () =>
-    postgresFailure(said('25006', 'cannot execute CREATE ROLE in a read-only transaction')),
+    postgresFailure(errorOf('25006', 'cannot execute CREATE ROLE in a read-only transaction')),
   'pooler-in-between': () =>
     poolerFailure(`A connection pooler answers behind svc/${service.name}, not PostgreSQL itself.`),
   'server-version-unsupported': () => tooOld({ version: '12.22' }),
-  'server-not-ready': () => refused(said('57P03', 'the database system is starting up'), admin),
-  'connection-limit': () => refused(said('53300', 'sorry, too many clients already'), shop),
-  'postgres-error': () => postgresFailure(said('53100', 'could not extend file: No space left on device')),
+  'server-not-ready': () => refused(errorOf('57P03', 'the database system is starting up'), admin),
+  'connection-limit': () => refused(errorOf('53300', 'sorry, too many clients already'), shop),
+  'postgres-error': () => postgresFailure(errorOf('53100', 'could not extend file: No space left on device')),
   'role-not-ours': () =>
     planned({ role: { ...role, marker: undefined } }, { evidence: 'wrong', secretHasPassword: false }),
   'role-claimed': () =>
@@ -534,8 +458,8 @@ export const examples: Readonly<Record<FailureCode, Example>> = {
       database: database && { ...database, granted: false, grantedOrPublic: false },
       readOnly: { admin: 'role', inside: null, application: null },
     }),
-  'password-unreadable': () => postgresFailure(said('28000', 'password type is not a plain text')),
-  'connect-denied': () => refused(said('42501', 'permission denied for database "shop"'), shop),
+  'password-unreadable': () => postgresFailure(errorOf('28000', 'password type is not a plain text')),
+  'connect-denied': () => refused(errorOf('42501', 'permission denied for database "shop"'), shop),
   'connect-role-unknown': () => planned({ unknownRoles: ['reporting'] }),
   'grant-ineffective': () =>
     planned(
@@ -556,7 +480,10 @@ export const examples: Readonly<Record<FailureCode, Example>> = {
   'extension-unavailable': () =>
     planned({ unavailableExtensions: ['postgres_gis'] }, { want: { extensions: ['postgres_gis'] } }),
   'login-refused': () =>
-    refused(said('28000', 'no pg_hba.conf entry for host "127.0.0.1", user "shop", database "shop"'), shop),
+    refused(
+      errorOf('28000', 'no pg_hba.conf entry for host "127.0.0.1", user "shop", database "shop"'),
+      shop,
+    ),
   'login-unproven': () => unproven(shop),
   'secret-names-other': () => planSecret(held({ PGUSER: 'billing', PGDATABASE: 'billing' }), toPublish),
   'secret-managed-elsewhere': () =>

@@ -18,6 +18,7 @@ import type { Profile } from '../../src/input/profile.ts'
 import type { ServerCertificate } from '../../src/postgres/certificate.ts'
 import type { ServerState } from '../../src/postgres/state.ts'
 import type { ApplicationSecret } from '../../src/secrets/application-secret.ts'
+import * as anything from './provision.ts'
 
 /** The moment at which everything below was seen: a Sunday in winter, outside every backup window. */
 export const now = new Date('2026-11-22T14:03:11Z')
@@ -175,55 +176,14 @@ export const application: ApplicationSight = {
   rights: [],
 }
 
+const owner = 'postgresql1_admin'
 const server: ServerState = {
+  ...anything.server,
   version: '16.15',
   versionNumber: 160_015,
-  standby: false,
-  backendPid: 1,
-  admin: {
-    name: 'postgresql1_admin',
-    superuser: false,
-    createRole: true,
-    createDatabase: true,
-    actsAs: null,
-  },
-  role: {
-    canLogin: true,
-    expired: false,
-    dangers: [],
-    members: [],
-    alterable: true,
-    adminOption: true,
-    marker: undefined,
-    note: undefined,
-    kept: {},
-    unreadable: false,
-    settings: {},
-    sessions: 4,
-  },
-  membership: { inherits: false, settable: false, grantable: true, inheritable: true, own: false },
-  database: {
-    owner: 'postgresql1_admin',
-    adminOwns: true,
-    adminActsAsOwner: true,
-    adminCreates: true,
-    acceptsConnections: true,
-    publicConnects: false,
-    publicTemporary: false,
-    granted: true,
-    grantedOrPublic: true,
-    withoutConnect: [],
-    shutOut: [],
-    poolers: [],
-    otherEncoding: null,
-  },
-  newDatabase: undefined,
-  readOnly: { admin: null, inside: null, application: null },
-  claims: [],
-  leftovers: [],
-  unknownRoles: [],
-  unavailableExtensions: [],
-  untrustedExtensions: [],
+  admin: { ...anything.server.admin, name: owner },
+  role: { ...anything.strange, sessions: 4 },
+  database: { ...anything.database, owner },
 }
 
 const secret: ApplicationSecret = {
