@@ -43,7 +43,7 @@ export interface ApiOptions {
 /** A request as an interceptor sees it, before anything was decided about it. */
 export interface ApiRequest {
   readonly method: string
-  /** Without the query. */
+  /** Without the query, but with `?dryRun=All` where nothing of it is kept. */
   readonly path: string
   readonly query: URLSearchParams
   /** The user's name; undefined when the token is none of this cluster. */
@@ -63,7 +63,7 @@ export type Interceptor = (request: ApiRequest) => Interception | Promise<Interc
 /** One line of the audit log. */
 interface AuditEntry {
   readonly method: string
-  /** Without the query. */
+  /** As an interceptor sees it. */
   readonly path: string
   readonly user: string | undefined
   /** What was answered; 101 for a tunnel, 0 when nothing was. */
@@ -386,7 +386,7 @@ class Api implements StandInApi {
       user,
       request: {
         method: message.method ?? 'GET',
-        path: decodeURI(url.pathname),
+        path: `${decodeURI(url.pathname)}${url.searchParams.has('dryRun') ? '?dryRun=All' : ''}`,
         query: url.searchParams,
         user: user?.username,
       },
@@ -404,7 +404,11 @@ class Api implements StandInApi {
   #audit(request: ApiRequest, status: number): void {
     const { method, path, user } = request
     const place = this.#placeOf(path)
-    const kept = place !== undefined && this.#resources.includes(place.resource) && !place.subresource
+    const kept =
+      place !== undefined &&
+      this.#resources.includes(place.resource) &&
+      !place.subresource &&
+      !path.endsWith('?dryRun=All')
     this.requests.push({ method, path, user, status, write: kept && method !== 'GET' && method !== 'HEAD' })
   }
 
@@ -428,7 +432,7 @@ class Api implements StandInApi {
 
   /** Takes `/api/v1/namespaces/<namespace>/<plural>/<name>/<subresource>` and its shorter forms apart. */
   #placeOf(path: string): Place | undefined {
-    const parts = path.split('/').slice(1)
+    const parts = path.replace('?dryRun=All', '').split('/').slice(1)
     const group = parts[0] === 'apis' ? parts[1] : parts[0] === 'api' ? '' : undefined
     const [version, ...rest] = parts.slice(group ? 2 : 1)
     const inNamespace = rest[0] === 'namespaces' && rest.length > 2

@@ -10,14 +10,7 @@ import type { Session } from '../postgres/session.ts'
 import type { ServerState } from '../postgres/state.ts'
 import type { Run } from '../run/context.ts'
 import { stopwatch } from '../run/journal.ts'
-import { bindingName } from '../secrets/binding.ts'
-import {
-  createApplicationSecret,
-  createBinding,
-  noteBinding,
-  repairApplicationSecret,
-  repairBinding,
-} from '../secrets/write-secret.ts'
+import { publishBinding, publishNote, publishSecret } from '../secrets/publish.ts'
 import { changesOf, listed, type Change, type ChangeOf, type Stage } from './change.ts'
 import {
   changeGrants,
@@ -29,7 +22,7 @@ import {
   rehearse,
   writeNote,
 } from './converge.ts'
-import type { Look } from './look.ts'
+import { placeOf, type Look } from './look.ts'
 import { grantsNow, roleNow, rowDone, sessionsWords, stepDone } from './render.ts'
 import { tellBinding } from './tell.ts'
 
@@ -71,8 +64,8 @@ export async function apply(look: Look, lock: Lock<unknown>, run: Run): Promise<
   await allOf(makeSureOf(lock), prove(look, attempt, run))
 
   deadline.enter('the Secret')
-  await publish(look, run)
-  await publishBinding(look, run)
+  await writeSecret(look, run)
+  await writeBinding(look, run)
 }
 
 /** Says whether role and database are both made by this run: then the login depends on nothing that comes later. */
@@ -276,56 +269,44 @@ async function prove({ login, plan }: Look, attempt: Attempt, run: Run): Promise
   journal.row({ subject: 'Login', now: `${proven}: table created, row written and read, rolled back` })
 }
 
-async function publish(look: Look, run: Run): Promise<void> {
-  const { plan, secret, secretPlan } = look
+async function writeSecret(look: Look, run: Run): Promise<void> {
+  const { plan, secret } = look
   const { request, cluster, journal, deadline, wanted } = run
   const change = only(look, 'create-secret', 'repair-secret')
-  if (change === undefined || secretPlan.kind === 'keep') {
+  if (change === undefined) {
     journal.step('right', 'Secret', `${wanted.secret} is up to date`)
     journal.row({ subject: `Secret ${codeSpan(wanted.secret)}`, now: 'up to date' })
     return
   }
-  const { values } = secretPlan
-  const binding = bindingName(request.appSecret, request.secretFormats)
-  journal.secretVersion = await make([change], look, run, async (decisive) => {
+  await make([change], look, run, async (decisive) => {
     deadline.signal.throwIfAborted()
     decisive()
-    const written =
-      secret === undefined
-        ? await createApplicationSecret(cluster.api, cluster.namespace, request.appSecret, values, binding)
-        : await repairApplicationSecret(cluster.api, secret, values, binding)
+    const written = await publishSecret(cluster.api, placeOf(request, cluster), look)
     if (written === 'conflict') throw new StartAgain('the application Secret was changed in the meantime')
-    return written.resourceVersion
+    if (written !== 'kept') journal.secretVersion = written.resourceVersion
   })
   const now = secret === undefined ? count(change.keys.length, 'key') : 'up to date'
   journal.row(rowDone([change], plan.changes, wanted, now))
 }
 
-async function publishBinding(look: Look, run: Run): Promise<void> {
-  const { plan, binding, bindingPlan, secret, secretPlan } = look
+async function writeBinding(look: Look, run: Run): Promise<void> {
+  const { plan, binding, bindingPlan } = look
   const { request, cluster, journal, deadline, wanted } = run
   if (bindingPlan === undefined) return
   const change = only(look, 'create-binding', 'repair-binding')
-  if (change === undefined || bindingPlan.kind === 'keep') {
+  if (change === undefined) {
     tellBinding(wanted, journal)
     return
   }
-  const name = bindingName(request.appSecret, request.secretFormats) ?? ''
-  // Whoever else keeps the application Secret would take the note out again.
-  const note = secretPlan.kind === 'keep' && secret?.owner === undefined && secret?.binding !== name
+  const place = placeOf(request, cluster)
   await make([change], look, run, async (decisive) => {
     deadline.signal.throwIfAborted()
     decisive()
     // First, so that it is known of every binding that is there.
-    if (note && secret !== undefined) {
-      const noted = await noteBinding(cluster.api, secret, name)
-      if (noted === 'conflict') throw new StartAgain('the application Secret was changed in the meantime')
-      journal.secretVersion = noted.resourceVersion
-    }
-    const written =
-      binding === undefined || bindingPlan.kind === 'create'
-        ? await createBinding(cluster.api, cluster.namespace, name, bindingPlan.values)
-        : await repairBinding(cluster.api, binding, bindingPlan.values, bindingPlan.stale)
+    const noted = await publishNote(cluster.api, place, look)
+    if (noted === 'conflict') throw new StartAgain('the application Secret was changed in the meantime')
+    if (noted !== 'kept') journal.secretVersion = noted.resourceVersion
+    const written = await publishBinding(cluster.api, place, look)
     if (written === 'conflict') throw new StartAgain('the service binding was changed in the meantime')
   })
   const now = binding === undefined ? count(change.keys.length, 'key') : 'up to date'

@@ -15,21 +15,11 @@ import { verifies } from '../postgres/sslmode.ts'
 import { aboutServer, type ServerState } from '../postgres/state.ts'
 import { stopwatch, type Journal, type Stopwatch } from '../run/journal.ts'
 import type { Cluster } from '../run/target.ts'
-import {
-  applicationKeys,
-  readApplicationSecret,
-  type ApplicationSecret,
-} from '../secrets/application-secret.ts'
-import {
-  bindingName,
-  keysOf,
-  noteOnLeft,
-  readBinding,
-  type BindingPlan,
-  type BindingSecret,
-} from '../secrets/binding.ts'
+import { applicationKeys, readApplicationSecret } from '../secrets/application-secret.ts'
+import { bindingName, keysOf, noteOnLeft, readBinding } from '../secrets/binding.ts'
 import { credentialsIn } from '../secrets/formats.ts'
-import { notesOn, planSecret, type SecretPlan } from '../secrets/plan-secret.ts'
+import { notesOn, planSecret } from '../secrets/plan-secret.ts'
+import { rehearsePublication, type Place, type Publication } from '../secrets/publish.ts'
 import { bindingPlan } from './binding.ts'
 import { literalPassword } from './change.ts'
 import { checkServer } from './check-server.ts'
@@ -40,13 +30,7 @@ import { applicationLogin, publishedValues, wantedSecret } from './wanted-secret
 import type { Wanted } from './wanted.ts'
 
 /** Everything that one look at Secret and server showed, and what follows from it. */
-export interface Look {
-  readonly secret: ApplicationSecret | undefined
-  /** What is to be written into the Secret: the one place that holds a new password. */
-  readonly secretPlan: SecretPlan
-  readonly binding: BindingSecret | undefined
-  /** What is to be written into the service binding; absent where none is asked for. */
-  readonly bindingPlan: BindingPlan | undefined
+export interface Look extends Publication {
   readonly admin: Session
   readonly server: ServerState
   /** As the application will log in. */
@@ -81,6 +65,8 @@ export class Looker {
   private readonly wanted: Wanted
   /** Whether what was read when the run began is still to be used. */
   private first = true
+  /** Whether the API server would let the Secrets be written, as asked for the first of them. */
+  private rehearsal: Promise<void> | undefined
 
   constructor(
     request: ProvisionRequest,
@@ -139,6 +125,8 @@ export class Looker {
 
     const published = publishedValues(secret, secretPlan, desired)
     const planned = bindingPlan(request, this.cluster.namespace, binding, published, journal.mask)
+    const publication = { secret, secretPlan, binding, bindingPlan: planned }
+    if (!request.dryRun) this.rehearse(publication)
 
     // Without a Secret there is hardly a database, and something to do: the lock is taken at once, if nobody has to be asked.
     const template =
@@ -183,11 +171,9 @@ export class Looker {
     // What forbids the run is found before anybody looks inside.
     this.plan(known)
     const observed = { ...known, inside: inside ?? (await this.inside(server, template)) }
+    await this.rehearsal
     return {
-      secret,
-      secretPlan,
-      binding,
-      bindingPlan: planned,
+      ...publication,
       admin: session,
       server,
       lock: both.lock,
@@ -291,11 +277,25 @@ export class Looker {
     return seen === 'refused' || seen === 'later' ? asShipped(server) : { ...seen, otherOwners: [] }
   }
 
+  /** Asks once, while the logins are under way, what the API server says to a write: before anything is changed. */
+  private rehearse(publication: Publication): void {
+    const { request, cluster } = this
+    this.rehearsal ??= underWay(rehearsePublication(cluster.api, placeOf(request, cluster), publication))
+  }
+
   private freshPassword(): string {
     const password = generate({ length: 32, numbers: true, strict: true })
     this.journal.mask(password)
     return password
   }
+}
+
+/** Returns where a run writes. */
+export function placeOf(
+  { appSecret, secretFormats }: Pick<ProvisionRequest, 'appSecret' | 'secretFormats'>,
+  { namespace }: Pick<Cluster, 'namespace'>,
+): Place {
+  return { namespace, name: appSecret, binding: bindingName(appSecret, secretFormats) }
 }
 
 /** Says whether there is nothing to do. */

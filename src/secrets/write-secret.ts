@@ -3,16 +3,36 @@ import { corePath, type Answer } from '../kubernetes/call.ts'
 import { statusMessage } from '../kubernetes/heard.ts'
 import type { Metadata, SecretObject } from '../kubernetes/objects.ts'
 import { Failure } from '../lib/failure.ts'
+import { input } from '../lib/spelling.ts'
 import type { ApplicationSecret, ApplicationValues } from './application-secret.ts'
 import { bindingType, type BindingKey, type BindingSecret, type BindingValues } from './binding.ts'
 import { bindingMark, marks, record } from './secret-marks.ts'
 
 type Values = Readonly<Partial<Record<string, string>>>
 
+/** What writes a Secret: an API server, or a rehearsal of it. */
+export type Writer = Pick<Api, 'get' | 'request'>
+
 /** A version of a Secret in the cluster. */
 export interface SecretVersion {
   readonly uid: string
   readonly resourceVersion: string
+}
+
+/**
+ * Returns a writer whose writes the API server checks as any other, with its quotas and its policies, and does not keep.
+ * A policy that cannot be asked without being done counts as one that allows it.
+ * Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
+ */
+export function rehearsing(api: Writer): Writer {
+  return {
+    get: (path) => api.get(path),
+    request: async (call) => {
+      const answer = await api.request({ ...call, path: `${call.path}?dryRun=All` })
+      const unasked = answer.status === 400 && statusMessage(answer.body).includes('does not support dry run')
+      return unasked ? { status: 200, body: null } : answer
+    },
+  }
 }
 
 /**
@@ -22,7 +42,7 @@ export interface SecretVersion {
  * @throws Failure `secret-write-refused`
  */
 export function createApplicationSecret(
-  api: Api,
+  api: Writer,
   namespace: string,
   name: string,
   values: ApplicationValues,
@@ -37,7 +57,7 @@ export function createApplicationSecret(
  * @throws Failure `secret-write-refused`
  */
 export function createBinding(
-  api: Api,
+  api: Writer,
   namespace: string,
   name: string,
   values: BindingValues,
@@ -46,7 +66,7 @@ export function createBinding(
 }
 
 async function create(
-  api: Api,
+  api: Writer,
   metadata: Metadata & { readonly name: string; readonly namespace: string },
   type: string,
   values: Values,
@@ -76,7 +96,7 @@ async function create(
  * @throws Failure `secret-write-refused`
  */
 export function repairApplicationSecret(
-  api: Api,
+  api: Writer,
   current: ApplicationSecret,
   values: ApplicationValues,
   binding?: string,
@@ -91,7 +111,7 @@ export function repairApplicationSecret(
  * @throws Failure `secret-write-refused`
  */
 export function noteBinding(
-  api: Api,
+  api: Writer,
   current: ApplicationSecret,
   binding: string,
 ): Promise<SecretVersion | 'conflict'> {
@@ -104,7 +124,7 @@ export function noteBinding(
  * @throws Failure `secret-write-refused`
  */
 export function repairBinding(
-  api: Api,
+  api: Writer,
   current: BindingSecret,
   values: BindingValues,
   stale: readonly BindingKey[],
@@ -113,7 +133,7 @@ export function repairBinding(
 }
 
 async function repair(
-  api: Api,
+  api: Writer,
   { namespace, name, uid, resourceVersion, values: found }: ApplicationSecret | BindingSecret,
   written: Metadata,
   values: Values,
@@ -140,7 +160,7 @@ function without(values: Values, keys: readonly string[]): Values {
 
 /** A write that was sent again because its connection broke meets a conflict with itself: all is as it was to become. */
 async function ownWork(
-  api: Api,
+  api: Writer,
   namespace: string,
   name: string,
   values: Values,
@@ -166,7 +186,10 @@ function version({ status, body }: Answer, ref: string, verb: string): SecretVer
     'secret-write-refused',
     `The API server did not ${verb} Secret ${ref} (${status}): "${statusMessage(body)}".`,
     [
-      'A frequent cause is a quota, a policy (an admission webhook), or a namespace that is missing or being deleted.',
+      // What is created is in the way of nothing: it is its namespace that is not found.
+      status === 404
+        ? `The namespace does not exist: check ${input('app-namespace')}, or create the namespace.`
+        : 'A frequent cause is a quota, a policy (an admission webhook), or a namespace that is being deleted.',
       'Once that is put right, run this again: it continues from here.',
     ],
   )

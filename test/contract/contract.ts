@@ -22,6 +22,7 @@ import {
   type ApplicationValues,
 } from '../../src/secrets/application-secret.ts'
 import { planSecret } from '../../src/secrets/plan-secret.ts'
+import { rehearsePublication, type Publication } from '../../src/secrets/publish.ts'
 import { createApplicationSecret, repairApplicationSecret } from '../../src/secrets/write-secret.ts'
 import { eventually, openApi, until, type Admin, type KubeObject } from './admin.ts'
 
@@ -260,6 +261,36 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
           message: expect.stringContaining(status),
         })
         all.close()
+      })
+
+      test('rehearses a write, which changes nothing and is refused as the write would be', async () => {
+        const place = { namespace: shared, name: secret, binding: `${secret}-binding` }
+        const all: Publication = {
+          secret: undefined,
+          secretPlan: { kind: 'create', values },
+          binding: undefined,
+          bindingPlan: { kind: 'create', values: { type: 'postgresql' } },
+        }
+        await rehearsePublication(api, place, all)
+        expect(await admin.get('Secret', shared, secret)).toBeUndefined()
+        expect(await admin.get('Secret', shared, place.binding)).toBeUndefined()
+
+        await createApplicationSecret(api, shared, secret, { PGPORT: '5432' })
+        const before = await read()
+        const repair = { kind: 'repair', values, missing: [], replaced: [], left: [], kept: [] } as const
+        await rehearsePublication(api, place, { ...all, secret: before, secretPlan: repair })
+        // Somebody else's is looked at again before anything is written.
+        await rehearsePublication(api, place, all)
+        expect(await read()).toEqual(before)
+
+        const nowhere = await unlimited()
+        const elsewhere = { ...place, namespace: `${shared}-absent` }
+        await expect(rehearsePublication(nowhere, elsewhere, all)).rejects.toMatchObject({
+          code: 'secret-write-refused',
+          message: expect.stringContaining(`namespaces "${elsewhere.namespace}" not found`),
+          hint: expect.arrayContaining([expect.stringContaining('The namespace does not exist')]),
+        })
+        nowhere.close()
       })
 
       test('tells a missing right from a missing Secret', async () => {

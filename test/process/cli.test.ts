@@ -580,7 +580,7 @@ describe('Ctrl-C', () => {
   ])('at %s ends cleanly and says what stands', async (phase, path, standing) => {
     const name = phase.replaceAll(' ', '-').toLowerCase()
     const { came, release } = blocker.request((request) =>
-      path.test(`${request.method} ${request.path.split('?')[0] ?? ''}`),
+      path.test(`${request.method} ${request.path}`),
     )
     try {
       const { stdout } = await interrupted(name, phase, () => came)

@@ -12,6 +12,7 @@ import {
   runAction,
   watchChanges,
   withUser,
+  type ActionRun,
   type ActionSetting,
 } from './action.ts'
 
@@ -500,18 +501,55 @@ describe('missing rights', () => {
 })
 
 describe('a Secret that may not be written', () => {
-  test('leaves what was made, says so, and the next run continues', async () => {
-    const refused = status(403, 'secrets "x" is forbidden: exceeded quota: few-secrets')
+  const refused = status(403, 'secrets "x" is forbidden: exceeded quota: few-secrets')
+  const said =
+    'did not create Secret shop/quota-postgresql-secret (403): "secrets "x" is forbidden: exceeded quota: few-secrets".  [secret-write-refused]\n'
+  const rehearsed = 'POST /api/v1/namespaces/shop/secrets?dryRun=All'
+  const written = 'POST /api/v1/namespaces/shop/secrets'
+
+  /** Answers one kind of request for as long as a run lasts. */
+  async function runAnswered(request: string, answer: Interception, inputs: Inputs): Promise<ActionRun> {
     const stop = sandbox.api.intercept(({ method, path }) =>
-      method === 'POST' && path.endsWith('/shop/secrets') ? refused : undefined,
+      `${method} ${path}` === request ? answer : undefined,
     )
-    const inputs = inputsFor(sandbox, 'quota')
-    const run = await runAction({ sandbox, inputs })
-    stop()
+    try {
+      return await runAction({ sandbox, inputs })
+    } finally {
+      stop()
+    }
+  }
+
+  test('is found before anything is changed', async () => {
+    const changes = await watchChanges(sandbox)
+    const run = await runAnswered(rehearsed, refused, inputsFor(sandbox, 'quota'))
     expect(run.code).toBe(1)
-    expect(run.log).toContain(
-      '✗ The API server did not create Secret shop/quota-postgresql-secret (403): "secrets "x" is forbidden: exceeded quota: few-secrets".  [secret-write-refused]\n',
-    )
+    expect(run.log).toContain(said)
+    expect(run.log).toContain('  Nothing was changed.\n')
+    expect(await changes()).toEqual([])
+  })
+
+  test('is found where a key alone is to be filled in', async () => {
+    const inputs = inputsFor(sandbox, 'policy')
+    expect(await runAction({ sandbox, inputs })).toMatchObject({ code: 0 })
+    const secret = 'policy-postgresql-secret'
+    const undo = instead('Secret', 'shop', secret, (object) => {
+      delete (object['data'] as Record<string, string>)['PGPASSWORD']
+      return object
+    })
+    const changes = await watchChanges(sandbox)
+    const path = `PATCH /api/v1/namespaces/shop/secrets/${secret}?dryRun=All`
+    const run = await runAnswered(path, status(403, 'admission webhook "p" denied the request'), inputs)
+    undo()
+    expect(run.log).toContain('✗ The API server did not patch Secret shop/policy-postgresql-secret (403)')
+    expect(run.log).toContain('  Nothing was changed.\n')
+    expect(await changes()).toEqual([])
+  })
+
+  test('that only shows when it is written leaves what was made, and the next run continues', async () => {
+    const inputs = inputsFor(sandbox, 'quota')
+    const run = await runAnswered(written, refused, inputs)
+    expect(run.code).toBe(1)
+    expect(run.log).toContain(said)
     expect(run.log).toMatch(
       /^ {2}Role, database and grants were created\. The next run continues from here\.$/m,
     )
@@ -520,5 +558,12 @@ describe('a Secret that may not be written', () => {
     const next = await runAction({ sandbox, inputs })
     expect(next.code).toBe(0)
     expect(next.outputs.changed).toBe('true')
+  })
+
+  test('is not held against a policy that cannot be asked beforehand', async () => {
+    const cannot = status(400, 'admission webhook "p" does not support dry run')
+    const run = await runAnswered(rehearsed, cannot, inputsFor(sandbox, 'unasked'))
+    expect(run.code).toBe(0)
+    expect(sandbox.api.get('Secret', 'shop', 'unasked-postgresql-secret')).toBeDefined()
   })
 })

@@ -110,10 +110,10 @@ describe('masks come before use', () => {
     ["the admin's password", 'the first tunnel', 'two', () => sandbox.admin.password, /\/portforward$/],
     [
       "the application's password",
-      'it is published',
+      'it is shown to the API server',
       'three',
       () => secretData('masks-three-postgresql-secret')['PGPASSWORD'] ?? 'no password',
-      /^\/api\/v1\/namespaces\/shop\/secrets$/,
+      /^\/api\/v1\/namespaces\/shop\/secrets\?dryRun=All$/,
     ],
   ])('%s before %s', async (_, __, name, secret, path) => {
     let written: string | undefined
