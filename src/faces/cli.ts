@@ -215,9 +215,13 @@ async function writeDotenv(
 }
 
 /** Returns the way to the credential, which is never shown here: in the cluster of this run, whatever kubectl would use. */
-function reading({ provisioned, secret }: Outcome, { kubeconfig, context }: RawInputs): readonly string[] {
+function reading(
+  { provisioned, dryRun, secret }: Outcome,
+  { kubeconfig, context }: RawInputs,
+): readonly string[] {
   const { name, namespace = '', resourceVersion } = secret
-  if (!provisioned || resourceVersion === undefined) return []
+  // After a dry run the Secret may be there and hold no password yet.
+  if (!provisioned || dryRun || resourceVersion === undefined) return []
   const options = [
     ...(kubeconfig && existsSync(kubeconfig) ? ['--kubeconfig', kubeconfig] : []),
     ...(context ? ['--context', context] : []),

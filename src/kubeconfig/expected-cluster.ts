@@ -1,4 +1,5 @@
 import { Failure } from '../lib/failure.ts'
+import { named } from '../lib/spelling.ts'
 import { oneLine, plainFingerprint } from '../lib/text.ts'
 import type { Cluster } from './cluster.ts'
 
@@ -26,10 +27,10 @@ export function expectServer(server: URL, expected: string | undefined, who: str
     : `"${oneLine(expected)}"`
   throw new Failure(
     'server-unexpected',
-    `${who} leads to ${address(server)}, and expect-server is ${shown}.`,
+    `${who} leads to ${address(server)}, and ${named('expect-server')} is ${shown}.`,
     [
       'A frequent cause is a kubeconfig of another cluster, such as staging instead of production.',
-      'Check which kubeconfig and which context this job gets. If the server was moved, change expect-server.',
+      `Check which kubeconfig and which context this job gets. If the server was moved, change ${named('expect-server')}.`,
     ],
   )
 }
@@ -47,9 +48,9 @@ export function expectAuthority(
 ): void {
   if (expected === undefined) return
   const refused = (what: string): Failure =>
-    new Failure('server-unexpected', `${who} ${what}, and expect-ca is set.`, [
+    new Failure('server-unexpected', `${who} ${what}, and ${named('expect-ca')} is set.`, [
       'A frequent cause is a kubeconfig of another cluster, or one from before its authority was made anew.',
-      'Check which kubeconfig this job gets. If the authority was renewed, change expect-ca; during the change it may list both.',
+      `Check which kubeconfig this job gets. If the authority was renewed, change ${named('expect-ca')}; during the change it may list both.`,
     ])
   if (skipTlsVerify) throw refused('does not verify the API server')
   if (authorities === undefined) throw refused('names no certificate authority of its own')
@@ -68,10 +69,10 @@ export function expectName({ tlsServerName }: Cluster, server: URL, who: string)
   if (tlsServerName === undefined || tlsServerName.toLowerCase() === server.hostname) return
   throw new Failure(
     'server-unexpected',
-    `${who} takes the certificate of "${oneLine(tlsServerName)}" for that of ${server.hostname} (tls-server-name), and expect-server and expect-ca are set.`,
+    `${who} takes the certificate of "${oneLine(tlsServerName)}" for that of ${server.hostname} (tls-server-name), and ${named('expect-server')} and ${named('expect-ca')} are set.`,
     [
       'With a proxy on the way, that leads to any server which the expected authority vouches for.',
-      'Use that name as the server in the kubeconfig, and as expect-server. Or take tls-server-name out.',
+      `Use that name as the server in the kubeconfig, and as ${named('expect-server')}. Or take tls-server-name out.`,
     ],
   )
 }

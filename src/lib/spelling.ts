@@ -60,6 +60,11 @@ export function inputs(...names: readonly [string, ...string[]]): string {
   return `${spelling.noun}${plural} ${sentence(names.map(spelling.name))}`
 }
 
+/** Returns the name of a thing that people set, as a word of a sentence: `app-username`, `--app-username`. */
+export function named(name: string): string {
+  return spelling.label(name)
+}
+
 /** Returns a thing that people set with its value: `existing: adopt`, `--existing adopt`. */
 export function setting(name: string, value: string): string {
   return spelling.setting(name, value)

@@ -1,6 +1,6 @@
 import tls from 'node:tls'
 import { Failure } from '../lib/failure.ts'
-import { input } from '../lib/spelling.ts'
+import { input, setting } from '../lib/spelling.ts'
 import { isCertificateOf } from './host-name.ts'
 
 /**
@@ -57,10 +57,14 @@ export function encryptions(mode: SslMode, ca: string | undefined): readonly [En
     ])
   }
   if (ca === 'system' && mode !== 'verify-full') {
-    throw new Failure('input-invalid', `ssl-root-cert "system" goes with sslmode verify-full, not ${mode}.`, [
-      'The system trusts many authorities, so only the host name tells this server from another.',
-      `Set ${input('app-sslmode')} to verify-full, or give the PEM text of your own authority.`,
-    ])
+    throw new Failure(
+      'input-invalid',
+      `${setting('ssl-root-cert', 'system')} goes with sslmode verify-full, not ${mode}.`,
+      [
+        'The system trusts many authorities, so only the host name tells this server from another.',
+        `Set ${input('app-sslmode')} to verify-full, or give the PEM text of your own authority.`,
+      ],
+    )
   }
   const encrypted = verification(mode, ca)
   switch (mode) {

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
-import { input } from '../lib/spelling.ts'
+import { input, named } from '../lib/spelling.ts'
 import { sentence } from '../lib/text.ts'
 import type { InsideState } from '../postgres/inside.ts'
 import type { ServerState, SettingOf } from '../postgres/state.ts'
@@ -143,7 +143,7 @@ export function otherEncoding({ database, newDatabase }: ServerState, wanted: Wa
     `Role "${wanted.username}" cannot be used in database "${wanted.database}": that database ${database === undefined ? 'would have' : 'has'} the encoding ${encoding}, in which a name that is not ASCII is another one.`,
     [
       'PostgreSQL keeps the names of roles as the bytes of the database in which they were made.',
-      'Choose another app-username, of ASCII characters alone.',
+      `Choose another ${named('app-username')}, of ASCII characters alone.`,
       ...(database === undefined
         ? [`Or ask the administrator for a template1 with the encoding of database "${wanted.home}".`]
         : []),

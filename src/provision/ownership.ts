@@ -1,5 +1,5 @@
 import { Failure } from '../lib/failure.ts'
-import { inputs, setting } from '../lib/spelling.ts'
+import { inputs, named, setting } from '../lib/spelling.ts'
 import type { Marker, RoleComment } from '../postgres/marker.ts'
 import type { RoleState, ServerState } from '../postgres/state.ts'
 import type { PasswordReason } from './change.ts'
@@ -39,7 +39,7 @@ export function decideRole(observed: Observed, wanted: Wanted, notes: string[]):
   if (role.marker !== undefined && !mine) throw claimed(role.marker, wanted)
 
   const trusted = mine || evidence === 'proven' || observed.literalLogsIn || wanted.existing === 'adopt'
-  if (!trusted) throw notOurs(role, observed.secretHasPassword, wanted)
+  if (!trusted) throw notOurs(role, observed, wanted)
   if (!role.canLogin || role.expired) throw cannotLogin(role, wanted)
   if (evidence instanceof Failure) throw evidence
 
@@ -85,7 +85,7 @@ export function refuseClaimed({ claims, role }: ServerState, wanted: Wanted): vo
       'database-not-ours',
       `Database "${wanted.database}" belongs to ${wanted.secret} with role "${former.role}", and this run names role "${wanted.username}".`,
       [
-        'A frequent cause is a changed app-username. What the role owns in the database stays its own.',
+        `A frequent cause is a changed ${named('app-username')}. What the role owns in the database stays its own.`,
         `If the application is to go on with another role: set ${setting('existing', 'adopt')}.`,
       ],
     )
@@ -96,7 +96,7 @@ export function refuseClaimed({ claims, role }: ServerState, wanted: Wanted): vo
       'database-not-ours',
       `Role "${wanted.username}" belongs to ${wanted.secret} with database "${marker.database}", and this run names database "${wanted.database}".`,
       [
-        'A frequent cause is a changed app-database, or a Secret that was edited.',
+        `A frequent cause is a changed ${named('app-database')}, or a Secret that was edited.`,
         `If the application is to go on with another database: set ${setting('existing', 'adopt')}. "${marker.database}" stays as it is, and is no longer looked after.`,
         `If it is another application: give it a role and a Secret of its own, ${inputs('app-username', 'app-secret')}.`,
       ],
@@ -146,7 +146,7 @@ export function databaseIsOurs(observed: Observed, wanted: Wanted): boolean {
     [
       `It is owned by "${database.owner}", and no role of this tool names it.`,
       `If it is yours, for example made by hand before: set ${setting('existing', 'adopt')}. It keeps its content and its owner.`,
-      'If it belongs to another application: choose another app-database.',
+      `If it belongs to another application: choose another ${named('app-database')}.`,
     ],
   )
 }

@@ -1,10 +1,11 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
-import { setting } from '../lib/spelling.ts'
+import { named, setting } from '../lib/spelling.ts'
 import { count, sentence } from '../lib/text.ts'
 import type { Marker } from '../postgres/marker.ts'
 import type { Claim, RoleState, ServerState } from '../postgres/state.ts'
 import { statementsOf, type Change } from './change.ts'
+import type { Observed } from './observed.ts'
 import type { Wanted } from './wanted.ts'
 
 const identifier = pg.escapeIdentifier
@@ -23,7 +24,7 @@ export function quoted(name: string): string {
 export function claimed(marker: Marker, wanted: Wanted): Failure {
   return new Failure('role-claimed', `Role "${wanted.username}" belongs to ${marker.secret}.`, [
     `This run would publish it as ${wanted.secret}, and each of the two would break the other's login.`,
-    'A frequent cause is the same names deployed from a second namespace: choose another app-username and app-database.',
+    `A frequent cause is the same names deployed from a second namespace: choose another ${named('app-username')} and ${named('app-database')}.`,
     `If the application moved, let the administrator run:`,
     `  COMMENT ON ROLE ${identifier(wanted.username)} IS NULL;`,
     `and set ${setting('existing', 'adopt')} in the new place.`,
@@ -56,7 +57,7 @@ export function databaseClaimed(claims: readonly Claim[], wanted: Wanted): Failu
   const unread = claims.filter(({ secret }) => secret === undefined).map(({ role }) => role)
   const owners = claims.map(({ role, secret }) => secret ?? `the application of role "${role}"`)
   return new Failure('database-claimed', `Database "${wanted.database}" belongs to ${sentence(owners)}.`, [
-    `The comment of role ${sentence(roles.map(quoted))} says so. No input takes it over: choose another app-database.`,
+    `The comment of role ${sentence(roles.map(quoted))} says so. No input takes it over: choose another ${named('app-database')}.`,
     ...(unread.length === 0
       ? []
       : [
@@ -70,10 +71,13 @@ export function databaseClaimed(claims: readonly Claim[], wanted: Wanted): Failu
 }
 
 /** Returns the error for a role of which nothing says whose it is. */
-export function notOurs(role: RoleState, secretHasPassword: boolean, wanted: Wanted): Failure {
-  const secret = secretHasPassword
-    ? 'the password of that Secret does not log in'
-    : 'that Secret holds no password'
+export function notOurs(
+  role: RoleState,
+  { secret: { kind }, secretHasPassword }: Observed,
+  wanted: Wanted,
+): Failure {
+  const absent = kind === 'create' ? 'does not exist' : 'has no key PGPASSWORD'
+  const secret = secretHasPassword ? 'the password of that Secret does not log in' : `that Secret ${absent}`
   const open =
     role.sessions === 1
       ? '1 session is open'
@@ -87,7 +91,7 @@ export function notOurs(role: RoleState, secretHasPassword: boolean, wanted: Wan
         secretHasPassword ? "the Secret's" : 'a new'
       } password,`,
       'and whatever still uses the old one stops working.',
-      'If it belongs to another application: choose another app-username.',
+      `If it belongs to another application: choose another ${named('app-username')}.`,
     ],
   )
 }
@@ -115,7 +119,7 @@ export function privileged(dangers: readonly string[], wanted: Wanted): Failure 
     `Role "${wanted.username}" is more than an application role: ${dangers.join(', ')}.`,
     [
       'Whoever held its password could do far more than use one database, so this tool never takes such a role over.',
-      'Choose another app-username, or let the administrator take those attributes and memberships away.',
+      `Choose another ${named('app-username')}, or let the administrator take those attributes and memberships away.`,
     ],
   )
 }

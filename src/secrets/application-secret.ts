@@ -24,6 +24,10 @@ export const applicationKeys = [...loginKeys, ...formatKeys] as const
 export type ApplicationKey = (typeof applicationKeys)[number]
 export type ApplicationValues = Readonly<Partial<Record<ApplicationKey, string>>>
 
+function isApplicationKey(key: string): boolean {
+  return applicationKeys.some((ours) => ours === key)
+}
+
 /** An application Secret as it was found. */
 export interface ApplicationSecret {
   readonly namespace: string
@@ -35,6 +39,8 @@ export interface ApplicationSecret {
   readonly owner?: string
   /** What it holds; an empty value counts as missing. */
   readonly values: ApplicationValues
+  /** The names of keys that are never ours. */
+  readonly others?: readonly string[]
   /** What this tool last wrote, without the password, `ca.crt` as a digest: values that nobody has changed by hand. */
   readonly lastWritten?: Readonly<Record<string, string>>
   /**
@@ -90,6 +96,7 @@ export function parseApplicationSecret(
   const lastWritten = lastWrittenOf(metadata)
   const credentialChanged = credentialChange(metadata)
   const binding = markedBinding(metadata)
+  const others = Object.keys(secret.data ?? {}).filter((key) => !isApplicationKey(key))
   return {
     namespace,
     name,
@@ -98,6 +105,7 @@ export function parseApplicationSecret(
     immutable: secret.immutable === true,
     ...(owner !== undefined && { owner }),
     values: { ...Object.fromEntries(values), ...derivedValues(secret.data, mask) },
+    ...(others.length > 0 && { others }),
     ...(lastWritten !== undefined && { lastWritten }),
     ...(credentialChanged !== undefined && { credentialChanged }),
     ...(binding !== undefined && { binding }),

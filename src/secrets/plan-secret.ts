@@ -51,6 +51,8 @@ export type SecretPlan =
       readonly values: ApplicationValues
       readonly missing: readonly ApplicationKey[]
       readonly replaced: readonly ApplicationKey[]
+      /** Keys that nobody here wrote, where a new password is put beside them: they may hold another one. */
+      readonly beside?: readonly string[]
     } & Staying)
   | ({ readonly kind: 'keep' } & Staying)
 
@@ -108,7 +110,19 @@ export function planSecret(
       ],
     )
   }
-  return { kind: 'repair', values: only(changing, values), missing, replaced, kept, left }
+  const strangers = formatKeys.filter(
+    (key) => found[key] !== undefined && values[key] === undefined && !left.includes(key),
+  )
+  const beside = missing.includes('PGPASSWORD') ? [...strangers, ...(current.others ?? [])] : []
+  return {
+    kind: 'repair',
+    values: only(changing, values),
+    missing,
+    replaced,
+    kept,
+    left,
+    ...(beside.length > 0 && { beside }),
+  }
 }
 
 /** Returns what people should know about keys of further forms that stay as they are. */
@@ -127,7 +141,20 @@ export function notesOn(plan: SecretPlan, { namespace, name }: WantedSecret): re
           `${sentence(plan.left)} of ${ref} stays, and is not kept up to date: ${input('secret-format')} no longer asks for it`,
         ]
       : []),
+    ...(plan.kind === 'repair' && plan.beside !== undefined
+      ? [
+          `${ref} holds other keys too (${fewOf(plan.beside)}), which stay as they are: whoever reads a password there does not get the new one`,
+        ]
+      : []),
   ]
+}
+
+/** Returns the first of some names, and how many more there are. */
+function fewOf(names: readonly string[]): string {
+  const shown = names.slice(0, 4).map((name) => oneLine(name))
+  return names.length > shown.length
+    ? `${shown.join(', ')} and ${names.length - shown.length} more`
+    : sentence(shown)
 }
 
 interface Differences {

@@ -487,6 +487,21 @@ describe('on a terminal', () => {
     expect(secretOf('agreed')).toBeDefined()
   })
 
+  test('gives no way to a password after a dry run: there may be none yet', async () => {
+    const name = 'unread-postgresql-secret'
+    sandbox.api.put({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { namespace: 'shop', name },
+      data: { password: Buffer.from('by hand').toString('base64') },
+    })
+    const session = provisionOnTerminal('unread', ['--dry-run'])
+    const { code, stdout } = await session.ended
+    expect(code).toBe(0)
+    expect(stdout).toContain(`shop/${name} holds other keys too (password)`)
+    expect(stdout).not.toContain('base64decode')
+  })
+
   test('gives the way to the password in the cluster of this run, whatever kubectl would use', async () => {
     const path = join(folder, "kim's kubeconfig")
     await writeFile(path, sandbox.kubeconfig, { mode: 0o600 })

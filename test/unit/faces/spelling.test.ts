@@ -6,7 +6,7 @@ import { asOptions } from '../../../src/faces/usage.ts'
 import { parameters } from '../../../src/input/parameters.ts'
 import { parseValues, type RawInputs } from '../../../src/input/parse.ts'
 import { asFailure, type Failure } from '../../../src/lib/failure.ts'
-import { asInputs, input, inputs, setting, speak, spoken } from '../../../src/lib/spelling.ts'
+import { asInputs, input, inputs, named, setting, speak, spoken } from '../../../src/lib/spelling.ts'
 
 const sources: (readonly [path: string, text: string])[] = []
 for await (const path of glob('src/**/*.ts')) sources.push([path, readFileSync(path, 'utf8')])
@@ -19,17 +19,17 @@ test.each([
   [
     'the Action',
     asInputs,
-    'input "timeout" · inputs "context" and "app-namespace" · existing: adopt · with debug logging',
+    'input "timeout" · inputs "context" and "app-namespace" · existing: adopt · another app-username · with debug logging',
   ],
   [
     'the component',
     asComponent,
-    'input "timeout" · inputs "context" and "app-namespace" · existing: adopt · with the variable PG_APP_USER_VERBOSE set to true',
+    'input "timeout" · inputs "context" and "app-namespace" · existing: adopt · another app-username · with the variable PG_APP_USER_VERBOSE set to true',
   ],
   [
     'the command line',
     asOptions,
-    'option --timeout · options --context and --app-namespace · --existing adopt · with --verbose',
+    'option --timeout · options --context and --app-namespace · --existing adopt · another --app-username · with --verbose',
   ],
 ])('%s spells what people set in its own way', (_, face, expected) => {
   speak(face)
@@ -38,6 +38,7 @@ test.each([
       input('timeout'),
       inputs('context', 'app-namespace'),
       setting('existing', 'adopt'),
+      `another ${named('app-username')}`,
       spoken().debugging,
     ].join(' · '),
   ).toBe(expected)
@@ -77,7 +78,7 @@ test.each([
 
 test('what is spelled is in the table of parameters', () => {
   const spelled = sources.flatMap(([path, text]) =>
-    [...text.matchAll(/\b(?:input|inputs|setting|name)\(((?:'[a-z-]+'(?:, )?)+)/g)].flatMap(
+    [...text.matchAll(/\b(?:input|inputs|named|setting|name)\(((?:'[a-z-]+'(?:, )?)+)/g)].flatMap(
       ([call, names = '']) => {
         const all = [...names.matchAll(/'([a-z-]+)'/g)].map(([, name = '']) => name)
         return (call.startsWith('setting') ? all.slice(0, 1) : all).map((name) => ({ path, name }))
@@ -98,6 +99,24 @@ test('nothing but a face writes the spelling of one face into a text', () => {
       text
         .split('\n')
         .filter((line) => !/^\s*(\*|\/\/|\/\*)/.test(line) && literal.test(line))
+        .map((line) => `${path}: ${line.trim()}`),
+    )
+  expect(found).toEqual([])
+})
+
+test('no text but that of a face names what people set as a bare word', () => {
+  // The summary is that of the Action, and the outputs are described for all faces at once.
+  const faces = /^src\/(faces\/|lib\/spelling|input\/(parameters|outputs)|report\/summary)/
+  // The gate is called go-live as well.
+  const names = parameters.map(({ name }) => name).filter((name) => name.includes('-') && name !== 'go-live')
+  const bare = new RegExp(`(?<![-\\w/.])(?:${names.join('|')})(?![-\\w/])`)
+  const found = sources
+    .filter(([path]) => !faces.test(path))
+    .flatMap(([path, text]) =>
+      text
+        .split('\n')
+        .filter((line) => !/^\s*(\*|\/\/|\/\*)/.test(line))
+        .filter((line) => bare.test(line.replaceAll(/\$\{[^}]*\}|'[a-z-]+'/g, '')))
         .map((line) => `${path}: ${line.trim()}`),
     )
   expect(found).toEqual([])

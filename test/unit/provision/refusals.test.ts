@@ -118,6 +118,25 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     ],
   ],
   [
+    'a role that nobody knows, and no Secret',
+    found({
+      evidence: 'absent',
+      secretHasPassword: false,
+      secret: { kind: 'create', keys: [] },
+      secretNames: noNames,
+      server: { role: { ...strange, sessions: 10 } },
+    }),
+    {},
+    [
+      'role-not-ours',
+      'Role "shop" exists, and nothing says that it belongs to shop/app-postgresql-secret.',
+      'It has no pg-app-user comment, that Secret does not exist, and 10 sessions are open as "shop" now.',
+      'If it is yours, for example made by hand before: set existing: adopt. It gets a new password,',
+      'and whatever still uses the old one stops working.',
+      'If it belongs to another application: choose another app-username.',
+    ],
+  ],
+  [
     'a role that nobody knows, and no password',
     found({
       evidence: 'absent',
@@ -129,7 +148,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'role-not-ours',
       'Role "shop" exists, and nothing says that it belongs to shop/app-postgresql-secret.',
-      'It has no pg-app-user comment, that Secret holds no password, and 10 sessions are open as "shop" now.',
+      'It has no pg-app-user comment, that Secret has no key PGPASSWORD, and 10 sessions are open as "shop" now.',
       'If it is yours, for example made by hand before: set existing: adopt. It gets a new password,',
       'and whatever still uses the old one stops working.',
       'If it belongs to another application: choose another app-username.',

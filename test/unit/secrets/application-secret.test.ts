@@ -331,6 +331,23 @@ describe('further forms', () => {
     expect([foreign, notesOn(foreign, want)]).toEqual([{ kind: 'keep', kept: [], left: [] }, []])
   })
 
+  test.each([
+    [{ username: 'shop', password: 'by hand' }, 'username and password'],
+    [{ DATABASE_URL: url, k1: '1', k2: '2', k3: '3', k4: '4' }, 'DATABASE_URL, k1, k2, k3 and 1 more'],
+  ])(
+    'a new password beside keys of others: %j are named, because they may hold another one',
+    (found, named) => {
+      const want = wanted([])
+      const plan = planSecret(parse(found), want)
+      if (plan instanceof Failure) throw plan
+      expect(notesOn(plan, want)).toEqual([
+        `shop/app holds other keys too (${named}), which stay as they are: whoever reads a password there does not get the new one`,
+      ])
+      const known = planSecret(parse({ ...found, PGPASSWORD: 'of old' }), want)
+      expect(known instanceof Failure ? known : notesOn(known, want)).toEqual([])
+    },
+  )
+
   test('what holds a credential is masked as it is read, and what holds names is not', () => {
     const masks: string[] = []
     parse(
