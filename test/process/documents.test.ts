@@ -35,6 +35,7 @@ afterAll(async () => {
 
 const blocks = await allBlocks()
 const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0
+const hasPsql = spawnSync('psql', ['--version']).status === 0
 
 /** Those of a document that need nothing but this tool, and kubectl for a Secret. */
 function shellOf(file: string): readonly string[] {
@@ -96,17 +97,57 @@ test('the shell and the SQL of the documents do what they say, from the first ru
   expect(queries).not.toEqual([])
   for (const { text } of queries) await sql(text)
 
-  const [rights = '', move = '', rotate = '', remove = ''] = shellOf('docs/recipes.md')
+  const recipes = shellOf('docs/recipes.md')
+  const one = (...words: readonly string[]): string => {
+    const those = recipes.filter((text) => words.every((word) => text.includes(word)))
+    expect(those).toHaveLength(1)
+    return those[0] ?? ''
+  }
+  const [rights, move] = [one(' rights '), one('--dry-run')]
+  const rotate = one('delete secret', 'provision')
+  const remove = recipes.find((text) => text.includes('delete secret') && text !== rotate) ?? ''
   expect((await sh(rights)).stdout).toContain('billing-postgresql-secret')
   expect((await sh(move)).stdout).toContain('Nothing to do')
   if (hasKubectl) {
     expect(await sh(rotate)).toMatchObject({ code: 0, stdout: expect.stringContaining('a new password') })
     expect(passwordNow()).not.toBe(first)
   }
-  const [removal] = blocks.filter(({ file, language }) => file === 'docs/recipes.md' && language === 'sql')
-  await sql(removal?.text ?? '')
+  const statements = blocks.filter(({ file, language }) => file === 'docs/recipes.md' && language === 'sql')
+  const [ending = '', reader = '', removal = ''] = statements.map(({ text }) => text)
+  await sql(ending)
+  await sql(reader)
+  if (hasPsql) {
+    expect(await sh(one('psql -c', 'dt'))).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('pg_class'),
+    })
+    expect(await sh(one('shop_reader'))).toMatchObject({ code: 0 })
+    expect((await sh(`${one('-- psql\n').trim()} -Atc 'select current_user'`)).stdout).toContain('shop\n')
+    const connect = `${one('--dry-run').replace('--dry-run', '--yes').trim()} --connect-roles shop_reader`
+    expect(await sh(connect)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('shop_reader: CONNECT'),
+    })
+    const create = `${one('-- psql\n').trim()} -c 'CREATE TABLE later (id int)'`
+    expect(await sh(create)).toMatchObject({ code: 0 })
+    // What is granted beforehand reaches a table that is made afterwards, and nothing more.
+    await sql("SELECT 1 / has_database_privilege('shop_reader', 'shop', 'CONNECT')::int")
+    const may = `select has_table_privilege('shop_reader', 'later', 'SELECT'), has_table_privilege('shop_reader', 'later', 'INSERT')`
+    expect((await sh(`${one('-- psql\n').trim()} -Atc "${may}"`)).stdout).toContain('t|f')
+  }
+  if (hasKubectl) {
+    const reading = blocks.find(({ text }) => text.startsWith('kubectl -n shop get secret'))
+    expect((await sh(reading?.text ?? '')).stdout).toHaveLength(32)
+  }
+  await sql(removal)
   if (hasKubectl) {
     expect((await sh(remove)).code).toBe(0)
+    // What is deleted of the rights is there, and the Role that other applications share is not among it.
+    const [asked = ''] = shellOf('docs/command-line.md').filter((text) => text.includes(' rights '))
+    const printed = [...(await sh(asked)).stdout.matchAll(/^ {2}name: (\S+)\n {2}namespace: shop$/gm)]
+    const unused = blocks.find(({ text }) => text.startsWith('kubectl -n shop delete rolebinding/'))
+    const deleted = [...(unused?.text ?? '').matchAll(/(?:rolebinding|role)\/(\S+)/g)].map(([, name]) => name)
+    expect(deleted.sort()).toEqual(printed.map(([, name]) => name).sort())
     expect(passwordNow()).toBeUndefined()
   }
 })
