@@ -579,11 +579,15 @@ class Api implements StandInApi {
     if (phase === 'Succeeded' || phase === 'Failed') {
       return { status: 500, body: `pod not found ("${name}_${namespace ?? ''}")` }
     }
+    const isWebSocket = message.headers.upgrade?.toLowerCase() === 'websocket'
+    if (message.headers.upgrade !== undefined && !isWebSocket) {
+      throw badRequest(
+        `this stand-in forwards ports over WebSocket with subprotocol ${subprotocol} alone, which kubectl does not speak`,
+      )
+    }
     if (ports.length === 0) return { status: 400, body: 'query parameter "port" is required' }
     if (ports.length > 1) throw badRequest('this stand-in forwards one port a connection')
-    if (message.headers.upgrade?.toLowerCase() !== 'websocket') {
-      throw badRequest(`this stand-in forwards ports over WebSocket only, subprotocol ${subprotocol}`)
-    }
+    if (!isWebSocket) throw badRequest('this stand-in forwards ports over WebSocket only')
     const offered = (message.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim())
     return offered.includes(subprotocol) ? undefined : { status: 403, body: '' }
   }

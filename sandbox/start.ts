@@ -44,5 +44,6 @@ As the pipeline, ServiceAccount ${appNamespace}/ci:
 
 As the administrator (what "npm run --silent cli -- rights" prints goes into "kubectl apply -f -"):
   kubectl --kubeconfig ${administrator} get secrets -A
+  kubectl port-forward       does not work here; psql reaches 127.0.0.1:${postgres.port} without it
 `)
 }

@@ -26,6 +26,13 @@ export function parseIdentifier(text: string): Parsed {
   if (reservedNames.includes(text) || text.startsWith('pg_')) {
     return { problem: `${shown(text)} is reserved by PostgreSQL: choose a name of the application's own` }
   }
+  // It would be another name than the one that everybody reads: of a new database, empty, beside the one that was meant.
+  if (/^[\p{White_Space}\p{Cf}]|[\p{White_Space}\p{Cf}]$/u.test(text)) {
+    return { problem: 'begins or ends with a blank, or with another character that nobody sees' }
+  }
+  if (text.includes('\uFFFD')) {
+    return { problem: `${shown(text)} holds U+FFFD, which stands for bytes that are no UTF-8` }
+  }
   return parseExisting(text)
 }
 

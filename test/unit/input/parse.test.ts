@@ -228,6 +228,14 @@ describe('names of PostgreSQL', () => {
     ['63 characters, 64 bytes', `${'x'.repeat(62)}ä`, /has 64 bytes in UTF-8/],
     ['NUL', 'a\0b', /^holds a NUL character, which no PostgreSQL name may\.$/],
     ['a line end', 'a\nb', /^holds a control character, such as a line end\.$/],
+    [
+      'a blank at its end',
+      'shop ',
+      /^begins or ends with a blank, or with another character that nobody sees\.$/,
+    ],
+    ['a no-break space at its beginning', '\u00A0shop', /^begins or ends with a blank/],
+    ['a zero-width space at its end', 'shop\u200B', /^begins or ends with a blank/],
+    ['bytes that are no UTF-8', 'sh\uFFFDp', /^"sh\uFFFDp" holds U\+FFFD/],
     ['an escape', 'a\u001b[31mb', /^holds a control character/],
     ['a lone surrogate', 'a\ud800', /^holds half a character \(a lone surrogate\)\.$/],
     ...['$APP', '${APP}', '$(APP)', '%APP%'].map((name): [string, string, RegExp] => [
