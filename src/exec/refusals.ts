@@ -1,23 +1,33 @@
 import type { CommandRequest } from '../input/request.ts'
 import { Failure } from '../lib/failure.ts'
-import { input, spoken } from '../lib/spelling.ts'
+import { input, inputs, spoken } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import type { ServerState } from '../postgres/state.ts'
-import { claimed, notAlterable, notMember, privileged, unreadable } from '../provision/refusals.ts'
+import { notAlterable, notMember, privileged, secretOf, unreadable } from '../provision/refusals.ts'
 import type { ChildEnd } from './child.ts'
 import type { Wanted } from '../provision/wanted.ts'
 
 /** Returns why no login for a command may be made of the application's role; nothing where it may. */
 export function refuseCommand(server: ServerState, wanted: Wanted): Failure | undefined {
   const { role, database, membership } = server
-  const first = `It is made by ${spoken().provisioning}; if it is there, check ${input('app-database')} and ${input('app-username')}.`
+  const first = `It is made by ${spoken().provisioning}; if it is there, check ${inputs('app-database', 'app-username')}.`
   if (role === undefined) {
     return new Failure('role-not-found', `PostgreSQL has no role "${oneLine(wanted.username)}" to act as.`, [
       first,
     ])
   }
   if (role.unreadable) return unreadable(wanted)
-  if (role.marker !== undefined && role.marker.secret !== wanted.secret) return claimed(role.marker, wanted)
+  if (role.marker !== undefined && role.marker.secret !== wanted.secret) {
+    const same = secretOf(role.marker, wanted) ?? `${inputs('app-namespace', 'app-secret')} to these names`
+    return new Failure(
+      'role-claimed',
+      `Role "${oneLine(wanted.username)}" belongs to ${role.marker.secret}, and this run names ${wanted.secret}.`,
+      [
+        `If it is the role of this application: set ${same}.`,
+        `If it belongs to another one: check ${inputs('app-database', 'app-username')}.`,
+      ],
+    )
+  }
   if (role.dangers.length > 0) return privileged(role.dangers, wanted)
   if (database === undefined) {
     return new Failure('database-not-found', `PostgreSQL has no database "${oneLine(wanted.database)}".`, [

@@ -22,13 +22,23 @@ export function quoted(name: string): string {
 
 /** Returns the error for a role that another application's marker claims. */
 export function claimed(marker: Marker, wanted: Wanted): Failure {
+  const others = `choose another ${named('app-username')} and ${named('app-database')}.`
+  const same = secretOf(marker, wanted)
   return new Failure('role-claimed', `Role "${wanted.username}" belongs to ${marker.secret}.`, [
     `This run would publish it as ${wanted.secret}, and each of the two would break the other's login.`,
-    `A frequent cause is the same names deployed from a second namespace: choose another ${named('app-username')} and ${named('app-database')}.`,
+    ...(same === undefined
+      ? [`A frequent cause is the same names deployed from a second namespace: ${others}`]
+      : [`If this is the same application: set ${same}. If it is another one: ${others}`]),
     `If the application moved, let the administrator run:`,
     `  COMMENT ON ROLE ${identifier(wanted.username)} IS NULL;`,
     `and set ${setting('existing', 'adopt')} in the new place.`,
   ])
+}
+
+/** Returns what names the Secret of a marker, where it is in the namespace of the run: the run may name the wrong one. */
+export function secretOf(marker: Marker, wanted: Wanted): string | undefined {
+  const [namespace, name = ''] = marker.secret.split('/')
+  return namespace === wanted.secret.split('/')[0] ? setting('app-secret', name) : undefined
 }
 
 /** Returns the error for a role whose comment nobody can read. */

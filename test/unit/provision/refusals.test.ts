@@ -41,6 +41,20 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     ],
   ],
   [
+    'a role that another Secret of the namespace claims',
+    found({ server: { role: { ...role, marker: { ...mark, secret: 'shop/by-another-name' } } } }),
+    {},
+    [
+      'role-claimed',
+      'Role "shop" belongs to shop/by-another-name.',
+      "This run would publish it as shop/app-postgresql-secret, and each of the two would break the other's login.",
+      'If this is the same application: set app-secret: by-another-name. If it is another one: choose another app-username and app-database.',
+      'If the application moved, let the administrator run:',
+      '  COMMENT ON ROLE "shop" IS NULL;',
+      'and set existing: adopt in the new place.',
+    ],
+  ],
+  [
     'a role whose comment cannot be read',
     found({ server: { role: { ...role, unreadable: true } } }),
     {},
