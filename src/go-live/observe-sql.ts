@@ -51,7 +51,7 @@ export interface Replication {
 
 /** What becomes of WAL. */
 export interface Archiving {
-  /** What archives: a command or library that does so, none at all, or a command that only says yes. */
+  /** What archives: a command or library that does so, none at all, or a command that reports success and archives nothing. */
   readonly archiveBy: 'something' | 'nothing' | 'pretence'
   readonly archiveTimeoutSeconds: number
   readonly archiver: ArchiverState

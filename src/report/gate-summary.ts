@@ -39,7 +39,7 @@ export function gateBody(outcome: Outcome, report: GateReport): string {
     manifest === ''
       ? ''
       : fold(
-          'Rights that would make more of it known, for your administrator',
+          'Rights with which the gate sees more, for your administrator',
           paragraphs(
             'It only reads, adds to what other applications have, and takes nothing away.',
             block('yaml', manifest),

@@ -81,6 +81,6 @@ function attestations(report: GateReport): string {
   const seeable =
     report.manifest === ''
       ? ''
-      : "# What the run would see with the Roles in rights.yaml needs nobody's word: ask for that first.\n"
+      : '# With the Roles in rights.yaml, the run can see some of this by itself: ask for them first.\n'
   return `# To ${paste.verbs}: fill in the blanks, and commit it as a part of ${report.file}.\n${seeable}${paste.yaml}\n`
 }

@@ -248,8 +248,22 @@ export const healthRows: readonly Row[] = [
     'certificate',
     'one that ends in 5 days',
     certificate({ ends: minutesAgo(-5 * day) }),
+    'met',
+    'ends in 5 days; it passes verify-full',
+  ],
+  [
+    'certificate',
+    'one that ends in a minute less than 5 days',
+    certificate({ ends: minutesAgo(-5 * day + 1) }),
     'not met',
-    'ends in 5 days',
+    'ends in 4 days',
+  ],
+  [
+    'certificate',
+    'one that ends today',
+    certificate({ ends: minutesAgo(-1) }),
+    'not met',
+    'ends within a day',
   ],
   ['certificate', 'one that has ended', certificate({ ends: minutesAgo(5 * day) }), 'not met', 'it ended on'],
   [

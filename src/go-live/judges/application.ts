@@ -30,8 +30,17 @@ export function judgeReplicas(observed: Observations, rules: Rules): Judgement {
         : []
     return short.length === 0
       ? { verdict: 'met', seen, evidence, warnings }
-      : { verdict: 'not met', seen, remedy: `at least ${least} replicas`, evidence, warnings }
+      : { verdict: 'not met', seen, remedy: remedyOf(short, least), evidence, warnings }
   })
+}
+
+function remedyOf(short: readonly Workload[], least: number): string {
+  const small = short.some(({ replicas }) => replicas < least)
+  const waiting = short.some(({ replicas, ready }) => replicas >= least && ready < replicas)
+  return [
+    ...(small ? [`set at least ${least} replicas`] : []),
+    ...(waiting ? ['find out why not all replicas are ready'] : []),
+  ].join('; ')
 }
 
 /** `app-spread`: a Node that fails takes one replica only. */

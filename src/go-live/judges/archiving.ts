@@ -26,7 +26,7 @@ export function judgeArchiving(observed: Observations): Judgement {
           sqlEvidence(
             observed,
             queries.archiving,
-            `archive_mode ${archiveMode}, ${{ something: 'something archives', nothing: 'nothing archives', pretence: 'a command that only says yes' }[archiving.value.archiveBy]}`,
+            `archive_mode ${archiveMode}, ${{ something: 'something archives', nothing: 'nothing archives', pretence: 'a command that reports success and archives nothing' }[archiving.value.archiveBy]}`,
           ),
           sqlEvidence(observed, queries.archiver, archiverWords(archiving.value)),
         ]),
@@ -37,7 +37,7 @@ export function judgeArchiving(observed: Observations): Judgement {
     return {
       verdict: 'unknown',
       wanted,
-      seen: 'a standby, which does not tell',
+      seen: 'a standby, which does not show it',
       remedy: 'look at the primary',
       evidence,
     }
@@ -56,7 +56,7 @@ export function judgeArchiving(observed: Observations): Judgement {
     const seen =
       archiveBy === 'nothing'
         ? 'archive_mode is on, and no command or library archives'
-        : 'the archive command only says yes'
+        : 'the archive command reports success and archives nothing'
     return { verdict: 'not met', wanted, seen, remedy, evidence }
   }
   const { lastFailedAt, lastFailed, lastArchivedAt } = archiver
@@ -67,7 +67,7 @@ export function judgeArchiving(observed: Observations): Judgement {
       verdict: 'not met',
       wanted,
       seen: `failing: ${oneLine(lastFailed ?? '', 40)} at ${utc(lastFailedAt)}; ${last}`,
-      remedy: 'ask the administrator to mend it',
+      remedy: 'ask the administrator to repair it',
       evidence,
     }
   }
@@ -98,7 +98,7 @@ function failingOf(what: string, wanted: string, evidence: readonly Evidence[]):
     verdict: 'not met',
     wanted,
     seen: `${what} says that it fails`,
-    remedy: 'ask the administrator to mend it',
+    remedy: 'ask the administrator to repair it',
     evidence,
   }
 }
@@ -136,7 +136,7 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
     evidence,
     ...(probe !== undefined && 'reason' in probe && { warnings: [`no live probe: ${probe.reason}`] }),
   })
-  if (sql.standby) return outcome('unknown', 'a standby, which does not tell', 'look at the primary')
+  if (sql.standby) return outcome('unknown', 'a standby, which does not show it', 'look at the primary')
   const archiving = judgeArchiving(observed)
   if (archiving.verdict === 'not met') return outcome('not met', archiving.seen, archiving.remedy)
   const timeout = `archive_timeout is ${archiveTimeoutSeconds} s`
@@ -170,7 +170,7 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
     return outcome(
       'not met',
       `${count(monitor.waiting, 'segment')} waiting, the oldest since ${utc(monitor.oldestWaiting)}`,
-      'ask the administrator to mend the archiving',
+      'ask the administrator to repair the archiving',
     )
   }
   const { lastArchived, lastArchivedAt } = archiver
@@ -199,7 +199,7 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
     return outcome(
       'not met',
       `${count(finished, 'finished segment')} not archived, the last success was ${utc(lastArchivedAt)}`,
-      'ask the administrator to mend the archiving',
+      'ask the administrator to repair the archiving',
     )
   }
   if (!old) return outcome('met', `${timeout}; last archived ${utc(lastArchivedAt)}`)

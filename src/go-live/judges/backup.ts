@@ -87,7 +87,10 @@ export function judgeBackupSchedule(observed: Observations, rules: Rules): Judge
   if (judged.some(({ certain }) => !certain)) {
     return { verdict: 'unknown', wanted, seen, remedy: 'an attestation', evidence }
   }
-  const remedy = 'ask the administrator to move it into the window'
+  const suspended = cluster.schedules.some(({ off }) => off !== undefined)
+  const running = cluster.schedules.some(({ off }) => off === undefined)
+  const remedies = [...(suspended ? ['resume it'] : []), ...(running ? ['move it into the window'] : [])]
+  const remedy = `ask the administrator to ${sentence(remedies, 'or')}`
   return { verdict: 'not met', wanted, seen, remedy, evidence }
 }
 

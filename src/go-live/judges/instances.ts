@@ -120,7 +120,7 @@ export function judgeStreaming(observed: Observations, rules: Rules): Judgement 
         : []),
     ],
   })
-  if (sql.standby) return outcome('unknown', 'a standby, which does not tell', 'look at the primary')
+  if (sql.standby) return outcome('unknown', 'a standby, which does not show it', 'look at the primary')
   if (least >= wanted) return outcome('met', `${least} streaming`)
   if (most < wanted) {
     const seen = `${least === most ? '' : 'at most '}${most} streaming`

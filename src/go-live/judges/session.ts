@@ -84,7 +84,7 @@ export function judgeSessionsEncrypted(observed: Observations): Judgement {
 export function judgeCertificate(observed: Observations, { thresholds }: Rules): Judgement {
   const { at, certificate } = observed
   const least = thresholds.minCertificateDays
-  const wanted = `lasts ${count(least, 'day')}, and passes verify-full`
+  const wanted = `valid for at least ${count(least, 'day')}, and passes verify-full`
   const query = 'the certificate in the handshake of TLS'
   const outcome = (verdict: Judgement['verdict'], seen: string, answer: string, remedy = ''): Judgement => ({
     verdict,
@@ -97,15 +97,16 @@ export function judgeCertificate(observed: Observations, { thresholds }: Rules):
   if ('hidden' in certificate) return outcome('unknown', certificate.hidden, certificate.hidden, 'run again')
   const { ends, names, issuer, checked, refused } = certificate.value
   const left = Math.floor((ends.getTime() - at.getTime()) / dayMs)
-  const ending = left < 0 ? `ended on ${utc(ends)}` : `ends in ${count(left, 'day')}`
+  const ending =
+    left < 0 ? `ended on ${utc(ends)}` : left === 0 ? 'ends within a day' : `ends in ${count(left, 'day')}`
   const verdict = refused === undefined ? 'it passes verify-full' : `verify-full refuses it: ${refused}`
   const answer = `${names}; by ${issuer}; until ${utc(ends)}; ${checked ? verdict : 'no CA certificate to check it with'}`
-  if (ends.getTime() - at.getTime() <= least * dayMs) {
+  if (ends.getTime() - at.getTime() < least * dayMs) {
     return outcome(
       'not met',
       `it ${ending}`,
       answer,
-      'ask the administrator to renew it, and why that did not happen by itself',
+      'ask the administrator to renew it, and ask why it was not renewed automatically',
     )
   }
   if (!checked) {

@@ -216,7 +216,7 @@ const rows: readonly Row[] = [
     'a standby behind the Service',
     { sql: sqlWith({ standby: true, senders: [], slots: [] }) },
     'unknown',
-    'a standby, which does not tell',
+    'a standby, which does not show it',
   ],
   [
     'streaming',
@@ -279,10 +279,10 @@ const rows: readonly Row[] = [
   ['archiving', 'off', { sql: sqlWith({ archiveMode: 'off' }) }, 'not met', 'archive_mode is off'],
   [
     'archiving',
-    'a command that only says yes',
+    'a command that reports success and archives nothing',
     { sql: sqlWith({ archiveBy: 'pretence' }) },
     'not met',
-    'only says yes',
+    'reports success and archives nothing',
   ],
   ['archiving', 'no command', { sql: sqlWith({ archiveBy: 'nothing' }) }, 'not met', 'no command or library'],
   [
@@ -476,6 +476,21 @@ const rows: readonly Row[] = [
     },
     'not met',
     'but it is suspended',
+  ],
+  [
+    'backup-schedule',
+    'one that is suspended, and one at noon',
+    {
+      cluster: {
+        ...cluster,
+        schedules: [
+          { what: 'c', cron: '0 1 * * *', zone: 'UTC', off: 'it is suspended' },
+          { what: 'd', cron: '0 12 * * *', zone: 'UTC' },
+        ],
+      },
+    },
+    'not met',
+    'but it is suspended; d: "0 12 * * *" (UTC)',
   ],
   [
     'backup-schedule',
@@ -880,6 +895,21 @@ const rows: readonly Row[] = [
     { application: { ...application, workloads: [{ ...workload, ready: 1 }] } },
     'not met',
     '1 of 2 ready',
+  ],
+  [
+    'app-replicas',
+    'one of two ready, and another with one',
+    {
+      application: {
+        ...application,
+        workloads: [
+          { ...workload, ready: 1 },
+          { ...workload, replicas: 1, ready: 1 },
+        ],
+      },
+    },
+    'not met',
+    '1 of 2 ready; Deployment shop: 1 of 1 ready',
   ],
   [
     'app-replicas',

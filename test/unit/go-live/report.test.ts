@@ -331,7 +331,7 @@ describe('the files', () => {
     await write({ ...held, manifest: 'kind: Role\n' })
     expect(await readFile(join(same, 'rights.yaml'), 'utf8')).toBe('kind: Role\n')
     const attest = await readFile(join(same, 'attest.yaml'), 'utf8')
-    expect(attest).toContain('\n# What the run would see with the Roles in rights.yaml needs nobody')
+    expect(attest).toContain('\n# With the Roles in rights.yaml, the run can see some of this by itself')
     expect(parseGoLiveFile(attest.replaceAll('""', '"x"'), 'f').attestations).not.toHaveLength(0)
     await write(met)
     expect(await readdir(same)).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
