@@ -164,7 +164,7 @@ export function notStarted(file: string, error: NodeJS.ErrnoException): Failure 
     `The command "${oneLine(file)}" could not be started: ${reason}.`,
     [
       absent
-        ? 'It is looked for in PATH, as a shell does; no shell is in between, so aliases and built-ins are none.'
+        ? 'It is looked up in PATH. No shell runs it, so aliases and built-ins do not work.'
         : 'A frequent cause is a file that is not executable.',
     ],
     { cause: error },

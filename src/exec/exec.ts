@@ -67,7 +67,7 @@ export async function execute(run: Run, command: CommandRequest, takeSignals: ()
     const { port, password } = listener
     journal.mask(password)
     journal.step('created', 'login', `${login.name}, for this command alone; acts as ${user}`, timer())
-    journal.step('right', 'listening', `127.0.0.1 port ${port}, for the command; what follows is its own`)
+    journal.step('right', 'listening', `127.0.0.1 port ${port}, for the command; its own output follows`)
     const environment = environmentOf(command.environment, { port, user, password, database })
     deadline.signal.throwIfAborted()
     // From here to the command nothing is waited for: a signal is the run's, or the command's.
@@ -141,7 +141,7 @@ async function prove(way: Way, { name }: CommandLogin): Promise<void> {
     connection.stream.end(message('X'))
   } catch (error) {
     if (!(error instanceof Refused)) throw error
-    throw new Failure('login-refused', `PostgreSQL does not let the login of the command in, "${name}".`, [
+    throw new Failure('login-refused', `PostgreSQL refused the login of the command, "${name}".`, [
       `The server said "${oneLine(error.said)}".`,
       'A frequent cause is a pg_hba.conf that names the roles it lets in. Ask the administrator for a rule for all roles',
       'that log in by scram-sha-256.',
@@ -191,7 +191,7 @@ async function drop(
       const until = utc(new Date(Date.now() + lifetimeMs))
       became = `login ${name} could not be dropped`
       journal.note(
-        `${became}: it lets nobody in after ${until}, and a later run drops it (${oneLine((error as Error).message)})`,
+        `${became}: it cannot be used after ${until}, and a later run drops it (${oneLine((error as Error).message)})`,
       )
     }
   }

@@ -72,7 +72,7 @@ export async function makeLogin(
     await session.script(['ROLLBACK'])
     throw new Failure(
       'connect-denied',
-      `A login for a command cannot be let into database "${wanted.database}": the admin may not grant CONNECT on it.`,
+      `The login of the command cannot connect to database "${wanted.database}": the admin may not grant CONNECT on it.`,
       [
         'Its owner can let the admin do that:',
         `  GRANT CONNECT ON DATABASE ${database} TO ${identifier(wanted.admin)} WITH GRANT OPTION;`,

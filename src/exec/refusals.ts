@@ -40,7 +40,7 @@ export function refuseCommand(server: ServerState, wanted: Wanted): Failure | un
     return new Failure(
       'role-not-ours',
       `Role "${oneLine(wanted.username)}" exists, and nothing says that it belongs to ${wanted.secret}.`,
-      [`A command gets all that the role has. Claim it first, by ${spoken().provisioning}.`],
+      [`A command gets all rights of the role. Claim the role first, by ${spoken().provisioning}.`],
     )
   }
   return undefined
@@ -54,14 +54,14 @@ export function failureOfCommand(
   if (ended?.timedOut === true) {
     return new Failure(
       'command-timeout',
-      `The command did not end within its ${timeoutMs / 1000} s, and was ended.`,
-      [`Where it takes so long, give it more time: ${input('exec-timeout')}.`],
+      `The command did not end within its ${timeoutMs / 1000} s and was stopped.`,
+      [`If it needs longer, give it more time: ${input('exec-timeout')}.`],
     )
   }
   if (ended === undefined || ended.exitCode === 0) return undefined
   const { exitCode } = ended
   const signal = exitCode > 128 ? `, as after signal ${exitCode - 128}` : ''
   return new Failure('command-failed', `The command ended with exit code ${exitCode}${signal}.`, [
-    'What it said is above.',
+    'Its output is above.',
   ])
 }

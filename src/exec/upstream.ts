@@ -86,11 +86,9 @@ async function enter(
     if (error instanceof Refused || error instanceof Unheard || error instanceof Failure) throw error
     if (lost instanceof Failure) throw lost
     if (error instanceof Malformed) {
-      throw new Failure(
-        'login-unsupported',
-        `PostgreSQL said something else than expected: ${error.message}.`,
-        ['Something else answers behind this port. Ask the administrator where the Service leads.'],
-      )
+      throw new Failure('login-unsupported', `PostgreSQL sent an unexpected message: ${error.message}.`, [
+        'Something other than PostgreSQL answers on this port. Ask the administrator where the Service leads.',
+      ])
     }
     throw new Failure(
       'tunnel-lost',

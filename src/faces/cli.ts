@@ -56,7 +56,7 @@ for (const stream of [process.stdout, process.stderr]) {
     if (code === 'EPIPE' || unwritten) return
     unwritten = true
     process.exitCode = exitCodeOf('outputs-unwritable')
-    if (stream === process.stdout) process.stderr.write(`✗ What is said here cannot be written (${code}).\n`)
+    if (stream === process.stdout) process.stderr.write(`✗ The output cannot be written (${code}).\n`)
   })
 }
 
@@ -105,9 +105,7 @@ async function runStory(invocation: Invocation): Promise<void> {
       orPod: unasked && inputs.kubeconfig === undefined,
       absenceHint: inGitlab
         ? gitlabAbsenceHint(process.env)
-        : [
-            'Log in to the cluster, so that there is one, or name it: option --kubeconfig or variable KUBECONFIG.',
-          ],
+        : ['Log in to the cluster to create one, or name one: option --kubeconfig or variable KUBECONFIG.'],
     },
     runName: inGitlab
       ? gitlabRunName(process.env)
@@ -118,20 +116,23 @@ async function runStory(invocation: Invocation): Promise<void> {
   const { kubeconfig } = inputs
   if (exposed.has('kubeconfig') && kubeconfig && kubeconfig !== inCluster && !existsSync(kubeconfig)) {
     throw new Failure('input-invalid', 'Option --kubeconfig names no file.', [
-      'On a command line it is a path: every process of this machine can read the arguments of another one.',
+      'An option takes only a path, because every process on this machine can read options.',
       'Content goes into the variable KUBECONFIG, or base64 of it into KUBECONFIG_CONTENTS_B64.',
     ])
   }
   const changes = request.provision !== false && !request.dryRun
   if (!person && !inPipeline && !yes && changes) {
-    throw new Failure('input-invalid', 'There is no terminal at which to ask before the first change.', [
-      'Add --yes to go on without a question, or --dry-run to see what would be done.',
-    ])
+    throw new Failure(
+      'input-invalid',
+      'The first change needs a confirmation, and there is no terminal to ask at.',
+      ['Add --yes to go on without a question, or --dry-run to see what would be done.'],
+    )
   }
   if (screen !== undefined) reporter = new PersonReporter(screen, log, yes)
   reporter.write([`pg-app-user ${version} · ${titleOf(request)}`])
   const cancelled = cancellation(() => {
-    const text = 'what is under way is rolled back, and the lock is released; a second time ends it at once'
+    const text =
+      'the open transaction is rolled back and the lock is released; a second signal ends the run at once'
     reporter.step({ sign: 'attention', subject: 'cancelling', text })
   })
   // Loaded only now: most of the code is of no use to somebody whose inputs are wrong.
@@ -175,7 +176,7 @@ function gatedInputs({ command, inputs }: Invocation): RawInputs {
   if (command !== 'go-live') return inputs
   const mode = inputs['go-live'] ?? ''
   if (mode === 'off') {
-    throw new Failure('input-invalid', 'Option --go-live is off, so that there is nothing to do.', [])
+    throw new Failure('input-invalid', 'Option --go-live is off, so there is nothing to do.', [])
   }
   return { ...inputs, provision: 'false', 'go-live': mode === '' ? 'enforce' : mode }
 }
@@ -236,7 +237,11 @@ async function printRights(invocation: Invocation): Promise<void> {
   const { inputs, gateOnly, goLiveRights: goLive, receiver, service } = invocation
   const values = parseValues(inputs, parametersOfCommand('rights'))
   if (service !== undefined && !/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(service)) {
-    throw new Failure('input-invalid', 'Option --service is no name, such as postgresql1-user-access.', [])
+    throw new Failure(
+      'input-invalid',
+      'Option --service is not the name of a Service, such as postgresql1-user-access.',
+      [],
+    )
   }
   const { formatRights, receiverOf } = await import('./rights.ts')
   const manifest = formatRights(

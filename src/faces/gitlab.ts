@@ -102,7 +102,7 @@ export const asComponent: Spelling = {
   ...asLog,
   lacks: ['kubeconfig'],
   debugging: 'with the variable PG_APP_USER_VERBOSE set to true',
-  turns: ['In the pipeline, a resource_group saves the waiting.'],
+  turns: ['In the pipeline, a resource_group avoids the wait.'],
   provisioning: 'the component provision',
 }
 

@@ -1,6 +1,6 @@
 import { databaseGateRights, applicationGateRights } from '../go-live/gate-rights.ts'
 import { Failure } from '../lib/failure.ts'
-import { sentence } from '../lib/text.ts'
+import { numbered, sentence } from '../lib/text.ts'
 import { authenticationManifest, platforms, userOf, type Jobs } from '../rights/authentication.ts'
 import { roleManifests } from '../rights/manifest.ts'
 import { runRights, type PermissionScope } from '../rights/permissions.ts'
@@ -101,13 +101,21 @@ export function receiverOf(
     ['--environment', options.environment],
   ].flatMap(([name = '', value]) => (value === undefined ? [] : [name]))
   if (stray.length > 0)
-    throw new Failure('input-invalid', `${sentence(stray)} go with option --issuer, which is not given.`, [])
+    throw new Failure(
+      'input-invalid',
+      `${numbered('Option', stray.length)} ${sentence(stray)} ${stray.length === 1 ? 'needs' : 'need'} option --issuer.`,
+      [],
+    )
   if (user !== undefined) return { subject: { user } }
   if (group !== undefined) return { subject: { group } }
   if (serviceAccount === undefined) return {}
   const [, namespace, name] = /^([a-z0-9-]+)\/([a-z0-9.-]+)$/.exec(serviceAccount) ?? []
   if (namespace === undefined || name === undefined) {
-    throw new Failure('input-invalid', 'Option --service-account is no namespace/name, such as shop/ci.', [])
+    throw new Failure(
+      'input-invalid',
+      'Option --service-account has to be namespace/name, such as shop/ci.',
+      [],
+    )
   }
   return { account: { namespace, name } }
 }
@@ -118,7 +126,7 @@ function jobsOf(
 ): Jobs {
   const platform = issuer === 'github' || issuer === 'gitlab' ? issuer : undefined
   if (platform === undefined)
-    throw new Failure('input-invalid', 'Option --issuer is none of github, gitlab.', [])
+    throw new Failure('input-invalid', 'Option --issuer has to be github or gitlab.', [])
   const { option } = platforms[platform]
   const id = platform === 'github' ? repositoryId : projectId
   const other = platform === 'github' ? projectId : repositoryId

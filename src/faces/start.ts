@@ -66,8 +66,8 @@ export async function start(face: () => Promise<unknown>): Promise<void> {
     `What a run does may not depend on ${sentence(names)}, and Node.js ${process.version} cannot begin again without here.`,
     [
       names.length === 1
-        ? 'Take this variable out of the environment.'
-        : 'Take these variables out of the environment.',
+        ? 'Remove this variable from the environment.'
+        : 'Remove these variables from the environment.',
     ],
   )
   process.stderr.write(`${formatFailure(failure, nothingChanged).join('\n')}\n`)

@@ -21,7 +21,7 @@ export function usageFailure(error: CommanderError, args: readonly string[]): Fa
       'pg-app-user go-live     checks whether the database is ready for production',
       'pg-app-user exec        runs a command against the database, such as a migration',
       'pg-app-user rights      prints the rights to ask the administrator for',
-      'pg-app-user completion  prints what makes bash or zsh complete all this',
+      'pg-app-user completion  prints a completion script for bash or zsh',
       'pg-app-user --help      says more',
     ])
   }

@@ -16,7 +16,7 @@ export type RawInputs = Readonly<Partial<Record<ParameterName, string>>>
 
 const nobody: Issuer = {
   name: 'Nobody',
-  absenceHint: ['Only in a job of a CI is there somebody to vouch for it: elsewhere, give a kubeconfig.'],
+  absenceHint: ['Only a CI job has an identity token: elsewhere, use a kubeconfig.'],
   asks: false,
   claims: {},
   token: () => Promise.resolve(undefined),
@@ -141,7 +141,7 @@ function contradictions(
       ? [
           {
             name: 'provision' as const,
-            problem: 'is false and "go-live" is off, so that there is nothing to do',
+            problem: 'is false and "go-live" is off, so there is nothing to do',
           },
         ]
       : []),
@@ -166,7 +166,7 @@ function beside(given: Partial<Values>, problems: readonly Problem[]): readonly 
       ? [
           {
             name,
-            problem: `does not go with ${api}, which takes the place of a kubeconfig: leave one of them empty`,
+            problem: `does not go with ${api}, which replaces the kubeconfig: leave one of them empty`,
           },
         ]
       : [],

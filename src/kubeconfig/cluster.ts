@@ -33,7 +33,7 @@ export function serverOf(entry: Entry, name: string, source: string): URL {
   refusePlaceholder(written, 'server', owner, source)
   if (/^http:/i.test(written)) {
     throw invalid(source, `the server of its ${owner} is an http:// address`, [
-      'Nothing is sent there: a credential in clear text belongs to everybody on the way. Use the https:// address of the API server.',
+      'Nothing is sent there, because anyone on the way could read the credential. Use the https:// address of the API server.',
     ])
   }
   const url = /^https:\/\/[^\s\\]+$/i.test(written) ? URL.parse(written) : null
@@ -44,7 +44,7 @@ export function serverOf(entry: Entry, name: string, source: string): URL {
   }
   if (url.username !== '' || url.password !== '') {
     throw invalid(source, `the server of its ${owner} holds a user name or a password`, [
-      'An address is printed by whoever connects to it. The credential belongs into the entry of the user.',
+      'Addresses appear in logs. Put the credential into the entry of the user.',
     ])
   }
   url.pathname = url.pathname.replace(/\/+/g, '/').replace(/\/$/, '')
@@ -65,7 +65,7 @@ export function clusterOf(entry: Entry, name: string, server: URL, source: strin
   const named = text(fields, 'certificate-authority') + text(fields, 'certificate-authority-data')
   if (skipTlsVerify && named !== '') {
     throw invalid(source, `its ${owner} names an authority and sets insecure-skip-tls-verify`, [
-      'They exclude each other: one says how to verify the API server, the other not to. Take out insecure-skip-tls-verify.',
+      'One says how to verify the API server, the other says not to verify it. Remove insecure-skip-tls-verify.',
     ])
   }
   const authorities = authoritiesOf(entry, owner, source)

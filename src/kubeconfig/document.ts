@@ -1,6 +1,6 @@
 import { list, record, text, type Fields } from '../kubernetes/fields.ts'
 import type { Failure } from '../lib/failure.ts'
-import { oneLine, sentence } from '../lib/text.ts'
+import { numbered, oneLine, sentence } from '../lib/text.ts'
 import { credentialsOf } from './credentials.ts'
 import { invalid } from './failure.ts'
 import { unlike } from './likeness.ts'
@@ -86,7 +86,7 @@ function refuseOther(fields: Fields, content: string, where: string, source: str
     what: 'neither a kubeconfig nor base64 of one',
     cause:
       version === ''
-        ? 'A frequent cause is a download or a step before this one that failed, and left its message in place of the file.'
+        ? 'A frequent cause is a download or an earlier step that failed and left its error message in place of the file.'
         : 'It has neither clusters nor contexts.',
   })
 }
@@ -124,8 +124,8 @@ function entriesOf(
 
 function duplicate(key: string, names: readonly string[], source: string): Failure {
   const shown = sentence(names.map((name) => `"${oneLine(name)}"`))
-  return invalid(source, `several of its ${key} are called ${shown}`, [
-    'Which one is meant is not known, and the wrong one is another cluster or another user.',
-    'Take out or rename the others.',
+  return invalid(source, `several of its ${key} share the ${numbered('name', names.length)} ${shown}`, [
+    'It is not known which one is meant, and the wrong one may be another cluster or another user.',
+    'Remove or rename the others.',
   ])
 }

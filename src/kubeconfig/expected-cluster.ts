@@ -49,7 +49,7 @@ export function expectAuthority(
   if (expected === undefined) return
   const refused = (what: string): Failure =>
     new Failure('server-unexpected', `${who} ${what}, and ${named('expect-ca')} is set.`, [
-      'A frequent cause is a kubeconfig of another cluster, or one from before its authority was made anew.',
+      'A frequent cause is a kubeconfig of another cluster, or one from before its authority was replaced.',
       `Check which kubeconfig this job gets. If the authority was renewed, change ${named('expect-ca')}; during the change it may list both.`,
     ])
   if (skipTlsVerify) throw refused('does not verify the API server')

@@ -23,7 +23,7 @@ export function unreadable(
     source,
     `the ${key} of ${owner}, ${oneLine(file)}, cannot be read (${code ?? 'unknown reason'})`,
     [
-      'A frequent cause is a kubeconfig of another machine, which refers to files that only that one has.',
+      'A frequent cause is a kubeconfig from another machine: it refers to files that exist only there.',
       'The command below puts them into the kubeconfig.',
     ],
   )
@@ -42,7 +42,7 @@ export function refusePlaceholder(value: string, key: string, owner: string, sou
   if (found === undefined || (!fromView && /^[\w.-]+$/.test(value.trim()))) return
   throw invalid(source, `the ${key} of ${owner} is a placeholder: ${found.what}`, [
     fromView
-      ? `It is ${value.trim()}, which kubectl config view writes in place of credentials that are left out: it shows them with --raw only.`
+      ? `It is ${value.trim()}, which kubectl config view writes in place of a credential. With --raw, it shows the credential.`
       : found.from,
   ])
 }

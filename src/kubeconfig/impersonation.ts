@@ -20,7 +20,7 @@ export function impersonationOf(fields: Fields, owner: string, source: string): 
   if (user === '') {
     if (uid === '' && groups.length === 0 && extra.length === 0) return {}
     throw invalid(source, `its ${owner} has as-uid, as-groups or as-user-extra, and no as`, [
-      'They say more about the user that as names. Without it the run would act as somebody else than is meant.',
+      'These fields only add to the field as. Without it, the run would act as another user than the one that is meant.',
     ])
   }
   for (const [key, values] of extra) {

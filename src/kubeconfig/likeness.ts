@@ -13,7 +13,7 @@ const likenesses: readonly (Likeness & { readonly fits: (value: string) => boole
   {
     fits: (value) => value.trim() === '',
     what: 'nothing: it is empty',
-    cause: 'A frequent cause is a step before this one that was to write it, and failed.',
+    cause: 'A frequent cause is an earlier step that should have written it and failed.',
   },
   {
     fits: (value) => /^\s*\$ANSIBLE_VAULT;/.test(value),

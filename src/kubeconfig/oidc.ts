@@ -84,12 +84,12 @@ async function ask(
   if (response.statusCode !== 200) {
     throw new PluginFailure(
       `answered ${response.statusCode ?? 0}`,
-      'A frequent cause is a refresh-token that has expired or was used before: log in anew.',
+      'A frequent cause is a refresh-token that has expired or was used before: log in again.',
     )
   }
   try {
     return record(JSON.parse(Buffer.concat(chunks).toString()))
   } catch {
-    throw new PluginFailure('answered with something else than JSON')
+    throw new PluginFailure('answered with something other than JSON')
   }
 }

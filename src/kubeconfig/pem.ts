@@ -16,7 +16,7 @@ export function pemOf(entry: Entry, key: string, owner: string, source: string):
   const file = text(entry.fields, key)
   if (data !== '' && file !== '') {
     throw invalid(source, `its ${owner} has both ${key} and ${key}-data`, [
-      'Take out the one that is not meant.',
+      'Remove the one that is not meant.',
     ])
   }
   if (data.trim() !== '') return decoded(data, `${key}-data`, owner, source)

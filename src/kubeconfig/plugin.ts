@@ -68,7 +68,7 @@ export function pluginOf(
   if (!versions.includes(apiVersion)) {
     throw withHint(
       `${of} has ${apiVersion === '' ? 'no apiVersion' : `the apiVersion ${oneLine(apiVersion, 60)}`}, and kubectl takes v1 and v1beta1 of client.authentication.k8s.io`,
-      'A frequent cause is an old kubeconfig: make it anew with the current tool of the cluster.',
+      'A frequent cause is an old kubeconfig: create a new one with the current tool of the cluster.',
     )
   }
   if (!['Never', 'IfAvailable', 'Always'].includes(mode) && (mode !== '' || apiVersion === versions[0])) {
@@ -113,7 +113,7 @@ export async function runPlugin(plugin: Plugin, signal: AbortSignal): Promise<Pl
   signal.throwIfAborted()
   if (plugin.needsPerson) {
     throw new PluginFailure(
-      'wants a person at a terminal (interactiveMode: Always)',
+      'needs a person at a terminal (interactiveMode: Always)',
       'It may have another way to log in, for pipelines.',
     )
   }
@@ -192,7 +192,7 @@ function credentialIn(printed: string, apiVersion: string): PluginCredential {
     answer = record(JSON.parse(printed))
   } catch {
     throw new PluginFailure(
-      'printed something else than JSON',
+      'printed something other than JSON',
       'Only the credential may go to its output; warnings belong to its error stream.',
     )
   }

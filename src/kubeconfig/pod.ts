@@ -61,10 +61,10 @@ function contentOf(file: string): string {
 function missing(source: string, why: string): Failure {
   return new Failure(
     'kubeconfig-missing',
-    `${source} is ${inCluster}, and this run is in no Pod with an identity: ${why}.`,
+    `${source} is ${inCluster}, and this run is not in a Pod with an identity: ${why}.`,
     [
       'A Pod has one unless it, or its ServiceAccount, says automountServiceAccountToken: false.',
-      'The runner itself has to be a Pod, or the container of the job one: elsewhere, give a kubeconfig.',
+      'The runner, or the container of the job, has to run in a Pod. Elsewhere, use a kubeconfig.',
     ],
   )
 }
@@ -84,7 +84,7 @@ export const ofPod: Required<Pick<Endpoint, 'ahead' | 'origin' | 'rejected'>> = 
       ...(expired
         ? [`It expired ${utc(expiry)}, and the file that Kubernetes renews holds no later one.`]
         : []),
-      'A frequent cause is a ServiceAccount that was deleted or made anew while the Pod ran. Start the Pod again.',
+      'A frequent cause is a ServiceAccount that was deleted or recreated while the Pod ran. Start the Pod again.',
     ])
   },
 }

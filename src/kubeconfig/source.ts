@@ -67,7 +67,7 @@ function wayOut(): string {
   const said = spoken().lacks.includes('kubeconfig')
     ? `variable KUBECONFIG set to ${inCluster}`
     : setting('kubeconfig', inCluster)
-  return `A run in a Pod acts as the ServiceAccount of that Pod where that is said: ${said}.`
+  return `To act as the ServiceAccount of this Pod, say so: ${said}.`
 }
 
 /** Reads a value that is content, base64 of it, or a path. The value itself is never repeated: it may be a credential. */
@@ -92,14 +92,14 @@ function load(value: string, source: string, isList: boolean, mask: Mask): Kubec
   if (merged !== undefined) return merged
   if (paths.length > 1)
     throw invalid(source, `it names ${paths.length} files, and none of them exists`, [
-      'Paths count from the folder in which this runs.',
+      'Relative paths start at the folder in which this runs.',
     ])
   throw unlike(source, 'it is', value, noFile)
 }
 
 const noFile = {
   what: 'neither a kubeconfig nor base64 of one, and no file has this name',
-  cause: 'A path counts from the folder in which this runs.',
+  cause: 'A relative path starts at the folder in which this runs.',
 }
 
 /** Merges as kubectl does: what comes first wins. */

@@ -62,14 +62,14 @@ function giverOf(entry: Entry, owner: string, cluster: Cluster, source: string):
   }
   if (token !== '' && username + password !== '') {
     throw invalid(source, `its ${owner} has a token and a password`, [
-      'Only one of them can be sent. Take out the one that is not meant.',
+      'Only one of them can be sent. Remove the one that is not meant.',
     ])
   }
   const plugin = fields['exec'] ? pluginOf(record(fields['exec']), folder, cluster, owner, source) : undefined
   const config = providerOf(fields, owner, source)
   if (plugin !== undefined && config !== undefined) {
     throw invalid(source, `its ${owner} has a plugin (exec) and an auth-provider`, [
-      'Take out the one that is not meant.',
+      'Remove the one that is not meant.',
     ])
   }
   if (shown !== '') return { kind: 'file', file: path.resolve(folder, shown), shown, token }
@@ -88,7 +88,7 @@ function providerOf(fields: Fields, owner: string, source: string): Fields | und
   if (name === 'oidc') return record(provider['config'])
   if (name === 'gcp' || name === 'azure') {
     throw invalid(source, `the auth-provider ${name} of ${owner} was removed from kubectl in 1.26`, [
-      `Its place has a plugin: ${name === 'gcp' ? 'gke-gcloud-auth-plugin' : 'kubelogin'}. For pipelines, use a kubeconfig with the token of a ServiceAccount.`,
+      `A plugin replaces it: ${name === 'gcp' ? 'gke-gcloud-auth-plugin' : 'kubelogin'}. For pipelines, use a kubeconfig with the token of a ServiceAccount.`,
     ])
   }
   throw invalid(source, `the auth-provider "${oneLine(name)}" of ${owner} is not known, here as in kubectl`, [
@@ -114,7 +114,7 @@ function noCredential(fields: Fields, owner: string, source: string): Error {
   const unknown = Object.keys(fields).filter((key) => !(key in userTypes) && key !== 'extensions')
   const hint =
     unknown.length > 0
-      ? `It has ${sentence(unknown.map((key) => oneLine(key, 40)))}, which no kubectl knows: names of fields are taken as they are written.`
+      ? `It has ${sentence(unknown.map((key) => oneLine(key, 40)))}, which kubectl does not know. Check the spelling; upper and lower case differ.`
       : text(fields, 'password') !== ''
         ? 'It has a password without a username.'
         : 'A frequent cause is a template whose variable was empty.'

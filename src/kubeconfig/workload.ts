@@ -66,7 +66,7 @@ async function tokenOf(issuer: Issuer, audience: string, mask: Mask, signal: Abo
     throw new Failure(
       'identity-token-missing',
       `${name} gave this job no identity token for the audience ${oneLine(audience)}.`,
-      [`Run the job again; if it stays, see whether the token service of ${name} is in order.`],
+      [`Run the job again; if the error remains, see whether the token service of ${name} is in order.`],
       { cause: error },
     )
   } finally {
@@ -103,7 +103,7 @@ export function rejection(claims: Claims, { server, audience, issuer }: Workload
   if (exp !== undefined && exp < now) {
     return new Failure(
       'identity-token-expired',
-      `The identity token of this job expired ${utc(exp)}, and the API server has ${utc(now)}.`,
+      `The identity token of this job expired ${utc(exp)}, and the clock of the API server says ${utc(now)}.`,
       [
         issuer.asks
           ? `The run asked for a new one and got this. ${sameInstant}`
@@ -115,7 +115,7 @@ export function rejection(claims: Claims, { server, audience, issuer }: Workload
   if (nbf !== undefined && nbf > now) {
     return new Failure(
       'identity-token-early',
-      `The identity token of this job is not valid before ${utc(nbf)}, and the API server has ${utc(now)}.`,
+      `The identity token of this job is not valid before ${utc(nbf)}, and the clock of the API server says ${utc(now)}.`,
       [sameInstant],
     )
   }
@@ -161,7 +161,7 @@ export function rejection(claims: Claims, { server, audience, issuer }: Workload
     `${oneLine(server)} does not accept the identity token of this job (401), which is valid by itself.`,
     [
       `Its issuer is ${quoted([iss])}, its audience ${quoted([audience])}, its subject ${quoted([claims.sub])}${shown.length === 0 ? '' : `; ${shown.join(', ')}`}.`,
-      'The API server tells nobody why: its log does (oidc, authentication.go). Send the administrator these lines, to compare with the',
+      'Only the log of the API server says why (oidc, authentication.go). Send the administrator these lines, to compare with the',
       "AuthenticationConfiguration: issuer.url and its keys, issuer.audiences, and the rules for these claims. 'rights --issuer' prints one that fits.",
     ],
   )

@@ -25,8 +25,8 @@ export function readYaml(content: string, source: string): unknown {
   if (document === undefined) return undefined
   if (others.length > 0) {
     throw invalid(source, `it holds ${documents.length} YAML documents`, [
-      'A frequent cause is that files were put one behind the other; kubectl would take the first and leave out the rest.',
-      'Several files are merged where KUBECONFIG lists their paths.',
+      'A frequent cause is that files were joined into one. kubectl would use only the first.',
+      'To merge several files, list their paths in KUBECONFIG.',
     ])
   }
   // A password or a name of digits is a text, as it was written.
@@ -54,8 +54,8 @@ function problemOf({ code, linePos }: YAMLError, content: string, source: string
   switch (code) {
     case 'DUPLICATE_KEY':
       return invalid(source, `a key stands twice in the same place${line}`, [
-        'A frequent cause is that two files were put one behind the other. kubectl would take the last one and leave out the other without a word.',
-        'Several files are merged where KUBECONFIG lists their paths.',
+        'A frequent cause is that two files were joined into one. kubectl would use only the last value, and not say so.',
+        'To merge several files, list their paths in KUBECONFIG.',
       ])
     case 'TAB_AS_INDENT':
       return invalid(source, `it is no valid YAML: a tab indents a line${line}`, [

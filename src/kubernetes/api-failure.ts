@@ -21,7 +21,7 @@ export async function trusting<Result>(work: () => Promise<Result>): Promise<Res
       'api-server-error',
       'The API server answered with an object that is not built as Kubernetes builds it.',
       [
-        'A frequent cause is something else at this address than an API server: check its address.',
+        'A frequent cause is that something other than an API server answers at this address: check the address.',
         `If it is one, run this again ${spoken().debugging} and report what it shows: it holds no credential.`,
       ],
       { cause: error },
@@ -34,13 +34,13 @@ export function refusal(endpoint: Endpoint, answer: Answer): Failure {
   const said = statusMessage(answer.body)
   if (answer.status === 403) {
     return new Failure('permission-missing', `${serverName(endpoint.server)} denied a request: "${said}".`, [
-      'Send this to the administrator: the right was there when it was asked for, or it cannot be asked for.',
+      'Send this to the administrator. The check of the rights had found this right, or could not ask about it.',
     ])
   }
   return new Failure(
     'api-server-error',
     `${serverName(endpoint.server)} answered ${answer.status}: "${said}".`,
-    ['The API server did not take a request that pg-app-user expects any of them to take.'],
+    ['The API server rejected a request that every supported version accepts.'],
   )
 }
 
@@ -124,7 +124,7 @@ export function connectionFailure(endpoint: Endpoint, error: unknown): Failure {
       'api-server-untrusted',
       `${name} is not trusted: no authority in ${originOf(endpoint).authority} has signed its certificate (${code}).`,
       [
-        'A frequent cause is an authority from before the cluster was made anew, or a proxy that opens TLS connections.',
+        'A frequent cause is an authority from before the cluster was recreated, or a proxy that opens TLS connections.',
         `Ask the administrator for the current one: ${originOf(endpoint).authority} must hold the authority of this server.`,
       ],
       { cause: error },
@@ -153,7 +153,7 @@ function proxyProblem(code: string, proxy: string, { proxies }: Origin): Problem
     case 'ECONNREFUSED':
       return [
         `cannot be reached: the proxy refused the connection (${code})`,
-        `Nothing listens at ${proxy}: this says nothing of the API server.`,
+        `Nothing listens at ${proxy}. This says nothing about the API server.`,
         check,
       ]
     case 'ETIMEDOUT':
@@ -182,7 +182,7 @@ function connectionProblem(code: string, origin: Origin): Problem {
     case 'ECONNREFUSED':
       return [
         'refused the connection (ECONNREFUSED)',
-        'A frequent cause is an address of a cluster on another machine: nothing listens there here.',
+        'A frequent cause is a local address, such as 127.0.0.1, in a kubeconfig from another machine.',
         `Check ${address}, and its port.`,
       ]
     case 'ECONNRESET':

@@ -24,7 +24,10 @@ export function troubleWith(credentials: Credentials, now: Date): readonly strin
   if (expiry !== undefined && expiry < now) return [`Its token expired ${utc(expiry)}.`, newToken]
   const from = notBeforeOf(credentials)
   if (from !== undefined && from > now) {
-    return [`Its token is not valid before ${utc(from)}, and the API server has ${utc(now)}.`, clocks]
+    return [
+      `Its token is not valid before ${utc(from)}, and the clock of the API server says ${utc(now)}.`,
+      clocks,
+    ]
   }
   // Beside a token, nobody can tell which of the two was meant to be accepted.
   if (headers['Authorization'] !== undefined || certificate === undefined) return undefined
@@ -38,7 +41,7 @@ function troubleWithCertificate(pem: string, now: Date): readonly string[] | und
   const from = new Date(validFrom)
   if (from > now) {
     return [
-      `Its client certificate is not valid before ${utc(from)}, and the API server has ${utc(now)}.`,
+      `Its client certificate is not valid before ${utc(from)}, and the clock of the API server says ${utc(now)}.`,
       clocks,
     ]
   }

@@ -72,19 +72,19 @@ export const busy: Meaning = lasting({
   says: '{server} is overloaded or restarting, and asks for more time: {answer}.',
   hint: [
     'A frequent cause is an upgrade of the control plane, which takes some minutes, or too many requests of others.',
-    'Run this again later; if it stays, send this line to the administrator.',
+    'Run this again later; if the error remains, send this line to the administrator.',
   ],
 })
 export const rationed: Meaning = {
   ...busy,
-  says: 'Something in front of {server} lets only so many requests through: {answer}.',
+  says: 'Something in front of {server} limits the number of requests: {answer}.',
 }
 export const noServerBehind: Meaning = lasting({
   ...told,
-  says: 'No API server is behind {server} at the moment, says a load balancer or proxy in front of it: {answer}.',
+  says: 'A load balancer or proxy in front of {server} has no API server behind it at the moment: {answer}.',
   hint: [
     'A frequent cause is an upgrade or a restart of the control plane.',
-    'If it stays, ask the administrator whether the API server is up, and whether this is its address.',
+    'If the error remains, ask the administrator whether the API server is up, and whether this is its address.',
   ],
   undone: false,
 })
@@ -94,7 +94,7 @@ export const outOfOrder: Meaning = {
   says: '{server} answered {said}.',
   hint: [
     'The API server, or something that it asks in turn, is overloaded or out of order.',
-    'Run this again later; if it stays, send this line to the administrator.',
+    'Run this again later; if the error remains, send this line to the administrator.',
   ],
   undone: false,
 }
@@ -112,7 +112,7 @@ export const rejected: Meaning = {
   code: 'token-rejected',
   says: '{server} does not accept the credential of user "{user}" (401).',
   hint: [
-    'A frequent cause is a ServiceAccount or token that was deleted or made anew since the kubeconfig was stored.',
+    'A frequent cause is a ServiceAccount or token that was deleted or recreated since the kubeconfig was stored.',
     'Store a kubeconfig with a fresh credential, and check that it is for this cluster.',
   ],
   ofCredential: true,
@@ -131,7 +131,7 @@ export const noReview: Meaning = {
   ...told,
   says: '{server} does not let user "{user}" ask for its own rights: {answer}.',
   hint: [
-    'This is none of the rights in the Roles for this run: the ClusterRole system:basic-user gives it to every user.',
+    'The Roles for this run do not include this right: the ClusterRole system:basic-user gives it to every user.',
     'Ask the administrator to bind that again to the group system:authenticated.',
   ],
 }
@@ -156,7 +156,7 @@ export const deniedByKubelet: Meaning = {
   ...denied,
   says: "The kubelet of {pod}'s Node denied the API server the port-forward of {tunnel}: {answer}.",
   hint: [
-    'This is not about user "{user}": it is the API server itself that the Node does not let in.',
+    'This is not about user "{user}": the Node does not let the API server itself in.',
     'Send this line to the administrator. A frequent cause is the certificate that the API server shows to kubelets, or its right to nodes/proxy.',
   ],
 }
@@ -173,7 +173,7 @@ export const nodeUnreachable: Meaning = {
   code: 'node-unreachable',
   says: "The API server does not reach {pod}'s Node for the port-forward of {tunnel}: {answer}.",
   hint: [
-    'Where the Node is down, this passes once the database runs on another one.',
+    'If the Node is down, this passes once the database runs on another one.',
     'Otherwise running this again does not help: ask the administrator to check the way from the API server to the kubelet (port 10250, a firewall, konnectivity, the certificate of the kubelet).',
   ],
 }
@@ -223,7 +223,7 @@ export const portClosed: Meaning = {
   says: 'Nothing listens on port {port} of {pod}, behind {service}.',
   hint: [
     'A frequent cause is a PostgreSQL that is still starting, or a Service with a wrong targetPort.',
-    'Run this again when the database is up; if it stays, ask the administrator to check the Service.',
+    'Run this again when the database is up; if the error remains, ask the administrator to check the Service.',
   ],
 }
 

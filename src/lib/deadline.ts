@@ -51,7 +51,7 @@ export function startDeadline(
           `The run did not end within its ${timeoutMs / 1000} s; it was at: ${phase}.${last}`,
           [
             ...(obstacle?.hint ?? []),
-            `Where a slow network or server is to be expected, give it more time: ${input('timeout')}.`,
+            `If the network or the server is slow, give it more time: ${input('timeout')}.`,
           ],
         ),
     )

@@ -7,8 +7,8 @@ export interface Placeholder {
 }
 
 const rendered =
-  'It was stored before the template was filled in: store what the tool puts out, not what it reads.'
-const decrypted = 'It was stored without being decrypted: store what the tool puts out, not what it reads.'
+  'It was stored before the template was filled in: store the output of the tool, not its input.'
+const decrypted = 'It was stored without being decrypted: store the output of the tool, not its input.'
 const shown =
   'It was copied from a place that shows no credential: take the value from where it was made, or from the Secret itself with kubectl get secret … -o json.'
 const blank = 'It is the blank of an example: put the real value in its place.'
@@ -23,7 +23,7 @@ const kinds: readonly (Placeholder & { readonly pattern: RegExp })[] = [
   {
     pattern: /\$\{[\w.:-]*\}|^\$\(.*\)$|^\$[A-Za-z_]\w*$|^%[A-Za-z_]\w*%$|%\{[\w.]+\}/,
     what: 'a variable that nothing replaced',
-    from: 'A shell or envsubst was to replace it, and single quotes or a step that was left out kept it: store the value itself.',
+    from: 'A shell or envsubst should have replaced it. Single quotes or a missing step prevented that: store the value itself.',
   },
   { pattern: /\{\{.*\}\}|<%.*%>/, what: 'a template that nothing filled in', from: rendered },
   {

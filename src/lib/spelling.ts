@@ -31,7 +31,7 @@ export const asInputs: Spelling = {
   setting: (name, value) => `${name}: ${value}`,
   lacks: [],
   debugging: 'with debug logging',
-  turns: ['In the pipeline, a concurrency group saves the waiting.'],
+  turns: ['In the pipeline, a concurrency group avoids the wait.'],
   provisioning: 'a run without "provision: false"',
   missingRole: 'below; it is in the job summary too',
   reporting: 'they could not be written; the job summary says the same',

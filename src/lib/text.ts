@@ -46,7 +46,12 @@ export function figure(amount: number): string {
 
 /** Returns the count with its noun: `1 right`, `3 rights`. */
 export function count(amount: number, noun: string): string {
-  return `${amount} ${noun}${amount === 1 ? '' : 's'}`
+  return `${amount} ${numbered(noun, amount)}`
+}
+
+/** Returns the noun in the number of the amount: `role`, `roles`. */
+export function numbered(noun: string, amount: number): string {
+  return amount === 1 ? noun : `${noun}s`
 }
 
 /** Returns a name as a code span of markdown, with a fence longer than any in it. */

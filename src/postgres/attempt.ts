@@ -169,9 +169,9 @@ function loginFailure(error: unknown, login: Login, deadline: Deadline): Failure
   }
   return new Failure(
     'login-unsupported',
-    `PostgreSQL asks "${login.user}" to log in in a way that is not supported: "${oneLine(message)}".`,
+    `PostgreSQL asks "${login.user}" for a kind of login that is not supported: "${oneLine(message)}".`,
     [
-      'A frequent cause is a pg_hba rule with gss, sspi or oauth, or something else than PostgreSQL behind this port.',
+      'A frequent cause is a pg_hba rule with gss, sspi or oauth, or something other than PostgreSQL behind this port.',
       'Ask the administrator for scram-sha-256 in pg_hba.conf.',
     ],
     { cause: error },

@@ -116,7 +116,7 @@ export class Authentication {
       'cleartext-password-demanded',
       `PostgreSQL asks for the password of "${oneLine(this.#credentials.user)}" in clear text.`,
       [
-        'Such a pg_hba rule (password, ldap, pam, radius) shows the password to the server and is no proof of it.',
+        'With such a pg_hba rule (password, ldap, pam, radius), the server sees the password and does not prove who it is.',
         'Ask the administrator for scram-sha-256 in pg_hba.conf.',
       ],
     )
@@ -135,7 +135,7 @@ export class Authentication {
     this.#stage = 'over'
     return new Failure(
       'login-unsupported',
-      `PostgreSQL asks "${oneLine(this.#credentials.user)}" for its password out of order.`,
+      `PostgreSQL asks "${oneLine(this.#credentials.user)}" for its password at the wrong step of the login.`,
       [
         'No PostgreSQL does that: something else answers behind this port, and may be after the password.',
         'It got a proof at most, never the password. Ask the administrator where the Service leads.',
@@ -159,9 +159,9 @@ export class Authentication {
     this.#stage = 'over'
     return new Failure(
       'login-unsupported',
-      `PostgreSQL asks "${oneLine(this.#credentials.user)}" to log in in a way that is not supported: "${oneLine(said)}".`,
+      `PostgreSQL asks "${oneLine(this.#credentials.user)}" for a kind of login that is not supported: "${oneLine(said)}".`,
       [
-        'A frequent cause is a pg_hba rule with gss, sspi or oauth, or something else than PostgreSQL behind this port.',
+        'A frequent cause is a pg_hba rule with gss, sspi or oauth, or something other than PostgreSQL behind this port.',
         'Ask the administrator for scram-sha-256 in pg_hba.conf.',
       ],
       { cause },

@@ -197,15 +197,17 @@ async function encrypt(tunnel: Carrier, peer: Peer, encryption: tls.ConnectionOp
   const secureContext = tls.createSecureContext(encryption)
   const [answer] = (await once(tunnel, 'data', { signal: gone.signal })) as [Buffer]
   if (answer.toString('latin1') === 'N') {
-    throw new Failure('tls-failed', `PostgreSQL does not offer TLS, and sslmode ${peer.sslMode} wants it.`, [
-      'Ask the administrator to turn TLS on, or whether PGSSLMODE of the access Secret is right.',
-    ])
+    throw new Failure(
+      'tls-failed',
+      `PostgreSQL does not offer TLS, and sslmode ${peer.sslMode} requires it.`,
+      ['Ask the administrator to turn TLS on, or to correct PGSSLMODE of the access Secret.'],
+    )
   }
   // What it says was not encrypted, and could be anybody's: libpq does not show it either (CVE-2024-10977).
   if (answer.toString('latin1', 0, 1) === 'E') {
     throw new Failure('server-not-ready', 'PostgreSQL answered with an error when it was asked for TLS.', [
       'A frequent cause is a server that is ending or was killed, or one that has no process left for this connection.',
-      'Run this again when the database is up; if it stays, ask the administrator.',
+      'Run this again when the database is up; if the error remains, ask the administrator.',
     ])
   }
   if (answer.toString('latin1') !== 'S') {

@@ -26,7 +26,7 @@ export async function eventTriggerHint(
     `It comes from event trigger "${oneLine(found.name)}", which calls ${oneLine(found.called)}().`,
     ...(unknownNames.includes(code)
       ? [
-          'Sessions of this tool have an empty search_path, so that nobody can put an object in the way: the function has to name its objects with their schema, or set search_path itself:',
+          'Sessions of this tool have an empty search_path, for safety. The function has to name its objects with their schema, or set search_path itself:',
           `  ALTER FUNCTION ${oneLine(found.called)}() SET search_path = public;`,
         ]
       : []),

@@ -33,7 +33,7 @@ export function isPassing(error: unknown): boolean {
   return passingOf(error) !== undefined
 }
 
-const others = ['Somebody else keeps changing the same role, database or Secret.']
+const others = ['Another process keeps changing the same role, database or Secret.']
 
 /**
  * Waits for the making of a role, a database or an extension, of which there can be one of a name alone.

@@ -18,7 +18,7 @@ export function refusalFailure({ refusal, exchange }: Attempt, login: Login): Fa
       return new Failure(
         'login-refused',
         `PostgreSQL refused the password of "${user}" that was right a moment ago (28P01).`,
-        ['Somebody is changing it at the same time. The next run looks afresh.'],
+        ['It is being changed at the same time. The next run looks again.'],
         cause,
       )
     case '28000':
@@ -69,7 +69,7 @@ export function refusalFailure({ refusal, exchange }: Attempt, login: Login): Fa
       return new Failure(
         'database-closed',
         `Database "${database}" does not accept connections (55000).`,
-        [...said, 'Somebody closed it, most likely on purpose. Ask the administrator.'],
+        [...said, 'It was closed, most likely on purpose. Ask the administrator.'],
         cause,
       )
     case '57P01':
@@ -101,7 +101,7 @@ export function unproven({ user }: Login, exchange: 'none' | 'md5' = 'none'): Fa
       'login-unproven',
       `PostgreSQL asked "${oneLine(user)}" for a response of MD5, although this run set a verifier of SCRAM.`,
       [
-        'The server that holds that verifier has no use for MD5. A frequent cause is something that answers in its place,',
+        'A server with such a verifier does not ask for MD5. A frequent cause is something that answers in its place,',
         'such as a proxy or a pooler, and that may not be PostgreSQL at all.',
         `Ask the administrator what stands in between. To go on unproven: set ${setting('unproven', 'accept')}.`,
       ],
@@ -166,7 +166,7 @@ export interface Introduced {
 function homeless(admin: Introduced, cause: pg.DatabaseError): Failure {
   return new Failure(
     'access-database-missing',
-    `There is no database "${admin.home}" on this server (3D000), from which others are made.`,
+    `There is no database "${admin.home}" on this server (3D000), from which the admin creates others.`,
     [
       'Nearly every server has a database "postgres" for that; it may have been dropped or renamed here.',
       elsewhere(admin),

@@ -21,7 +21,7 @@ const ended: Meaning = {
 }
 const collision: Meaning = {
   known: 'another session changed the same at the same time',
-  hint: ['Somebody else keeps changing the same role, database or Secret.'],
+  hint: ['Another process keeps changing the same role, database or Secret.'],
   code: 'timeout',
   passes: 'race',
 }

@@ -184,9 +184,11 @@ function guardReading(
 }
 
 function tooMuch(): Failure {
-  return new Failure('login-unsupported', 'PostgreSQL sent more than any PostgreSQL does at this point.', [
-    'Something else answers behind this port. Ask the administrator where the Service leads.',
-  ])
+  return new Failure(
+    'login-unsupported',
+    'The answer is longer than any answer of PostgreSQL at this point.',
+    ['Something other than PostgreSQL answers on this port. Ask the administrator where the Service leads.'],
+  )
 }
 
 /**

@@ -138,7 +138,7 @@ async function makeDatabase(look: Look, run: Run): Promise<void> {
   }
   await make([change], look, run, (decisive) => createDatabase(admin, change, wanted, decisive))
   journal.row(rowDone([change], plan.changes, wanted, `owner ${codeSpan(change.owner)}`))
-  if (change.again) journal.note(`database ${database} was gone and is made anew: it is empty`)
+  if (change.again) journal.note(`database ${database} was gone and is created again: it is empty`)
 }
 
 /** Enters the database where something inside of it is to be done. */
@@ -237,7 +237,7 @@ async function finishRole(look: Look, session: Session | undefined, run: Run): P
     if (open > 0) journal.note(`a new password was made; ${sessions}: restart what uses it`)
   } else if (login.password.length < shortPassword) {
     journal.note(
-      `the password in ${wanted.secret} has only ${login.password.length} characters; take the key PGPASSWORD out to get a new one`,
+      `the password in ${wanted.secret} has only ${login.password.length} characters; remove the key PGPASSWORD to get a new password`,
     )
   }
 }

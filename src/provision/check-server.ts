@@ -31,7 +31,7 @@ export function checkServer(
     const mark = label === '' ? '' : `: a Service that selects it (${label}=${primary[0] ?? ''})`
     throw new Failure('target-is-standby', `${entry} leads to a standby, which takes no changes.`, [
       'A frequent cause is a switch of the primary at this very moment: run again in a minute.',
-      `If it stays, ask the administrator for what leads to the primary${mark}.`,
+      `If the error remains, ask the administrator for what leads to the primary${mark}.`,
     ])
   }
   const doubt = doubtAbout(session, server.admin.name)

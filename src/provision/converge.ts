@@ -231,7 +231,7 @@ export async function createExtension(
         `The admin may not create extension "${extension}" in database "${wanted.database}" (42501).`,
         [
           ...said,
-          'It is not trusted, or it needs one that is not. A superuser can run in that database:',
+          'It is not trusted, or it needs an extension that is not. A superuser can run in that database:',
           command,
         ],
         { cause: error },

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
 import { input, named } from '../lib/spelling.ts'
-import { sentence } from '../lib/text.ts'
+import { numbered, sentence } from '../lib/text.ts'
 import type { InsideState } from '../postgres/inside.ts'
 import type { ServerState, SettingOf } from '../postgres/state.ts'
 import type { Change } from './change.ts'
@@ -80,13 +80,15 @@ export function ineffective(
 
 /** Returns the error for extensions that only a superuser may create. */
 export function untrusted(extensions: readonly string[], server: ServerState, wanted: Wanted): Failure {
+  const one = extensions.length === 1
+  const it = one ? 'it' : 'them'
   return new Failure(
     'extension-not-trusted',
-    `Extension ${sentence(extensions.map(quoted))} is not trusted: only a superuser may create it (42501).`,
+    `${numbered('Extension', extensions.length)} ${sentence(extensions.map(quoted))} ${one ? 'is' : 'are'} not trusted: only a superuser may create ${it} (42501).`,
     [
       ...(server.database === undefined
         ? [
-            `Leave it out of ${input('extensions')} for now, so that the database gets made. Then let a superuser run in it:`,
+            `Leave ${it} out of ${input('extensions')} for now, so that the database gets made. Then let a superuser run in it:`,
           ]
         : [`Ask the administrator to let a superuser run in database "${wanted.database}":`]),
       ...extensionCommands(extensions, wanted),
@@ -98,7 +100,7 @@ export function untrusted(extensions: readonly string[], server: ServerState, wa
 export function mayNotCreate(extensions: readonly string[], server: ServerState, wanted: Wanted): Failure {
   return new Failure(
     'extension-not-trusted',
-    `The admin may not create extension ${sentence(extensions.map(quoted))} in database "${wanted.database}": it has no CREATE on it.`,
+    `The admin may not create ${numbered('extension', extensions.length)} ${sentence(extensions.map(quoted))} in database "${wanted.database}": the admin has no CREATE on it.`,
     [
       `Its owner "${server.database?.owner ?? ''}" or a superuser can run in that database:`,
       ...extensionCommands(extensions, wanted),
@@ -127,7 +129,7 @@ export function foreignOwner(server: ServerState, wanted: Wanted, changes: reado
     'database-foreign-owner',
     `Database "${wanted.database}" is owned by "${owner}", who is neither the admin nor "${wanted.username}".`,
     commands.length === 0
-      ? ['It was to be made by this tool, and has another owner now.']
+      ? ['This tool was about to create it; now it has another owner.']
       : [
           `The admin "${admin.name}" can grant nothing on it. ${handover ? 'A superuser' : `Its owner "${owner}" or a superuser`} can run:`,
           ...commands.map((command) => `  ${command}`),
@@ -140,7 +142,7 @@ export function otherEncoding({ database, newDatabase }: ServerState, wanted: Wa
   const encoding = (database ?? newDatabase)?.otherEncoding ?? ''
   return new Failure(
     'input-invalid',
-    `Role "${wanted.username}" cannot be used in database "${wanted.database}": that database ${database === undefined ? 'would have' : 'has'} the encoding ${encoding}, in which a name that is not ASCII is another one.`,
+    `Role "${wanted.username}" cannot be used in database "${wanted.database}": that database ${database === undefined ? 'would have' : 'has'} the encoding ${encoding}, in which a name outside ASCII becomes a different name.`,
     [
       'PostgreSQL keeps the names of roles as the bytes of the database in which they were made.',
       `Choose another ${named('app-username')}, of ASCII characters alone.`,
@@ -168,7 +170,7 @@ export function setReadOnly(setting: SettingOf, role: string, database: string):
     'database-read-only',
     `PostgreSQL takes no changes: default_transaction_read_only is on ${where ?? ''}.`,
     [
-      'This is the primary, and waiting changes nothing. A frequent cause is a disk that was full: whoever looks after it sets this then.',
+      'This is the primary, so waiting does not help. A frequent cause is a full disk: an operator or an administrator then sets this.',
       ...(command === undefined
         ? ['Ask the administrator to take it out of the configuration.']
         : ['Ask the administrator. If the reason is gone, a superuser can run:', `  ${command}`]),

@@ -307,6 +307,6 @@ export function isInPlace(look: Look): boolean {
 function notFilledIn(secret: string, { what, from }: Placeholder): Failure {
   return new Failure('secret-invalid', `PGPASSWORD of ${secret} cannot be used: it is ${what}.`, [
     from,
-    'Nobody logs in with it yet. Put a password made at random in its place, or take the key PGPASSWORD out: then a new one is made.',
+    'Nobody logs in with it yet. Put a password made at random in its place, or remove the key PGPASSWORD: then a new password is made.',
   ])
 }

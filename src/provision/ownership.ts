@@ -118,7 +118,7 @@ export function databaseIsOurs(observed: Observed, wanted: Wanted): boolean {
       'database-closed',
       `Database "${wanted.database}" does not accept connections (ALLOW_CONNECTIONS is off, or it is being dropped).`,
       [
-        'Somebody closed it on purpose, or a DROP DATABASE was interrupted. Ask the administrator; nothing here opens it.',
+        'It was closed on purpose, or a DROP DATABASE was interrupted. Ask the administrator; this tool does not open it.',
       ],
     )
   }

@@ -1,6 +1,6 @@
 import { Failure } from '../lib/failure.ts'
 import { input, setting, spoken } from '../lib/spelling.ts'
-import { sentence } from '../lib/text.ts'
+import { numbered, sentence } from '../lib/text.ts'
 import type { InsideState } from '../postgres/inside.ts'
 import type { DatabaseState, ServerState } from '../postgres/state.ts'
 import { actAsOwner, inherit, mayAct } from './borrow.ts'
@@ -49,8 +49,8 @@ function planned(observed: Observed, wanted: Wanted): Plan {
     const names = sentence(server.unknownRoles.map(quoted))
     throw new Failure(
       'connect-role-unknown',
-      `PostgreSQL knows no role ${names}, which ${input('connect-roles')} names.`,
-      ['Check the spelling; upper and lower case differ. Or leave the role out.'],
+      `PostgreSQL has no ${numbered('role', server.unknownRoles.length)} ${names}, which ${input('connect-roles')} names.`,
+      ['Check the spelling; upper and lower case differ. Or leave out what does not exist.'],
     )
   }
   const notes: string[] = []
@@ -148,7 +148,7 @@ export function decideGrants(
   ]
   if (ours && database.publicConnects && database.poolers.length > 0) {
     notes.push(
-      `${sentence(database.poolers)} has no CONNECT on database ${wanted.database} once PUBLIC has none: where the application comes through that pooler, name it in ${input('connect-roles')}`,
+      `CONNECT on database ${wanted.database} is revoked from PUBLIC, and so from the ${numbered('pooler', database.poolers.length)} ${sentence(database.poolers.map(quoted))}: if the application connects through a pooler, name it in ${input('connect-roles')}`,
     )
   }
   const roles = ours ? database.withoutConnect : database.shutOut
@@ -212,7 +212,7 @@ function decideInside(
   if (unavailable.length > 0) {
     throw new Failure(
       'extension-unavailable',
-      `This PostgreSQL has no extension ${sentence(unavailable.map(quoted))}.`,
+      `This PostgreSQL has no ${numbered('extension', unavailable.length)} ${sentence(unavailable.map(quoted))}.`,
       [
         `Check ${input('extensions')}. If the name is right, the administrator has to install its files first.`,
       ],
@@ -229,7 +229,7 @@ function decideInside(
   if (!granted && !grantable) throw schemaRefused(inside, server, wanted)
   if (server.database !== undefined && role === undefined && inside.otherOwners.length > 0) {
     notes.push(
-      `${sentence(inside.otherOwners)} own tables in database ${wanted.database}: a role that is made anew does not own what its namesake did`,
+      `tables in database ${wanted.database} belong to ${sentence(inside.otherOwners)}: a role that is created again does not own the tables of the role before it`,
     )
   }
   return {

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
 import { named, setting } from '../lib/spelling.ts'
-import { count, sentence } from '../lib/text.ts'
+import { count, numbered, sentence } from '../lib/text.ts'
 import type { Marker } from '../postgres/marker.ts'
 import type { Claim, RoleState, ServerState } from '../postgres/state.ts'
 import { statementsOf, type Change } from './change.ts'
@@ -47,8 +47,8 @@ export function unreadable(wanted: Wanted): Failure {
     'role-claimed',
     `Role "${wanted.username}" belongs to an application that is not known: its comment cannot be read.`,
     [
-      'It names pg-app-user, and was written by another version or changed by hand. No input takes such a role over.',
-      'Whom it speaks for, it may still show:',
+      'The comment names pg-app-user, and was written by another version or changed by hand. No input takes such a role over.',
+      'The comment may still name the application. To look at it:',
       lookAtComment(wanted.username),
       'If that is no other application, let the administrator run:',
       `  COMMENT ON ROLE ${identifier(wanted.username)} IS NULL;`,
@@ -67,11 +67,11 @@ export function databaseClaimed(claims: readonly Claim[], wanted: Wanted): Failu
   const unread = claims.filter(({ secret }) => secret === undefined).map(({ role }) => role)
   const owners = claims.map(({ role, secret }) => secret ?? `the application of role "${role}"`)
   return new Failure('database-claimed', `Database "${wanted.database}" belongs to ${sentence(owners)}.`, [
-    `The comment of role ${sentence(roles.map(quoted))} says so. No input takes it over: choose another ${named('app-database')}.`,
+    `The ${numbered('comment', roles.length)} of ${numbered('role', roles.length)} ${sentence(roles.map(quoted))} ${roles.length === 1 ? 'says' : 'say'} so. No input takes the database over: choose another ${named('app-database')}.`,
     ...(unread.length === 0
       ? []
       : [
-          `That of role ${sentence(unread.map(quoted))} cannot be read: it was written by another version or changed by hand. It says:`,
+          `The ${numbered('comment', unread.length)} of ${numbered('role', unread.length)} ${sentence(unread.map(quoted))} cannot be read: ${unread.length === 1 ? 'it was' : 'they were'} written by another version or changed by hand. To look at it:`,
           ...unread.map(lookAtComment),
         ]),
     'If it was given up there for good, let the administrator run:',
@@ -114,7 +114,7 @@ export function cannotLogin(role: RoleState, wanted: Wanted): Failure {
       ? `The password of role "${wanted.username}" has expired (VALID UNTIL is past).`
       : `Role "${wanted.username}" may not log in (NOLOGIN).`,
     [
-      'Somebody locked it, most likely on purpose, so nothing here unlocks it. Ask the administrator, who can run:',
+      'It was locked, most likely on purpose, so this tool does not unlock it. Ask the administrator, who can run:',
       role.canLogin
         ? `  ALTER ROLE ${identifier(wanted.username)} VALID UNTIL 'infinity';`
         : `  ALTER ROLE ${identifier(wanted.username)} LOGIN;`,
@@ -169,10 +169,10 @@ function withoutAdminOption(
     'From PostgreSQL 16 on, CREATEROLE reaches only roles on which the admin has ADMIN OPTION.',
     ...(ours
       ? [
-          'Its comment says that this tool made or adopted it. What takes ADMIN OPTION away is an upgrade from PostgreSQL 15 or older, which knew none,',
+          'Its comment says that this tool made or adopted it. Frequent causes of the missing ADMIN OPTION are an upgrade from PostgreSQL 15 or older, which did not need it,',
           `another admin in the access Secret, or an operator that looks after memberships: with CloudNativePG, list "${wanted.username}" under inRoles of the managed role "${admin.name}".`,
         ]
-      : ['It is given to whoever creates a role; another admin or a superuser created this one.']),
+      : ['The creator of a role gets it; another admin or a superuser created this one.']),
     'A superuser can run:',
     `  GRANT ${identifier(wanted.username)} TO ${identifier(admin.name)} WITH ADMIN OPTION;`,
   ])
@@ -186,7 +186,7 @@ export function notInheriting(server: ServerState, wanted: Wanted, changes: read
     'admin-rights-missing',
     `The admin "${admin.name}" is NOINHERIT, so it cannot take database "${wanted.database}" over from "${wanted.username}".`,
     [
-      'Before PostgreSQL 16 such a role never has what its memberships give. A superuser can run:',
+      'Before PostgreSQL 16, such a role does not inherit the rights of its memberships. A superuser can run:',
       ...commandsOf(changes, wanted).map((command) => `  ${command}`),
       `Or leave the owner as it is: ${setting('database-owner', 'app')}.`,
     ],
@@ -208,11 +208,11 @@ export function adminLacks(
       ...(admin.actsAs === null
         ? []
         : [
-            `It is set to act as "${admin.actsAs}" (ALTER ROLE … SET role), and is itself here: what it may do through that role does not count.`,
+            `It is set to act as "${admin.actsAs}" (ALTER ROLE … SET role). This run does not act as that role, so the rights of that role do not count.`,
           ]),
       ...(admission?.madeAdmin === true
         ? [
-            `${admission.provider} makes logins without it, unless its resource says so. Add there, beside what it holds:`,
+            `${admission.provider} creates logins without it, unless its resource asks for it. Add to that resource:`,
           ]
         : [
             'Check that the access Secret is the one of the database admin. If it is, a superuser can run:',
@@ -220,9 +220,7 @@ export function adminLacks(
           ]),
       ...(admission === undefined || admission.madeAdmin
         ? []
-        : [
-            `Where ${admission.provider} made that role, its resource says so instead, beside what it holds:`,
-          ]),
+        : [`If ${admission.provider} manages that role, add to its resource instead:`]),
       ...(admission?.resource ?? []).map((line) => `  ${line}`),
     ],
   )

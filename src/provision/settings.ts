@@ -1,6 +1,6 @@
 import { Failure } from '../lib/failure.ts'
 import { input } from '../lib/spelling.ts'
-import { sentence } from '../lib/text.ts'
+import { numbered, sentence } from '../lib/text.ts'
 import { roleSettings, settingMs } from '../postgres/role-setting.ts'
 import type { ServerState } from '../postgres/state.ts'
 import type { Change } from './change.ts'
@@ -21,9 +21,9 @@ export function decideSettings(server: ServerState, wanted: Wanted): readonly Ch
   if (unknown.length > 0) {
     throw new Failure(
       'input-invalid',
-      `PostgreSQL ${version} has no setting ${sentence(unknown.map(({ name }) => quoted(name)))}, which ${input('role-settings')} names.`,
+      `PostgreSQL ${version} has no ${numbered('setting', unknown.length)} ${sentence(unknown.map(({ name }) => quoted(name)))}, which ${input('role-settings')} names.`,
       [
-        `${sentence(unknown.map(({ name }) => `${name} came with ${roleSettings[name]}`))}: leave it out until then.`,
+        `${sentence(unknown.map(({ name }) => `${name} came with ${roleSettings[name]}`))}: leave ${unknown.length === 1 ? 'it' : 'them'} out until then.`,
       ],
     )
   }

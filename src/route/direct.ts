@@ -67,7 +67,7 @@ function codeOf(error: unknown): string {
 }
 
 const outside = (): string =>
-  `Names and addresses of Services are known inside the cluster alone: elsewhere, ${setting('via', 'port-forward')} leads to the database.`
+  `Names and addresses of Services are known only inside the cluster. Elsewhere, set ${setting('via', 'port-forward')}.`
 
 /** Returns the error for a host that takes no connection, by the code that Node.js gives it. */
 export function dialFailure(code: string, { host, port }: Address): Failure {
@@ -86,18 +86,18 @@ export function dialFailure(code: string, { host, port }: Address): Failure {
     case 'ECONNREFUSED':
       return new Failure('port-closed', `Nothing listens at ${where} (${code}).`, [
         'A frequent cause is a PostgreSQL that is still starting, or a PGPORT of the access Secret that is not its port.',
-        'Run this again when the database is up; if it stays, ask the administrator to check PGHOST and PGPORT.',
+        'Run this again when the database is up; if the error remains, ask the administrator to check PGHOST and PGPORT.',
       ])
     case 'ETIMEDOUT':
       return unreachable(`${where} did not answer within ${connectWithinMs / 1000} s.`)
     default:
-      return unreachable(`There is no way to ${where}${code === '' ? '' : ` (${code})`}.`)
+      return unreachable(`There is no route to ${where}${code === '' ? '' : ` (${code})`}.`)
   }
 }
 
 function unreachable(what: string): Failure {
   return new Failure('database-unreachable', what, [
-    'A frequent cause is a NetworkPolicy or a firewall that does not let this run to the database.',
+    'A frequent cause is a NetworkPolicy or a firewall that keeps this run from the database.',
     outside(),
   ])
 }

@@ -60,7 +60,7 @@ export async function readService(api: Api, namespace: string, name: string): Pr
   if (type === 'ExternalName') {
     throw new Failure(
       'service-not-found',
-      `Service ${namespace}/${name} only stands for the host ${oneLine(externalName ?? '')}, and has no Pod to forward to.`,
+      `Service ${namespace}/${name} is only an alias for the host ${oneLine(externalName ?? '')}, and has no Pod to forward to.`,
       [
         'A connection is forwarded to a Pod; for a server outside the cluster, to one that passes it on (docs/anywhere.md).',
         `Ask the administrator for a Service that selects such Pods, and name it: ${input('access-service')}.`,
@@ -167,7 +167,7 @@ export function choosePort(service: Service, port: number): ServicePort {
     'service-port-unknown',
     `Service ${service.namespace}/${service.name} has no port ${port}: it has ${sentence(there) || 'no TCP port'}.`,
     [
-      'None of its ports is called postgresql either, so it cannot be told which one is PostgreSQL.',
+      'None of its ports is called postgresql either, so it is not known which one is PostgreSQL.',
       `Say which one it is: ${input('access-port')}, or PGPORT of the access Secret.`,
     ],
   )
@@ -196,7 +196,7 @@ export function choosePod(service: Service, pods: readonly PodObject[]): PodObje
     `No Pod behind ${name} is Ready, of ${count(pods.length, 'Pod')}: ${seen.join(', ')}${more}.`,
     [
       'A frequent cause is a database that is starting, or being updated.',
-      'Run this again when it is up; if it stays so, ask the administrator.',
+      'Run this again when it is up; if the error remains, ask the administrator.',
     ],
   )
 }
@@ -253,7 +253,7 @@ async function resolveEndpoint(api: Api, service: Service, servicePort: ServiceP
   if (addresses === 0) {
     throw new Failure('pod-not-ready', `No ready address is behind ${name}.`, [
       'It has no selector, so something else keeps its addresses, and there are none now.',
-      'A frequent cause is a failover under way. Run this again; if it stays so, ask the administrator.',
+      'A frequent cause is a failover under way. Run this again; if the error remains, ask the administrator.',
     ])
   }
   throw new Failure(

@@ -11,7 +11,7 @@ import type { CommandEnd, Outcome, Row } from './outcome.ts'
 
 /** Says neither which credential it is nor which of the two: that would tell it. */
 const unhidden =
-  'A credential of this run is shorter than 6 characters, or part of a name or a word that is shown anyway: it is not taken out of what servers say, because the gap would tell it. Set a longer one, made at random.'
+  'A credential of this run is shorter than 6 characters, or is part of a name or a word that is shown anyway. It is not removed from messages of servers, because the gap would reveal it. Set a longer, random one.'
 
 /** Returns the seconds since it was made. */
 export type Stopwatch = () => number

@@ -95,7 +95,7 @@ export function outputsOf(
   for (const { name, grammar } of outputs) {
     const value = values[name]
     if (typeof value !== 'string' || (grammar.test(value) && reporter.redact(value) === value)) continue
-    reporter.debug(`output "${name}" is left out: what it would be does not have its form`)
+    reporter.debug(`output "${name}" is left out: its value does not have the expected form`)
     values[name] = ''
   }
   return values

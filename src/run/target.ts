@@ -184,7 +184,7 @@ export async function connect(
 }
 
 const proven =
-  "the proof includes this way and the server's name; policies may treat the application's own Pods in another way"
+  "the proof covers this route and the server's name; network policies may treat the application's own Pods differently"
 
 /** An access Secret that is read for a tunnel names a Service. */
 function forwarded({ service, port }: AccessSecret): { readonly service: string; readonly port: number } {

@@ -130,7 +130,7 @@ export function parseAccessSecret(
   for (const part of parts) {
     const [one, other] = form.keys[part] ?? []
     if (one !== undefined && other !== undefined && differ(values.get(one), values.get(other)))
-      problems.push(`${one} and ${other} do not say the same`)
+      problems.push(`${one} and ${other} contradict each other`)
   }
   const line = (part: AccessPart, unfit: (text: string) => Unfit | undefined): string => {
     const input = hasInput(part) ? said[part] : undefined

@@ -87,7 +87,7 @@ export function parseApplicationSecret(
       `The application Secret ${namespace}/${name} cannot be used: ${[...problems, ...unfit].join('; ')}.`,
       [
         'Applications receive these values as they are. A frequent cause is "echo" instead of "echo -n" before base64.',
-        'Put the named keys right, or take them out: what is missing is filled in.',
+        'Correct or remove the named keys: what is missing is filled in.',
       ],
     )
   }

@@ -174,7 +174,7 @@ export function planBinding(
       `Secret ${ref} is where the service binding of this run belongs, and it ${whose}.`,
       [
         `Take servicebinding out of ${input('secret-format')}, or give this run another ${input('app-secret')}: the binding is called after it.`,
-        'If nobody needs that Secret, delete it; it is then made anew.',
+        'If nobody needs that Secret, delete it; it is then created again.',
       ],
     )
   }
@@ -184,7 +184,7 @@ export function planBinding(
       `Secret ${ref} is where the service binding of this run belongs, and its type is "${oneLine(current.type, 80)}".`,
       [
         'The type of a Secret cannot be changed. A frequent cause is another run whose application Secret has this name.',
-        `Give this run another ${input('app-secret')}, or delete that Secret if nobody needs it; it is then made anew.`,
+        `Give this run another ${input('app-secret')}, or delete that Secret if nobody needs it; it is then created again.`,
       ],
     )
   }
@@ -197,8 +197,8 @@ export function planBinding(
   if (current.immutable) {
     return new Failure(
       'secret-immutable',
-      `${ref} would need a new ${sentence(changing)}, and it is immutable.`,
-      ['Delete it when its applications allow it: it holds nothing of its own, and is made anew.'],
+      `${ref} would need a change of ${sentence(changing)}, and it is immutable.`,
+      ['Delete it when its applications allow it: everything in it is then created again.'],
     )
   }
   return {

@@ -93,19 +93,19 @@ export function planSecret(
   if (current.owner !== undefined) {
     return new Failure(
       'secret-managed-elsewhere',
-      `${ref} would need a new ${sentence(needed)}, and ${current.owner} manages this Secret.`,
+      `${ref} would need a change of ${sentence(needed)}, and ${current.owner} manages this Secret.`,
       [
-        'What is written here would be undone there, or the other way round.',
-        `Change the value where the Secret comes from, or give this run a Secret of its own: ${input('app-secret')}.`,
+        'The two would overwrite each other.',
+        `Change the value at the source of the Secret, or give this run a Secret of its own: ${input('app-secret')}.`,
       ],
     )
   }
   if (current.immutable) {
     return new Failure(
       'secret-immutable',
-      `${ref} would need a new ${sentence(needed)}, and it is immutable.`,
+      `${ref} would need a change of ${sentence(needed)}, and it is immutable.`,
       [
-        'An immutable Secret can only be deleted and made anew; its password is lost with it, and a new one is made.',
+        'An immutable Secret can only be deleted and created again. Its password is lost with it, and a new one is made.',
         `Give this run a Secret of its own, ${input('app-secret')}, or delete this one when its applications allow it.`,
       ],
     )
@@ -133,12 +133,12 @@ export function notesOn(plan: SecretPlan, { namespace, name }: WantedSecret): re
   return [
     ...(foreign.length > 0
       ? [
-          `${sentence(foreign)} of ${ref} was not written by this tool, differs from what ${input('secret-format')} asks for, and stays: take it out to have it written`,
+          `${sentence(foreign)} of ${ref} ${foreign.length === 1 ? 'was' : 'were'} set by hand and ${foreign.length === 1 ? 'differs' : 'differ'} from what ${input('secret-format')} asks for; to have this tool write ${foreign.length === 1 ? 'it, remove it' : 'them, remove them'}`,
         ]
       : []),
     ...(plan.left.length > 0
       ? [
-          `${sentence(plan.left)} of ${ref} stays, and is not kept up to date: ${input('secret-format')} no longer asks for it`,
+          `${sentence(plan.left)} of ${ref} ${plan.left.length === 1 ? 'stays, and is' : 'stay, and are'} not kept up to date: ${input('secret-format')} no longer asks for it`,
         ]
       : []),
     ...(plan.kind === 'repair' && plan.beside !== undefined
@@ -220,7 +220,7 @@ function noName(
     return new Failure(
       'secret-invalid',
       `The application Secret ${namespace}/${name} cannot be used: PGUSER and PGPASSWORD are swapped.`,
-      ['Swap them, or take both keys out: what is missing is filled in, with a new password.'],
+      ['Swap them, or remove both keys: what is missing is filled in, with a new password.'],
     )
   }
   const unfit = keys.flatMap((key) => {
@@ -233,7 +233,7 @@ function noName(
     `The application Secret ${namespace}/${name} cannot be used: ${unfit.map(({ key, problem }) => `${key} ${problem}`).join('; ')}.`,
     [
       ...new Set(unfit.flatMap(({ hint }) => hint ?? [])),
-      'Applications receive these values as they are. Put the named keys right, or take them out: what is missing is filled in.',
+      'Applications receive these values as they are. Correct or remove the named keys: what is missing is filled in.',
     ],
   )
 }

@@ -44,7 +44,7 @@ export function judgePublished(
       `The application Secret ${ref} cannot be used: ${unfit.map(({ key, problem }) => `${key} ${problem}`).join('; ')}.`,
       [
         ...new Set(hints),
-        `${sentence(unfit.map(({ key }) => key))} ${unfit.length === 1 ? 'was' : 'were'} set by hand. Put that right, or take it out: what is missing is filled in.`,
+        `${sentence(unfit.map(({ key }) => key))} ${unfit.length === 1 ? 'was' : 'were'} set by hand. Correct or remove what is named: what is missing is filled in.`,
         ...(isSslMode(sslMode)
           ? []
           : [`${capitalized(input('app-sslmode'))} wins over what was set by hand.`]),
@@ -70,6 +70,6 @@ export function judgePublished(
     notes:
       problem === undefined
         ? []
-        : [`PGHOST_REPLICA of ${ref} ${problem}; it was set by hand and stays: put it right, or take it out`],
+        : [`PGHOST_REPLICA of ${ref} ${problem}; it was set by hand and stays: correct or remove it`],
   }
 }

@@ -49,7 +49,7 @@ const damages: readonly Damage[] = [
     what: 'the database is dropped',
     done: (scene, name) => scene.sql(`drop database "${name}" with (force)`),
     changes: ['database created', 'grants granted'],
-    says: /! note .*was gone and is made anew: it is empty/,
+    says: /! note .*was gone and is created again: it is empty/,
   },
   {
     what: 'the grants are revoked',

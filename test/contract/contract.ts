@@ -668,7 +668,7 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
           'the Service is a name only',
           { type: 'ExternalName', externalName: 'db.example.com' },
           'service-not-found',
-          'only stands for the host db.example.com',
+          'is only an alias for the host db.example.com',
         ],
         [
           'no Pod has its labels',

@@ -128,7 +128,7 @@ const rows: readonly Row[] = [
     },
     done: ['role created', 'grants granted'],
     shows: (application, run, before) => {
-      expect(run.outcome.notes).toContainEqual(expect.stringContaining('postgres own tables'))
+      expect(run.outcome.notes).toContainEqual(expect.stringContaining('belong to postgres: a role'))
       return samePassword(application, run, before)
     },
   },
@@ -139,7 +139,7 @@ const rows: readonly Row[] = [
     },
     done: ['database created', 'grants granted'],
     shows: (application, run, before) => {
-      expect(run.outcome.notes).toContainEqual(expect.stringMatching(/is made anew: it is empty/))
+      expect(run.outcome.notes).toContainEqual(expect.stringMatching(/is created again: it is empty/))
       return samePassword(application, run, before)
     },
   },

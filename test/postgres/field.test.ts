@@ -43,7 +43,7 @@ describe('on a server as it is shipped', () => {
         done: ['role created', 'database created', 'grants granted', 'secret repaired'],
       })
       expect(outcome.notes.filter((note) => note.includes('empty'))).toEqual([])
-      expect(log).not.toContain('made anew')
+      expect(log).not.toContain('created again')
       expect(await application.login()).toBe('in')
     })
 
@@ -51,7 +51,7 @@ describe('on a server as it is shipped', () => {
       const application = await bench.established()
       await bench.sql(`DROP DATABASE ${identifier(application.database)}`)
       const { outcome } = await application.run()
-      expect(outcome.notes).toContainEqual(expect.stringContaining('is made anew: it is empty'))
+      expect(outcome.notes).toContainEqual(expect.stringContaining('is created again: it is empty'))
     })
   })
 
@@ -61,7 +61,7 @@ describe('on a server as it is shipped', () => {
       const password = await bench.role(pooler)
       for (const dryRun of [true, false]) {
         const { log, outcome } = await bench.application().run({ dryRun })
-        expect(outcome.notes.join('\n')).toContain(`${pooler} has no CONNECT`)
+        expect(outcome.notes.join('\n')).toContain(`"${pooler}"`)
         expect(log).toContain('"connect-roles"')
       }
       const asked = bench.application({ connectRoles: [pooler] })

@@ -21,7 +21,7 @@ describe('what no client could use is not published, whoever wrote it', () => {
       title: 'a URL as PGPORT',
       values: { PGPORT: 'tcp://10.96.14.2:5432' },
       says: /shop\/app\d+-secret cannot be used: PGPORT is a URL \(tcp:\/\/…\), not a port\.$/,
-      hints: /PGPORT was set by hand\. Put that right, or take it out: what is missing is filled in/,
+      hints: /PGPORT was set by hand\. Correct or remove what is named: what is missing is filled in/,
     },
     {
       title: 'a word as PGPORT and another as PGSSLMODE',
@@ -39,7 +39,7 @@ describe('what no client could use is not published, whoever wrote it', () => {
       title: 'a PGHOST with a port',
       values: { PGHOST: 'postgresql1.postgres-system.svc.cluster.local:5432' },
       says: /PGHOST holds a port/,
-      hints: /take them out: what is missing is filled in/,
+      hints: /remove the named keys: what is missing is filled in/,
     },
     {
       title: 'a URL with a password as PGHOST',

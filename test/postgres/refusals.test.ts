@@ -181,7 +181,7 @@ const obstacles: readonly Obstacle[] = [
     title: `the server wants ${way}`,
     inputs: () => ({ accessSecret: bench.access({ target: strangers[way], sslMode: 'disable' }) }),
     code: 'login-unsupported',
-    says: /"postgresql1_admin" to log in in a way that is not supported/,
+    says: /"postgresql1_admin" for a kind of login that is not supported/,
     hints: /scram-sha-256/,
   })),
   {

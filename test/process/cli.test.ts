@@ -164,7 +164,7 @@ describe('in a pipe', () => {
   test('needs --yes where neither a person nor a pipeline is there', async () => {
     const { code, stdout } = await provision('unasked', [], { CI: '' })
     expect(code).toBe(2)
-    expect(stdout).toContain('There is no terminal at which to ask before the first change.')
+    expect(stdout).toContain('The first change needs a confirmation, and there is no terminal to ask at.')
     expect(secretOf('unasked')).toBeUndefined()
     expect((await provision('unasked', ['--yes'], { CI: '' })).code).toBe(0)
   })
@@ -230,7 +230,7 @@ describe('in a pipe', () => {
       const line = `"$0" "$@" ${command === 'rights' ? '' : '--app-database=full --dry-run '}>/dev/full`
       const env = { PATH: process.env['PATH'], HOME: folder, KUBECONFIG: kubeconfig }
       const run = promisify(execFile)('sh', ['-c', line, process.execPath, program, ...words], { env })
-      const stderr = '✗ What is said here cannot be written (ENOSPC).\n'
+      const stderr = '✗ The output cannot be written (ENOSPC).\n'
       await expect(run).rejects.toMatchObject({ code: 1, stderr })
     },
   )
@@ -388,10 +388,13 @@ describe('rights', () => {
     const without = await runCommand({ sandbox, args })
     const empty = await runCommand({ sandbox, args: [...args, '--service=', '--service-account='] })
     expect(empty).toEqual(without)
-    for (const wrong of ['--service=A: [b', '--service-account=ci']) {
+    for (const [wrong, says] of [
+      ['--service=A: [b', 'Option --service is not the name of a Service'],
+      ['--service-account=ci', 'Option --service-account has to be namespace/name'],
+    ] as const) {
       const { code, stdout } = await runCommand({ sandbox, args: [...args, wrong] })
       expect(code).toBe(2)
-      expect(stdout).toContain(`Option ${wrong.split('=')[0] ?? ''} is no name`)
+      expect(stdout).toContain(says)
     }
   })
 
@@ -453,7 +456,7 @@ describe('go-live', () => {
   test('is not off', async () => {
     const { code, stdout } = await goLive('gated', ['--go-live=off'])
     expect(code).toBe(2)
-    expect(stdout).toContain('Option --go-live is off, so that there is nothing to do.')
+    expect(stdout).toContain('Option --go-live is off, so there is nothing to do.')
   })
 
   test('goes with provisioning in one run', async () => {

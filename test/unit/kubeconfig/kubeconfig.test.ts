@@ -424,7 +424,7 @@ describe('authentication', () => {
 
   test.each([
     ['fails', plugin('console.error("the secret"); process.exit(3)'), 'failed with exit code 3'],
-    ['prints nonsense', plugin('console.log("the secret")'), 'printed something else than JSON'],
+    ['prints nonsense', plugin('console.log("the secret")'), 'printed something other than JSON'],
     [
       'prints another object',
       plugin('console.log(JSON.stringify({ kind: "Secret", status: { token: "the secret" } }))'),

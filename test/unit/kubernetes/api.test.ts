@@ -241,7 +241,7 @@ describe('credentials', () => {
       'a token that is not valid yet',
       () => bearer({ nbf: 1_700_000_000 }),
       new Date('2023-11-14T22:00:00Z'),
-      /^Its token is not valid before 2023-11-14 22:13:20 UTC, and the API server has 2023-11-14 22:00:00 UTC\.\n.*clock/,
+      /^Its token is not valid before 2023-11-14 22:13:20 UTC, and the clock of the API server says 2023-11-14 22:00:00 UTC\.\n.*clock/,
     ],
     [
       'a token that has expired for the server alone, whose clock counts',
@@ -253,7 +253,7 @@ describe('credentials', () => {
       'a token that is valid',
       () => bearer({ nbf: 1_700_000_000, exp: 4_000_000_000 }),
       new Date('2026-11-14T22:00:00Z'),
-      /deleted or made anew/,
+      /deleted or recreated/,
     ],
     [
       'a certificate that has expired',
@@ -267,12 +267,12 @@ describe('credentials', () => {
       new Date(),
       /^Its client certificate is not valid before .*\n.*clock/,
     ],
-    ['a certificate that is valid', () => clientCertificate(-1, 1), new Date(), /deleted or made anew/],
+    ['a certificate that is valid', () => clientCertificate(-1, 1), new Date(), /deleted or recreated/],
     [
       'a token beside a certificate that has expired',
       () => ({ ...bearer({}), ...clientCertificate(-2, -1) }),
       new Date(),
-      /deleted or made anew/,
+      /deleted or recreated/,
     ],
     ['none at all', () => ({}), new Date(), /^This user of the kubeconfig has no credential/],
   ])('%s', async (_, credentials, clock, says) => {

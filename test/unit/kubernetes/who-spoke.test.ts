@@ -421,7 +421,7 @@ const gateways: readonly Case[] = (
   body,
   speaker: 'proxy',
   code: 'api-server-error',
-  says: `No API server is behind URL at the moment, says a load balancer or proxy in front of it: ${
+  says: `A load balancer or proxy in front of URL has no API server behind it at the moment: ${
     body === '' || body.startsWith('<') ? `it answered ${code}` : `${code} "${body}"`
   }.`,
   waits: true,
@@ -449,7 +449,7 @@ const others: readonly Case[] = [
     body: nginx('429 Too Many Requests'),
     speaker: 'proxy',
     code: 'api-server-error',
-    says: 'Something in front of URL lets only so many requests through: it answered 429.',
+    says: 'Something in front of URL limits the number of requests: it answered 429.',
     waits: true,
   },
   {

@@ -15,7 +15,7 @@ import { errorOf } from '../../support/said.ts'
 const said = 'The server said "as it says".'
 const afresh = 'A frequent cause is a restart or a switch of the primary. The next run starts afresh.'
 const idle = 'It was idle for longer than idle_session_timeout allows. The next run starts afresh.'
-const changing = 'Somebody else keeps changing the same role, database or Secret.'
+const changing = 'Another process keeps changing the same role, database or Secret.'
 const wait = 'Wait until that session ends, or end it.'
 const credcheck = [
   'A frequent cause is the extension credcheck, which wants to read passwords. The server never sees one here.',

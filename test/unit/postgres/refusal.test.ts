@@ -41,7 +41,7 @@ const rows: readonly Row[] = [
     'scram-sha-256',
     'login-refused',
     'PostgreSQL refused the password of "it"s" that was right a moment ago (28P01).',
-    'Somebody is changing it at the same time. The next run looks afresh.',
+    'It is being changed at the same time. The next run looks again.',
   ],
   [
     '28000',
@@ -82,7 +82,7 @@ const rows: readonly Row[] = [
     'database-closed',
     'Database "my shop" does not accept connections (55000).',
     said,
-    'Somebody closed it, most likely on purpose. Ask the administrator.',
+    'It was closed, most likely on purpose. Ask the administrator.',
   ],
   ...['57P01', '57P02', '57P03'].map((state): Row => [
     state,
@@ -133,7 +133,7 @@ describe('a login of the admin that the server refuses', () => {
   ]
   const homeless = [
     'access-database-missing',
-    'There is no database "my shop" on this server (3D000), from which others are made.',
+    'There is no database "my shop" on this server (3D000), from which the admin creates others.',
     'Nearly every server has a database "postgres" for that; it may have been dropped or renamed here.',
   ]
   const wrong = `PostgreSQL refused the admin "it"s" of ${ref}: wrong password (28P01).`
@@ -245,7 +245,7 @@ test.each([
     'md5',
     'login-unproven',
     'PostgreSQL asked "it"s" for a response of MD5, although this run set a verifier of SCRAM.',
-    'The server that holds that verifier has no use for MD5. A frequent cause is something that answers in its place,',
+    'A server with such a verifier does not ask for MD5. A frequent cause is something that answers in its place,',
     'such as a proxy or a pooler, and that may not be PostgreSQL at all.',
     'Ask the administrator what stands in between. To go on unproven: set unproven: accept.',
   ],

@@ -844,7 +844,9 @@ describe('what was there before is what the Secret names', () => {
 
 test('poolers that lose CONNECT are named, with the input', () => {
   const open = { ...database, publicConnects: true, poolers: ['pooler'] }
-  const said = expect.stringMatching(/^pooler has no CONNECT on database shop .* input "connect-roles"$/)
+  const said = expect.stringMatching(
+    /^CONNECT on database shop is revoked from PUBLIC, and so from the pooler "pooler": .* input "connect-roles"$/,
+  )
   expect(decide(found({ server: { database: open } }), wanted).notes).toContainEqual(said)
   const closed = { ...open, publicConnects: false }
   expect(decide(found({ server: { database: closed } }), wanted).notes).toEqual([])
@@ -1121,7 +1123,7 @@ describe('a name that is not ASCII', () => {
 describe('tables of a role that is gone', () => {
   const owned = { ...inside, otherOwners: ['12345', '12346'] }
   const note =
-    '12345 and 12346 own tables in database shop: a role that is made anew does not own what its namesake did'
+    'tables in database shop belong to 12345 and 12346: a role that is created again does not own the tables of the role before it'
   test.each<[string, Partial<ServerState>, InsideState, readonly string[]]>([
     ['are told', { role: undefined }, owned, [note]],
     ['are none of a role that is there', {}, owned, []],
@@ -1205,5 +1207,5 @@ describe('the plan as a whole', () => {
 test('roles to let in that do not exist are all named', () => {
   const failure = thrown(() => decide(found({ server: { unknownRoles: ['a', 'b'] } }), wanted))
   expect(failure.code).toBe('connect-role-unknown')
-  expect(failure.message).toBe('PostgreSQL knows no role "a" and "b", which input "connect-roles" names.')
+  expect(failure.message).toBe('PostgreSQL has no roles "a" and "b", which input "connect-roles" names.')
 })

@@ -61,8 +61,8 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'role-claimed',
       'Role "shop" belongs to an application that is not known: its comment cannot be read.',
-      'It names pg-app-user, and was written by another version or changed by hand. No input takes such a role over.',
-      'Whom it speaks for, it may still show:',
+      'The comment names pg-app-user, and was written by another version or changed by hand. No input takes such a role over.',
+      'The comment may still name the application. To look at it:',
       "  SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'shop';",
       'If that is no other application, let the administrator run:',
       '  COMMENT ON ROLE "shop" IS NULL;',
@@ -76,7 +76,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'database-claimed',
       'Database "shop" belongs to crm/secret.',
-      'The comment of role "crm" says so. No input takes it over: choose another app-database.',
+      'The comment of role "crm" says so. No input takes the database over: choose another app-database.',
       'If it was given up there for good, let the administrator run:',
       '  COMMENT ON ROLE "crm" IS NULL;',
       'and set existing: adopt here.',
@@ -97,8 +97,8 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'database-claimed',
       `Database "shop" belongs to crm/secret, the application of role "it's" and the application of role "hr".`,
-      `The comment of role "crm", "it's" and "hr" says so. No input takes it over: choose another app-database.`,
-      `That of role "it's" and "hr" cannot be read: it was written by another version or changed by hand. It says:`,
+      `The comments of roles "crm", "it's" and "hr" say so. No input takes the database over: choose another app-database.`,
+      `The comments of roles "it's" and "hr" cannot be read: they were written by another version or changed by hand. To look at it:`,
       "  SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'it''s';",
       "  SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'hr';",
       'If it was given up there for good, let the administrator run:',
@@ -188,7 +188,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'role-cannot-login',
       'Role "shop" may not log in (NOLOGIN).',
-      'Somebody locked it, most likely on purpose, so nothing here unlocks it. Ask the administrator, who can run:',
+      'It was locked, most likely on purpose, so this tool does not unlock it. Ask the administrator, who can run:',
       '  ALTER ROLE "shop" LOGIN;',
     ],
   ],
@@ -199,7 +199,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'role-cannot-login',
       'The password of role "shop" has expired (VALID UNTIL is past).',
-      'Somebody locked it, most likely on purpose, so nothing here unlocks it. Ask the administrator, who can run:',
+      'It was locked, most likely on purpose, so this tool does not unlock it. Ask the administrator, who can run:',
       `  ALTER ROLE "shop" VALID UNTIL 'infinity';`,
     ],
   ],
@@ -225,7 +225,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
       'admin-option-missing',
       'The admin "admin" may not change role "shop": it has no ADMIN OPTION on it.',
       'From PostgreSQL 16 on, CREATEROLE reaches only roles on which the admin has ADMIN OPTION.',
-      'Its comment says that this tool made or adopted it. What takes ADMIN OPTION away is an upgrade from PostgreSQL 15 or older, which knew none,',
+      'Its comment says that this tool made or adopted it. Frequent causes of the missing ADMIN OPTION are an upgrade from PostgreSQL 15 or older, which did not need it,',
       'another admin in the access Secret, or an operator that looks after memberships: with CloudNativePG, list "shop" under inRoles of the managed role "admin".',
       'A superuser can run:',
       '  GRANT "shop" TO "admin" WITH ADMIN OPTION;',
@@ -239,7 +239,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
       'admin-option-missing',
       'The admin "admin" may not change role "shop": it has no ADMIN OPTION on it.',
       'From PostgreSQL 16 on, CREATEROLE reaches only roles on which the admin has ADMIN OPTION.',
-      'It is given to whoever creates a role; another admin or a superuser created this one.',
+      'The creator of a role gets it; another admin or a superuser created this one.',
       'A superuser can run:',
       '  GRANT "shop" TO "admin" WITH ADMIN OPTION;',
     ],
@@ -252,7 +252,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
       'admin-option-missing',
       'The admin "admin" may not act as role "shop": it has no ADMIN OPTION on it.',
       'From PostgreSQL 16 on, CREATEROLE reaches only roles on which the admin has ADMIN OPTION.',
-      'Its comment says that this tool made or adopted it. What takes ADMIN OPTION away is an upgrade from PostgreSQL 15 or older, which knew none,',
+      'Its comment says that this tool made or adopted it. Frequent causes of the missing ADMIN OPTION are an upgrade from PostgreSQL 15 or older, which did not need it,',
       'another admin in the access Secret, or an operator that looks after memberships: with CloudNativePG, list "shop" under inRoles of the managed role "admin".',
       'A superuser can run:',
       '  GRANT "shop" TO "admin" WITH ADMIN OPTION;',
@@ -289,7 +289,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
       'admin-option-missing',
       'The admin "admin" may not act as role "shop": it has no ADMIN OPTION on it.',
       'From PostgreSQL 16 on, CREATEROLE reaches only roles on which the admin has ADMIN OPTION.',
-      'Its comment says that this tool made or adopted it. What takes ADMIN OPTION away is an upgrade from PostgreSQL 15 or older, which knew none,',
+      'Its comment says that this tool made or adopted it. Frequent causes of the missing ADMIN OPTION are an upgrade from PostgreSQL 15 or older, which did not need it,',
       'another admin in the access Secret, or an operator that looks after memberships: with CloudNativePG, list "shop" under inRoles of the managed role "admin".',
       'A superuser can run:',
       '  GRANT "shop" TO "admin" WITH ADMIN OPTION;',
@@ -304,7 +304,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'admin-rights-missing',
       'The admin "admin" is NOINHERIT, so it cannot take database "shop" over from "shop".',
-      'Before PostgreSQL 16 such a role never has what its memberships give. A superuser can run:',
+      'Before PostgreSQL 16, such a role does not inherit the rights of its memberships. A superuser can run:',
       '  ALTER DATABASE "shop" OWNER TO "admin";',
       '  GRANT ALL ON DATABASE "shop" TO "shop";',
       'Or leave the owner as it is: database-owner: app.',
@@ -344,7 +344,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'admin-rights-missing',
       'The admin "admin" has no CREATEDB, so it cannot create a database or change its owner.',
-      'It is set to act as "boss" (ALTER ROLE … SET role), and is itself here: what it may do through that role does not count.',
+      'It is set to act as "boss" (ALTER ROLE … SET role). This run does not act as that role, so the rights of that role do not count.',
       'Check that the access Secret is the one of the database admin. If it is, a superuser can run:',
       '  ALTER ROLE "admin" CREATEDB;',
     ],
@@ -356,7 +356,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'admin-rights-missing',
       'The admin "admin" has no CREATEDB, so it cannot create a database or change its owner.',
-      'Crunchy makes logins without it, unless its resource says so. Add there, beside what it holds:',
+      'Crunchy creates logins without it, unless its resource asks for it. Add to that resource:',
       '  spec:',
       '    users: []',
     ],
@@ -370,7 +370,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
       'The admin "admin" has no CREATEDB, so it cannot create a database or change its owner.',
       'Check that the access Secret is the one of the database admin. If it is, a superuser can run:',
       '  ALTER ROLE "admin" CREATEDB;',
-      'Where Crunchy made that role, its resource says so instead, beside what it holds:',
+      'If Crunchy manages that role, add to its resource instead:',
       '  spec:',
       '    users: []',
     ],
@@ -382,7 +382,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'database-closed',
       'Database "shop" does not accept connections (ALLOW_CONNECTIONS is off, or it is being dropped).',
-      'Somebody closed it on purpose, or a DROP DATABASE was interrupted. Ask the administrator; nothing here opens it.',
+      'It was closed on purpose, or a DROP DATABASE was interrupted. Ask the administrator; this tool does not open it.',
     ],
   ],
   [
@@ -404,7 +404,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'database-foreign-owner',
       'Database "shop" is owned by "dba", who is neither the admin nor "shop".',
-      'It was to be made by this tool, and has another owner now.',
+      'This tool was about to create it; now it has another owner.',
     ],
   ],
   [
@@ -550,7 +550,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     { extensions: ['a', 'b', 'c'] },
     [
       'extension-unavailable',
-      'This PostgreSQL has no extension "a" and "b".',
+      'This PostgreSQL has no extensions "a" and "b".',
       'Check input "extensions". If the name is right, the administrator has to install its files first.',
     ],
   ],
@@ -560,7 +560,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     { extensions: ['a', 'b', 'c'] },
     [
       'extension-not-trusted',
-      'Extension "a" and "b" is not trusted: only a superuser may create it (42501).',
+      'Extensions "a" and "b" are not trusted: only a superuser may create them (42501).',
       'Ask the administrator to let a superuser run in database "shop":',
       '  CREATE EXTENSION IF NOT EXISTS "a" SCHEMA public;',
       '  CREATE EXTENSION IF NOT EXISTS "b" SCHEMA public;',
@@ -588,7 +588,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     { extensions: ['a', 'b'] },
     [
       'extension-not-trusted',
-      'The admin may not create extension "a" and "b" in database "shop": it has no CREATE on it.',
+      'The admin may not create extensions "a" and "b" in database "shop": the admin has no CREATE on it.',
       'Its owner "dba" or a superuser can run in that database:',
       '  CREATE EXTENSION IF NOT EXISTS "a" SCHEMA public;',
       '  CREATE EXTENSION IF NOT EXISTS "b" SCHEMA public;',
@@ -600,7 +600,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     { username: 'åsa' },
     [
       'input-invalid',
-      'Role "åsa" cannot be used in database "shop": that database has the encoding LATIN1, in which a name that is not ASCII is another one.',
+      'Role "åsa" cannot be used in database "shop": that database has the encoding LATIN1, in which a name outside ASCII becomes a different name.',
       'PostgreSQL keeps the names of roles as the bytes of the database in which they were made.',
       'Choose another app-username, of ASCII characters alone.',
     ],
@@ -611,7 +611,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     { username: 'åsa' },
     [
       'input-invalid',
-      'Role "åsa" cannot be used in database "shop": that database would have the encoding LATIN1, in which a name that is not ASCII is another one.',
+      'Role "åsa" cannot be used in database "shop": that database would have the encoding LATIN1, in which a name outside ASCII becomes a different name.',
       'PostgreSQL keeps the names of roles as the bytes of the database in which they were made.',
       'Choose another app-username, of ASCII characters alone.',
       'Or ask the administrator for a template1 with the encoding of database "postgres".',
@@ -624,7 +624,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'database-read-only',
       "PostgreSQL takes no changes: default_transaction_read_only is on in the server's configuration.",
-      'This is the primary, and waiting changes nothing. A frequent cause is a disk that was full: whoever looks after it sets this then.',
+      'This is the primary, so waiting does not help. A frequent cause is a full disk: an operator or an administrator then sets this.',
       'Ask the administrator to take it out of the configuration.',
     ],
   ],
@@ -635,7 +635,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'database-read-only',
       'PostgreSQL takes no changes: default_transaction_read_only is on for all roles.',
-      'This is the primary, and waiting changes nothing. A frequent cause is a disk that was full: whoever looks after it sets this then.',
+      'This is the primary, so waiting does not help. A frequent cause is a full disk: an operator or an administrator then sets this.',
       'Ask the administrator. If the reason is gone, a superuser can run:',
       '  ALTER ROLE ALL RESET default_transaction_read_only;',
     ],
@@ -650,7 +650,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'database-read-only',
       'PostgreSQL takes no changes: default_transaction_read_only is on for database "defaultdb".',
-      'This is the primary, and waiting changes nothing. A frequent cause is a disk that was full: whoever looks after it sets this then.',
+      'This is the primary, so waiting does not help. A frequent cause is a full disk: an operator or an administrator then sets this.',
       'Ask the administrator. If the reason is gone, a superuser can run:',
       '  ALTER DATABASE "defaultdb" RESET default_transaction_read_only;',
     ],
@@ -662,7 +662,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'database-read-only',
       'PostgreSQL takes no changes: default_transaction_read_only is on for role "shop".',
-      'This is the primary, and waiting changes nothing. A frequent cause is a disk that was full: whoever looks after it sets this then.',
+      'This is the primary, so waiting does not help. A frequent cause is a full disk: an operator or an administrator then sets this.',
       'Ask the administrator. If the reason is gone, a superuser can run:',
       '  ALTER ROLE "shop" RESET default_transaction_read_only;',
     ],
@@ -674,7 +674,7 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     [
       'database-read-only',
       'PostgreSQL takes no changes: default_transaction_read_only is on for role "admin" in database "shop".',
-      'This is the primary, and waiting changes nothing. A frequent cause is a disk that was full: whoever looks after it sets this then.',
+      'This is the primary, so waiting does not help. A frequent cause is a full disk: an operator or an administrator then sets this.',
       'Ask the administrator. If the reason is gone, a superuser can run:',
       '  ALTER ROLE "admin" IN DATABASE "shop" RESET default_transaction_read_only;',
     ],
@@ -691,8 +691,8 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     },
     [
       'input-invalid',
-      'PostgreSQL 13.5 has no setting "idle_session_timeout" and "transaction_timeout", which input "role-settings" names.',
-      'idle_session_timeout came with 14 and transaction_timeout came with 17: leave it out until then.',
+      'PostgreSQL 13.5 has no settings "idle_session_timeout" and "transaction_timeout", which input "role-settings" names.',
+      'idle_session_timeout came with 14 and transaction_timeout came with 17: leave them out until then.',
     ],
   ],
   [
@@ -701,8 +701,8 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     {},
     [
       'connect-role-unknown',
-      'PostgreSQL knows no role "a" and "b", which input "connect-roles" names.',
-      'Check the spelling; upper and lower case differ. Or leave the role out.',
+      'PostgreSQL has no roles "a" and "b", which input "connect-roles" names.',
+      'Check the spelling; upper and lower case differ. Or leave out what does not exist.',
     ],
   ],
 ]

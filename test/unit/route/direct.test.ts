@@ -119,8 +119,8 @@ describe('a host that takes none', () => {
 
   test.each([
     ['ETIMEDOUT', 'database-unreachable', 'db.example.com:5432 did not answer within 10 s.'],
-    ['EHOSTUNREACH', 'database-unreachable', 'There is no way to db.example.com:5432 (EHOSTUNREACH).'],
-    ['EACCES', 'database-unreachable', 'There is no way to db.example.com:5432 (EACCES).'],
+    ['EHOSTUNREACH', 'database-unreachable', 'There is no route to db.example.com:5432 (EHOSTUNREACH).'],
+    ['EACCES', 'database-unreachable', 'There is no route to db.example.com:5432 (EACCES).'],
     [
       'EAI_AGAIN',
       'host-unknown',

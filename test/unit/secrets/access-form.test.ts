@@ -250,7 +250,7 @@ describe('what is missing or ambiguous is named, with the inputs that say it', (
     [
       { name: 'a', values: { username: 'kim', user: 'alex', password: 'one-password-0' } },
       way,
-      ['username and user do not say the same'],
+      ['username and user contradict each other'],
     ],
     [
       { name: 'a', values: { uri: 'postgresql://root:one-password-0@h/d' } },

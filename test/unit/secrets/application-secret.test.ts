@@ -246,7 +246,7 @@ describe('planning', () => {
     expect(plan(values, { metadata, immutable: true })).toMatchObject({ kind: 'keep' })
     expect(plan(rest, { metadata })).toMatchObject({
       code: 'secret-managed-elsewhere',
-      message: 'shop/app would need a new PGPORT, and Helm release "shop" manages this Secret.',
+      message: 'shop/app would need a change of PGPORT, and Helm release "shop" manages this Secret.',
     })
     expect(plan(rest, { immutable: true })).toMatchObject({ code: 'secret-immutable' })
   })
@@ -316,7 +316,7 @@ describe('further forms', () => {
     const plan = planned({ DATABASE_URL: 'mysql://elsewhere' }, want)
     expect(plan).toEqual({ kind: 'keep', kept: ['DATABASE_URL'], left: [] })
     expect(notesOn(plan, want)).toEqual([
-      'DATABASE_URL of shop/app was not written by this tool, differs from what input "secret-format" asks for, and stays: take it out to have it written',
+      'DATABASE_URL of shop/app was set by hand and differs from what input "secret-format" asks for; to have this tool write it, remove it',
     ])
   })
 
