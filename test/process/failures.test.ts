@@ -349,7 +349,7 @@ const cases: readonly Case[] = [
     when: 'the kubelet does not let the API server in',
     arrange: answering(/\/portforward$/, { status: 401, body: 'Unauthorized' }),
     says: `The kubelet of Pod postgresql1-0's Node denied the API server the port-forward of svc/postgresql1-user-access → Pod postgresql1-0: 401 "Unauthorized".`,
-    hints: /This is not about user "ci": it is the API server itself/,
+    hints: /This is not about user "ci": the Node does not let the API server itself in/,
   },
   {
     code: 'node-unreachable',

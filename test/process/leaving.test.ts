@@ -153,7 +153,7 @@ test.each([`Kq7${visible}9Zt`, 'under_score*and|pipe', `<b a="it's">`])(
 )
 
 describe('a password that cannot be told from other text takes nothing out of what other programs read', () => {
-  const note = /is shorter than 6 characters, or part of a name or a word that is shown anyway/
+  const note = /is shorter than 6 characters, or is part of a name or a word that is shown anyway/
 
   /** What one run came to: what does not differ from run to run, and whether it noted such a password. */
   interface Came {
@@ -223,7 +223,7 @@ describe('a password that cannot be told from other text takes nothing out of wh
   test('nor does a name out of the variables for the next job', async () => {
     const run = await withAdmin('shop', 'right', () => provision('shop', ['--dotenv=outputs.env']))
     expect(run.code).toBe(0)
-    expect(run.stdout).toMatch(/^! note .* shorter than 6 characters, or part of a name/m)
+    expect(run.stdout).toMatch(/^! note .* shorter than 6 characters, or is part of a name/m)
     expect(run.stdout).toContain('Created role, database, grants and Secret for shop.')
     const lines = run.files['outputs.env']?.split('\n')
     expect(lines).toContain('PG_APP_USER_DATABASE=shop')
