@@ -64,7 +64,8 @@ async function traceOf(
   let begun: Seen | undefined
   const stop = api.intercept(async ({ method, path }) => {
     await hold()
-    if (path.startsWith(secrets) && !path.endsWith('?dryRun=All')) trace.push(method === 'GET' ? 'read' : 'write')
+    if (path.startsWith(secrets) && !path.endsWith('?dryRun=All'))
+      trace.push(method === 'GET' ? 'read' : 'write')
     return undefined
   })
   wire.judge = async ({ text }): Promise<Verdict> => {

@@ -597,9 +597,7 @@ describe('Ctrl-C', () => {
     ['the Secret', /^POST .*\/secrets$/, 'Role, database and grants were created'],
   ])('at %s ends cleanly and says what stands', async (phase, path, standing) => {
     const name = phase.replaceAll(' ', '-').toLowerCase()
-    const { came, release } = blocker.request((request) =>
-      path.test(`${request.method} ${request.path}`),
-    )
+    const { came, release } = blocker.request((request) => path.test(`${request.method} ${request.path}`))
     try {
       const { stdout } = await interrupted(name, phase, () => came)
       expect(stdout).toContain(standing)
