@@ -110,9 +110,9 @@ export function leaveSoon(): void {
 /** Returns the error for a file that the end of a run goes into. */
 export function unwritable(code: FailureCode, what: string, cause: unknown): Failure {
   const seen = cause instanceof UnfitFile ? `Nothing is written there: ${cause.message}.` : undefined
-  return new Failure(code, `${what}.`, [seen ?? 'The folder is not writable, or the disk is full.'], {
-    cause,
-  })
+  const absent = (cause as NodeJS.ErrnoException | null)?.code === 'ENOENT'
+  const likely = absent ? 'Its folder does not exist.' : 'The folder is not writable, or the disk is full.'
+  return new Failure(code, `${what}.`, [seen ?? likely], { cause })
 }
 
 /** Returns the error for outputs that a step cannot hand on. */

@@ -1,5 +1,5 @@
 import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { GateReport } from '../go-live/finding.ts'
 import { UnfitFile, writeNewFile } from '../lib/regular-file.ts'
 import type { Outcome } from '../run/outcome.ts'
@@ -52,7 +52,7 @@ export async function writeReportsInto(
 ): Promise<void> {
   const clean = mapTexts(report, redact)
   const subject = mapTexts(subjectOf(outcome), redact)
-  await mkdir(folder, { recursive: true })
+  await makeFolder(resolve(folder))
   // Without a slash at its end, behind which a link is what it leads to.
   if ((await lstat(resolve(folder))).isSymbolicLink()) throw new UnfitFile('the folder is a link')
   const contents = {
@@ -71,6 +71,22 @@ export async function writeReportsInto(
     if (content !== '') await writeNewFile(path, content, mode)
     // What an earlier run left to paste is not what this one found.
     else if (found?.isFile()) await rm(path)
+  }
+}
+
+/**
+ * Makes a folder, with those that it stands in where they are missing. One by one, because Node.js never comes back from a
+ * recursive mkdir in a file system that says of every name that it is not there, such as /proc.
+ */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error
+    await makeFolder(dirname(folder))
+    await mkdir(folder)
   }
 }
 

@@ -137,6 +137,33 @@ export const healthRows: readonly Row[] = [
     'not met',
     'lock_timeout is off',
   ],
+  [
+    'timeouts',
+    'none, in another order',
+    withInside({ timeouts: value({ lock_timeout: 0, idle_in_transaction_session_timeout: 0 }) }),
+    'not met',
+    'idle_in_transaction_session_timeout and lock_timeout are off',
+  ],
+  [
+    'timeouts',
+    'both, and one for every statement',
+    withInside({
+      timeouts: value({
+        statement_timeout: 30_000,
+        lock_timeout: 5000,
+        idle_in_transaction_session_timeout: 60_000,
+      }),
+    }),
+    'met',
+    'idle_in_transaction_session_timeout 60 s, lock_timeout 5 s, statement_timeout 30 s',
+  ],
+  [
+    'timeouts',
+    'none known',
+    withInside({ timeouts: value({}) }),
+    'not met',
+    'idle_in_transaction_session_timeout and lock_timeout are off',
+  ],
   ['timeouts', 'no login', { inside: undefined }, 'unknown', "only the application's own login"],
 
   ['primary-keys', 'tables with', {}, 'met', '12 tables, each has one'],
@@ -220,6 +247,13 @@ export const healthRows: readonly Row[] = [
   ['sequences', 'hidden ones', sequences({ hidden: 2 }), 'unknown', 'no permission to read 2 of 3 sequences'],
   ['sequences', 'too many', sequences({ total: 20_000 }), 'unknown', 'only 3 of 20000'],
 
+  [
+    'sessions-encrypted',
+    'none',
+    withInside({ sessions: value({ open: 0, plain: 0, from: [], local: 0, hidden: 0 }) }),
+    'not applicable',
+    'none is open',
+  ],
   ['sessions-encrypted', 'encrypted ones', {}, 'met', '4 sessions, none in clear text'],
   [
     'sessions-encrypted',

@@ -782,6 +782,91 @@ const rows: readonly Row[] = [
     'its sessions are not in sight',
   ],
   ['pitr', 'no archiving', { sql: sqlWith({ archiveMode: 'off' }) }, 'not met', 'archive_mode is off'],
+  [
+    'pitr',
+    'as many days as the operator keeps',
+    { cluster: { ...cluster, operator: { ...cnpg, retention: { days: 30, setting: 'retentionPolicy' } } } },
+    'met',
+    '30 days, says retentionPolicy',
+  ],
+  [
+    'pitr',
+    'a day more than the operator keeps',
+    { cluster: { ...cluster, operator: { ...cnpg, retention: { days: 1, setting: 'retentionPolicy' } } } },
+    'not met',
+    '1 day, says retentionPolicy',
+  ],
+  [
+    'rpo',
+    'a segment that was archived in the last moment',
+    { probe: { segment: 'A2', seconds: 300, waitedSeconds: 300, at: now } },
+    'met',
+    'a row was archived 300 s after it was written',
+  ],
+  [
+    'rpo',
+    'a segment that was archived a second later',
+    { probe: { segment: 'A2', seconds: 301, waitedSeconds: 301, at: now } },
+    'not met',
+    'a row was not archived within 301 s',
+  ],
+  [
+    'rpo',
+    'a segment that is not archived in the last moment',
+    { probe: { segment: 'A2', waitedSeconds: 300, at: now } },
+    'not met',
+    'a row was not archived within 300 s',
+  ],
+  [
+    'rpo',
+    'a segment that was not waited for long enough',
+    { probe: { segment: 'A2', waitedSeconds: 299, at: now } },
+    'unknown',
+    'a row was not archived within 299 s, when the time of the run was over',
+  ],
+  [
+    'rpo',
+    'nothing archived yet',
+    { sql: sqlWith({ archiver: { ...archiver, lastArchived: null, lastArchivedAt: null } }) },
+    'unknown',
+    'nothing was archived yet',
+  ],
+  [
+    'app-restarted',
+    'six Pods that are older, and one of the same moment',
+    {
+      application: {
+        ...application,
+        workloads: [
+          {
+            ...workload,
+            pods: [
+              ...[1, 2, 3, 4, 5, 6].map((each) => ({
+                name: `shop-${each}`,
+                node: 'n',
+                created: minutesAgo(6000),
+              })),
+              { name: 'shop-7', node: 'n', created: minutesAgo(5000) },
+            ],
+          },
+        ],
+      },
+    },
+    'not met',
+    'shop-1, shop-2, shop-3, shop-4 and shop-5 and 1 more',
+  ],
+  [
+    'app-restarted',
+    'a Pod of the same moment',
+    {
+      application: {
+        ...application,
+        workloads: [{ ...workload, pods: [{ name: 'shop-7', node: 'n', created: minutesAgo(5000) }] }],
+      },
+    },
+    'met',
+    'all younger than',
+  ],
   ['off-site', 'nothing shows it', {}, 'unknown', 'nothing in the cluster shows it'],
   ['app-user', 'a role of its own', {}, 'met', 'it uses "shop"'],
   [

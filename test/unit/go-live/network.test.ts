@@ -162,3 +162,81 @@ test('a policy of the namespace that both are in needs no selector of namespaces
   expect(notes([near])).toEqual([])
   expect(notes([near], shop, { namespace: 'shop' })).toEqual([lacks.replace('postgres-system', 'shop')])
 })
+
+test('a rule about ports holds where one of them is that of PostgreSQL, of any kind of container', () => {
+  const over = (ports: object[], spec = pod.spec): readonly string[] =>
+    notes([{ ...labelled, ingress: [{ ...labelled.ingress?.[0], ports }] }], shop, { pod: { ...pod, spec } })
+  expect(over([{ port: 8008 }, { port: 5432 }])).toEqual([lacks])
+  expect(over([{}])).toEqual([lacks])
+  expect(over([{ protocol: 'TCP' }])).toEqual([lacks])
+  expect(over([{ protocol: 'SCTP' }])).toEqual([])
+  const named = (name: string, protocol?: string): object => ({
+    containers: [{ name: 'postgres', ports: [{ name, containerPort: 5432, ...(protocol && { protocol }) }] }],
+  })
+  expect(over([{ port: 'pg' }], named('pg', 'TCP') as typeof pod.spec)).toEqual([lacks])
+  expect(over([{ port: 'pg' }], named('pg', 'UDP') as typeof pod.spec)).toEqual([])
+  const init = { initContainers: (named('pg') as { containers: object[] }).containers } as object
+  expect(over([{ port: 'pg' }], init as typeof pod.spec)).toEqual([lacks])
+})
+
+test.each<[string, string, readonly string[], boolean]>([
+  ['10.0.0.7/32', '10.0.0.7', [], true],
+  ['10.0.0.7/33', '10.0.0.7', [], false],
+  ['0.0.0.0/0', '10.0.0.7', [], true],
+  ['10.0.0.0/8', 'fd00::7', [], false],
+  ['fd00::/8', 'fd00::7', [], true],
+  ['fd00::7/128', 'fd00::7', [], true],
+  ['fd00::7/129', 'fd00::7', [], false],
+  ['fd00::/8', 'fd00::7', ['fd00::/64'], false],
+  ['fd00::/8', 'fd00::7', ['fd01::/16', 'fd00::/64'], false],
+  ['10.0.0.0/8x', '10.0.0.7', [], false],
+  ['10.0.0.0/x8', '10.0.0.7', [], false],
+  ['/8', '10.0.0.7', [], false],
+])('an address block %s without %s: lets in %s', (cidr, address, except, inside) => {
+  const block: Spec = { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr, except: [...except] } }] }] }
+  const [first] = shop
+  const pods = [
+    { ...workload.pods?.[0], address },
+    { ...workload.pods?.[0], address: '192.0.2.1' },
+  ] as NonNullable<Workload['pods']>
+  const own = { ...workload, ...first, pods }
+  expect(notes([labelled, block], [own])).toEqual(inside ? [] : [lacks])
+})
+
+test('labels beyond the third are counted, and several policies are named', () => {
+  const from = (...labels: readonly string[]): Spec => ({
+    podSelector: {},
+    ingress: [
+      {
+        from: labels.map((label) => ({
+          namespaceSelector: {},
+          podSelector: { matchLabels: { [label]: '1' } },
+        })),
+      },
+    ],
+  })
+  expect(notes([from('a', 'b', 'c')]).join()).toContain(
+    'with the label "a: 1", the label "b: 1" or the label "c: 1", and Deployment shop',
+  )
+  expect(notes([from('a', 'b', 'c', 'd', 'e')]).join()).toContain('or the label "c: 1", or 2 others, and')
+  expect(notes([from('a'), from('b')]).join()).toBe(
+    'NetworkPolicies postgres-system/policy-1 and postgres-system/policy-2 let in only Pods with the label "a: 1" or the label "b: 1", and Deployment shop does not have it in the Pod template: such Pods do not reach the database',
+  )
+  expect(notes([from('a'), from('b'), from('c'), from('d')]).join()).not.toContain('policy-4')
+})
+
+test('a namespace that is known by its name is let in by it, and by nothing else', () => {
+  const by = (matchLabels: Record<string, string>): readonly string[] => {
+    const other = { namespaceSelector: { matchLabels } }
+    return notes([labelled, { podSelector: {}, ingress: [{ from: [other] }] }])
+  }
+  expect(by({ 'kubernetes.io/metadata.name': 'shop' })).toEqual([])
+  expect(by({ 'kubernetes.io/metadata.name': 'other' })).toEqual([lacks])
+  expect(by({ 'kubernetes.io/metadata.name': 'other', team: 'a' })).toEqual([lacks])
+})
+
+test('a rule without peers lets in everybody, and a policy without rules nobody', () => {
+  expect(notes([labelled, { podSelector: {}, ingress: [{ from: [] }] }])).toEqual([])
+  expect(notes([labelled, { podSelector: {} }])).toEqual([lacks])
+  expect(notes([{ podSelector: {} }])).toEqual([])
+})

@@ -337,6 +337,19 @@ describe('the files', () => {
     expect(await readdir(same)).toEqual(['go-live.html', 'go-live.json', 'go-live.xml'])
   })
 
+  test('go into a folder that is made where it is missing, and says where it cannot be', async () => {
+    const deep = join(parent, 'not', 'there', 'yet')
+    await writeReportsInto(deep, met, outcome, String)
+    expect(await readdir(deep)).toContain('go-live.json')
+    await expect(
+      writeReportsInto(join(deep, 'go-live.json', 'x'), met, outcome, String),
+    ).rejects.toMatchObject({ code: 'ENOTDIR' })
+    // Of every name in there, it says that it is not there.
+    await expect(writeReportsInto('/proc/nowhere/x', met, outcome, String)).rejects.toThrow(
+      /ENOENT|EROFS|EACCES/,
+    )
+  })
+
   test('go-live.json says it all', () => {
     const document = JSON.parse(gateJson(held, subject)) as Record<string, unknown>
     expect(document).toMatchObject({
