@@ -47,7 +47,7 @@ test('goes to PGHOST itself, with rights on Secrets alone and no Service named',
   expect(again.log).toMatch(
     /✓ connection +localhost port \d+ at (127\.0\.0\.1|\[::1\]):\d+, without a tunnel/,
   )
-  expect(again.log).toContain('the proof includes this way')
+  expect(again.log).toContain('the proof covers this route')
   expect(again.log).toMatch(/✓ permissions +4 of 4 rights/)
   const paths = bench.sandbox.api.requests.slice(requests).map(({ path }) => path)
   expect(paths.filter((path) => /\/(pods|services|endpoint)/.test(path))).toEqual([])

@@ -71,6 +71,6 @@ test('a key that was there before stays, and the note says so', async () => {
   application.putSecret({ DATABASE_URL: 'mysql://elsewhere/shop' }, 'on top')
   const { done, log } = await application.run({ secretFormats: ['url'] })
   expect(done).toEqual([])
-  expect(log).toContain('was not written by this tool')
+  expect(log).toContain('was set by hand and differs')
   expect(application.secret['DATABASE_URL']).toBe('mysql://elsewhere/shop')
 })
