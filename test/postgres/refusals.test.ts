@@ -132,7 +132,7 @@ const obstacles: readonly Obstacle[] = [
     title: 'a role that is to keep CONNECT does not exist',
     inputs: () => ({ connectRoles: ['pooler', 'backup'] }),
     code: 'connect-role-unknown',
-    says: /no role "pooler" and "backup"/,
+    says: /no roles "pooler" and "backup"/,
     hints: /spelling/,
   },
   {

@@ -157,13 +157,6 @@ export const healthRows: readonly Row[] = [
     'met',
     'idle_in_transaction_session_timeout 60 s, lock_timeout 5 s, statement_timeout 30 s',
   ],
-  [
-    'timeouts',
-    'none known',
-    withInside({ timeouts: value({}) }),
-    'not met',
-    'idle_in_transaction_session_timeout and lock_timeout are off',
-  ],
   ['timeouts', 'no login', { inside: undefined }, 'unknown', "only the application's own login"],
 
   ['primary-keys', 'tables with', {}, 'met', '12 tables, each has one'],
