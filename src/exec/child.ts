@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
 import { Failure } from '../lib/failure.ts'
+import { endingSignals, type EndingSignal } from '../lib/signals.ts'
 import { oneLine } from '../lib/text.ts'
 
 /** How a child ended. */
@@ -12,34 +13,35 @@ export interface ChildEnd {
 
 /** What a command may take, from being asked to end until it is made to. */
 const graceMs = 5_000
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-type Signal = (typeof signals)[number]
 
 /**
  * Signals that are somebody's own business for a while. What comes while nobody takes them ends nothing: what is under way
  * then is soon over.
  */
 export class Signals {
-  receiver: ((signal: Signal) => void) | undefined
-  readonly #receive = (signal: Signal): void => {
+  receiver: ((signal: EndingSignal) => void) | undefined
+  readonly #receive = (signal: EndingSignal): void => {
     this.receiver?.(signal)
   }
 
   constructor() {
-    for (const signal of signals) process.on(signal, this.#receive)
+    for (const signal of endingSignals) process.on(signal, this.#receive)
   }
 
   release(): void {
-    for (const signal of signals) process.off(signal, this.#receive)
+    for (const signal of endingSignals) process.off(signal, this.#receive)
   }
 }
+
+/** What a terminal sends to all that run in it. */
+const ofKeys: ReadonlySet<EndingSignal> = new Set(['SIGINT', 'SIGQUIT'])
 
 const windows = process.platform === 'win32'
 
 /**
  * Runs a command with the input, output and signals of this process, and waits for its end.
  *
- * From a terminal Ctrl-C reaches it by itself. Elsewhere a signal is handed on to it and to all that it started, as Ctrl-C
+ * From a terminal Ctrl-C and Ctrl-\ reach it by themselves. Elsewhere a signal is handed on to it and to all that it started, as Ctrl-C
  * would: a shell that waits for a program does not hand it on. The second signal ends it.
  *
  * @throws Failure `command-not-started`
@@ -54,8 +56,8 @@ export async function runChild(
   const ownGroup = !terminal && !windows
   let child: ChildProcess | undefined
   let received = 0
-  let early: Signal | undefined
-  const send = (signal: Signal | 'SIGKILL'): void => {
+  let early: EndingSignal | undefined
+  const send = (signal: EndingSignal | 'SIGKILL'): void => {
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
     try {
       if (ownGroup) process.kill(-child.pid, signal)
@@ -68,7 +70,7 @@ export async function runChild(
     received += 1
     if (received > 1) send('SIGKILL')
     else if (child === undefined) early = signal
-    else if (!(terminal && signal === 'SIGINT')) send(signal)
+    else if (!(terminal && ofKeys.has(signal))) send(signal)
   }
   const timers: NodeJS.Timeout[] = []
   let timedOut = false

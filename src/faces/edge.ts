@@ -4,6 +4,7 @@ import type { KubeconfigSources } from '../input/request.ts'
 import { kubeconfigText } from '../kubeconfig/text.ts'
 import { Failure, type FailureCode } from '../lib/failure.ts'
 import { UnfitFile } from '../lib/regular-file.ts'
+import { endingSignals } from '../lib/signals.ts'
 import { asInputs, type Spelling } from '../lib/spelling.ts'
 
 /**
@@ -63,9 +64,6 @@ export interface Cancellation {
   readonly release: () => void
 }
 
-/** SIGHUP comes when a terminal is closed. */
-const heeded = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-
 /**
  * Returns what is aborted when a person or the pipeline wants the run to stop. It is listened to once, so that asking a
  * second time ends the process at once, as the system does by itself.
@@ -75,14 +73,14 @@ const heeded = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 export function cancellation(told?: () => void): Cancellation {
   const cancelled = new AbortController()
   const release = (): void => {
-    for (const each of heeded) process.off(each, cancel)
+    for (const each of endingSignals) process.off(each, cancel)
   }
   const cancel = (): void => {
     release()
     told?.()
     cancelled.abort()
   }
-  for (const each of heeded) process.on(each, cancel)
+  for (const each of endingSignals) process.on(each, cancel)
   return { signal: cancelled.signal, release }
 }
 

@@ -207,20 +207,20 @@ async function asleep(): Promise<{
 }
 
 describe('ended from outside', () => {
-  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  test.each(['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP'] as const)(
     '%s reaches all that it started, and the login is gone',
     async (signal) => {
       const { tool, ended, said } = await asleep()
       tool.kill(signal)
       const [code] = await ended
-      expect(code).toBe({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal])
+      expect(code).toBe({ SIGINT: 130, SIGQUIT: 131, SIGTERM: 143, SIGHUP: 129 }[signal])
       expect(said()).toContain('dropped')
       expect(await logins()).toEqual([])
       expect(await comes(async () => (await sessions()) === 0)).toBe(true)
     },
   )
 
-  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  test.each(['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP'] as const)(
     '%s while the login is made leaves none, whenever it comes',
     async (signal) => {
       for (const ms of [0, 15, 30, 45, 60, 90, 120]) {
@@ -238,7 +238,7 @@ describe('ended from outside', () => {
         const [code] = (await ended) as [number | null]
         // Where the command had started, the signal was its own.
         expect(said).toMatch(/\[(cancelled|command-failed)\]/)
-        expect([130, { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]]).toContain(code)
+        expect([130, { SIGINT: 130, SIGQUIT: 131, SIGTERM: 143, SIGHUP: 129 }[signal]]).toContain(code)
         expect(await logins()).toEqual([])
       }
     },
