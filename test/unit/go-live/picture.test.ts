@@ -2,7 +2,19 @@ import { describe, expect, test } from '@jest/globals'
 import type { Finding } from '../../../src/go-live/finding.ts'
 import { judge, pictureOf } from '../../../src/go-live/judge.ts'
 import type { Observations } from '../../../src/go-live/observations.ts'
-import { archiver, cluster, good, minutesAgo, now, rulesOf, sqlWith, vouched } from '../../support/sights.ts'
+import { value, withInside } from '../../support/health-rows.ts'
+import {
+  application,
+  archiver,
+  cluster,
+  good,
+  minutesAgo,
+  now,
+  rulesOf,
+  sqlWith,
+  vouched,
+  workload,
+} from '../../support/sights.ts'
 
 const day = 24 * 60
 const rules = rulesOf('premium')
@@ -95,6 +107,22 @@ describe('the findings', () => {
     )
     expect(seenPlaces).toEqual([...seenPlaces].toSorted((one, other) => one - other))
     expect(new Set(places(found)).size).toBeGreaterThanOrEqual(5)
+  })
+
+  test('that do not count come behind those that do, and before what is met', () => {
+    const few = [{ ...workload, replicas: 1, ready: 1 }]
+    const seen = {
+      ...good,
+      ...withInside({ timeouts: value({ lock_timeout: 0, idle_in_transaction_session_timeout: 0 }) }),
+      application: { ...application, workloads: few },
+    }
+    const kinds = judge(seen, rulesOf('standard')).map(({ verdict, counts }) => {
+      const open = verdict === 'not met' || verdict === 'unknown'
+      return open ? (counts ? 'holds back' : 'would') : 'settled'
+    })
+    expect(new Set(kinds).size).toBe(3)
+    expect(kinds.lastIndexOf('holds back')).toBeLessThan(kinds.indexOf('would'))
+    expect(kinds.lastIndexOf('would')).toBeLessThan(kinds.indexOf('settled'))
   })
 
   test('of one kind keep the order of the table', () => {
