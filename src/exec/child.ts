@@ -41,8 +41,8 @@ const windows = process.platform === 'win32'
 /**
  * Runs a command with the input, output and signals of this process, and waits for its end.
  *
- * From a terminal Ctrl-C and Ctrl-\ reach it by themselves. Elsewhere a signal is handed on to it and to all that it started, as Ctrl-C
- * would: a shell that waits for a program does not hand it on. The second signal ends it.
+ * From a terminal Ctrl-C and Ctrl-\ reach it by themselves. Elsewhere a signal is handed on to it and to all that it started,
+ * as Ctrl-C would: a shell that waits for a program does not hand it on. The second signal ends it.
  *
  * @throws Failure `command-not-started`
  */

@@ -109,7 +109,7 @@ export function leaveSoon(): void {
 export function unwritable(code: FailureCode, what: string, cause: unknown): Failure {
   const seen = cause instanceof UnfitFile ? `Nothing is written there: ${cause.message}.` : undefined
   const absent = (cause as NodeJS.ErrnoException | null)?.code === 'ENOENT'
-  const likely = absent ? 'Its folder does not exist.' : 'The folder is not writable, or the disk is full.'
+  const likely = absent ? 'The folder does not exist.' : 'The folder is not writable, or the disk is full.'
   return new Failure(code, `${what}.`, [seen ?? likely], { cause })
 }
 

@@ -1,4 +1,5 @@
 import type { Api } from '../kubernetes/api.ts'
+import { allOf } from '../lib/under-way.ts'
 import type { ApplicationSecret } from './application-secret.ts'
 import type { BindingPlan, BindingSecret } from './binding.ts'
 import type { SecretPlan } from './plan-secret.ts'
@@ -91,7 +92,9 @@ export async function publishBinding(
  */
 export async function rehearsePublication(api: Api, place: Place, publication: Publication): Promise<void> {
   const writer = rehearsing(api)
-  await Promise.all(
-    [publishSecret, publishNote, publishBinding].map((publish) => publish(writer, place, publication)),
+  await allOf(
+    publishSecret(writer, place, publication),
+    publishNote(writer, place, publication),
+    publishBinding(writer, place, publication),
   )
 }

@@ -187,7 +187,7 @@ function version({ status, body }: Answer, ref: string, verb: string): SecretVer
     'secret-write-refused',
     `The API server did not ${verb} Secret ${ref} (${status}): "${statusMessage(body)}".`,
     [
-      // What is created is in the way of nothing: it is its namespace that is not found.
+      // Nothing but a namespace can be missing: a Secret that was to be patched and is gone is a conflict.
       status === 404
         ? `The namespace does not exist: check ${input('app-namespace')}, or create the namespace.`
         : 'A frequent cause is a quota, a policy (an admission webhook), or a namespace that is being deleted.',
