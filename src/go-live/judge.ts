@@ -85,17 +85,16 @@ export function judge(seen: Observations, rules: Rules): readonly Finding[] {
   return requirements
     .filter((requirement) => !('optional' in requirement) || rules.file.holdBackInBackupWindow)
     .map((requirement) => settle(requirement, judges[requirement.id](seen, rules), rules, seen.at))
-    .map((finding, index) => ({ finding, index }))
-    .toSorted((one, other) => rank(one.finding) - rank(other.finding) || one.index - other.index)
-    .map(({ finding }) => finding)
+    .toSorted((one, other) => rank(one) - rank(other))
 }
 
 const order: readonly Verdict[] = ['not met', 'unknown', 'waived', 'attested', 'met', 'not applicable']
 
-/** What holds back comes first, then what would if it counted. */
+/** What holds back comes first, then what would if it counted, then the rest. */
 function rank({ verdict, counts }: Finding): number {
   const open = verdict === 'not met' || verdict === 'unknown'
-  return order.indexOf(verdict) + (open && !counts ? 2 : 0)
+  const group = open ? (counts ? 0 : 1) : 2
+  return group * order.length + order.indexOf(verdict)
 }
 
 /** Returns what the picture of the last days shows. */
