@@ -109,8 +109,9 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
   const { rpoMs } = rules.thresholds
   const wanted = `archived within ${durationWords(rpoMs)}`
   if ('hidden' in sql.archiving) {
-    const { verdict, seen, remedy = '', evidence } = judgeArchiving(observed)
-    if (verdict === 'not met') return { verdict, wanted, seen, remedy, evidence }
+    const judged = judgeArchiving(observed)
+    if (judged.verdict === 'not met') return { ...judged, wanted }
+    const { evidence } = judged
     return { verdict: 'unknown', wanted, seen: sql.archiving.hidden, remedy: hiddenRemedy, evidence }
   }
   const { monitor, segmentBytes } = sql
@@ -202,18 +203,21 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
       'ask the administrator to repair the archiving',
     )
   }
-  if (!old) return outcome('met', `${timeout}; last archived ${utc(lastArchivedAt)}`)
+  const recent = `${timeout}; last archived ${utc(lastArchivedAt)}`
+  if (!old) return outcome('met', recent)
   // The server closes the current segment after archive_timeout if it holds anything; an idle one leaves it open.
   const overdue =
     lastArchivedAt.getTime() < sql.at.getTime() - Math.max(rpoMs, archiveTimeoutSeconds * 1000) - minuteMs
-  if (overdue && usedBytes > idleBytes) {
+  const busy = usedBytes > idleBytes
+  if (overdue && busy) {
     return outcome(
       'unknown',
-      `${timeout}; last archived ${utc(lastArchivedAt)}, and ${Math.round(usedBytes / 1024)} kB since: a server that has just become busy looks the same`,
+      `${recent}, and ${Math.round(usedBytes / 1024)} kB since: a server that has just become busy looks the same`,
       `run again in ${durationWords(archiveTimeoutSeconds * 1000)}, or ${probeRemedy()}`,
     )
   }
-  return outcome('met', `${timeout}; idle since ${utc(lastArchivedAt)}, and nothing waits to be archived`)
+  const idle = `${timeout}; idle since ${utc(lastArchivedAt)}, and nothing waits to be archived`
+  return outcome('met', busy ? recent : idle)
 }
 
 /** What would show that archiving works where nothing else does. */

@@ -155,7 +155,7 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
         : succeeded[0] !== undefined
           ? `the last backup was outside the window: ${words(succeeded[0])}`
           : newest !== undefined
-            ? `no backup has succeeded; the last: ${words(newest)}`
+            ? `no backup has succeeded; the last${newest.finished === undefined ? ', which is under way' : ''}: ${words(newest)}`
             : 'no finished backup can be seen'
   const hidden = hiddenBy(cluster.unread.backups)
   if (hidden !== undefined)

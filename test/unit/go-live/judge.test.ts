@@ -9,6 +9,7 @@ import { isAtOrAfter, segmentNumber } from '../../../src/go-live/wal.ts'
 import { parseWindow } from '../../../src/go-live/window.ts'
 import type { OptionalRight } from '../../../src/kubernetes/ask.ts'
 import { healthRows, type Row } from '../../support/health-rows.ts'
+import { limitRows } from '../../support/limit-rows.ts'
 import {
   application,
   archiver,
@@ -68,6 +69,7 @@ if (secret === undefined || role === undefined || database === undefined)
 
 const rows: readonly Row[] = [
   ...healthRows,
+  ...limitRows,
   ['primary', 'a primary', {}, 'met', 'PostgreSQL 16.15'],
   ['primary', 'a standby', { sql: sqlWith({ standby: true }) }, 'not met', 'a standby'],
   ['primary', 'a read-only primary', { sql: sqlWith({ readOnly: true }) }, 'not met', 'read-only'],

@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Finding } from '../../../src/go-live/finding.ts'
 import { judge, pictureOf } from '../../../src/go-live/judge.ts'
 import type { Observations } from '../../../src/go-live/observations.ts'
 import { value, withInside } from '../../support/health-rows.ts'
@@ -9,7 +8,6 @@ import {
   cluster,
   good,
   minutesAgo,
-  now,
   rulesOf,
   sqlWith,
   vouched,

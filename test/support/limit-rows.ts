@@ -1,0 +1,418 @@
+import type { Row } from './health-rows.ts'
+import { application, archiver, cluster, good, minutesAgo, now, sql, sqlWith, workload } from './sights.ts'
+
+const right = { namespace: 'postgres-system', verb: 'list', group: '', purpose: 'the gate', asked: false }
+const pods = [{ right: { ...right, resource: 'pods' } }]
+const jobs = [{ right: { ...right, group: 'batch', resource: 'jobs' } }]
+const taken = { hidden: 'the right to read it is missing (42501)' }
+const operator = { ...cluster.operator, what: 'clusters.postgresql.cnpg.io pg1', status: 'healthy' }
+const never = { ...archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null }
+const since = (minutes: number): object => ({ ...archiver, lastArchivedAt: minutesAgo(minutes) })
+const night = (day: number, hour: number, minute = 0): Date => new Date(Date.UTC(2026, 10, day, hour, minute))
+const run = (started: Date, succeeded = true): object => ({
+  what: 'Pod b',
+  started,
+  finished: new Date(started.getTime() + 600_000),
+  succeeded,
+})
+const copy = (lastBackupEnd: Date): object => ({
+  monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd },
+})
+const aged = (name: string, minutes: number): object => ({ name, node: 'n', created: minutesAgo(minutes) })
+
+/** Cases at the last moment of a limit, and of what is only in part in sight: archiving, backups, the application. */
+export const limitRows: readonly Row[] = [
+  [
+    'archiving',
+    'a standby',
+    { sql: sqlWith({ standby: true }) },
+    'unknown',
+    'a standby, which does not show it',
+  ],
+  [
+    'archiving',
+    'a failure at the moment of the last success',
+    {
+      sql: sqlWith({
+        archiver: { ...archiver, failedCount: 1, lastFailed: 'A', lastFailedAt: minutesAgo(3) },
+      }),
+    },
+    'met',
+    'on; last archived',
+  ],
+  [
+    'archiving',
+    'failures, and nothing ever archived',
+    {
+      sql: sqlWith({ archiver: { ...never, failedCount: 7, lastFailed: 'A', lastFailedAt: minutesAgo(9) } }),
+    },
+    'not met',
+    'nothing was ever archived',
+  ],
+  [
+    'archiving',
+    'failures of an unknown time',
+    { sql: sqlWith({ archiver: { ...archiver, failedCount: 2 } }) },
+    'met',
+    'on; last archived',
+  ],
+  [
+    'archiving',
+    'nothing archived yet, and statistics that never began anew',
+    { sql: sqlWith({ archiver: { ...never, statsReset: null } }) },
+    'unknown',
+    'nothing was archived since the statistics began',
+  ],
+  [
+    'archiving',
+    'nothing archived yet, and no operator',
+    { cluster: { ...cluster, operator: undefined }, sql: sqlWith({ archiver: never }) },
+    'unknown',
+    'nothing was archived since the statistics began',
+  ],
+  [
+    'archiving',
+    'a catalog that may not be read, and no operator',
+    { cluster: { ...cluster, operator: undefined }, sql: { ...sql, archiving: taken } },
+    'unknown',
+    'the right to read it is missing',
+  ],
+  ['rpo', 'a standby', { sql: sqlWith({ standby: true }) }, 'unknown', 'a standby, which does not show it'],
+  [
+    'rpo',
+    'a catalog that may not be read, and an operator that says that it works',
+    { cluster: { ...cluster, operator: { ...operator, archives: true } }, sql: { ...sql, archiving: taken } },
+    'unknown',
+    'the right to read it is missing',
+  ],
+  [
+    'rpo',
+    'archiving that fails',
+    {
+      sql: sqlWith({
+        archiver: { ...archiver, failedCount: 1, lastFailed: 'A', lastFailedAt: minutesAgo(1) },
+      }),
+    },
+    'not met',
+    'failing: A at',
+  ],
+  [
+    'rpo',
+    'as much time as is left, and none more',
+    { sql: sqlWith({ archiveTimeoutSeconds: 301 }) },
+    'not met',
+    'archive_timeout is 301 s',
+  ],
+  [
+    'rpo',
+    'a segment that has waited for as long as it may',
+    { sql: sqlWith({ monitor: { waiting: 1, oldestWaiting: minutesAgo(5), lastBackupEnd: null } }) },
+    'met',
+    'last archived',
+  ],
+  [
+    'rpo',
+    'nothing that waits, and a segment far ahead',
+    {
+      sql: sqlWith({
+        currentSegment: '0000000300000012000000F0',
+        monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: null },
+      }),
+    },
+    'met',
+    'last archived',
+  ],
+  [
+    'rpo',
+    'as many segments on their way as usual',
+    { sql: sqlWith({ currentSegment: '0000000300000012000000A6' }) },
+    'met',
+    'last archived',
+  ],
+  [
+    'rpo',
+    'a segment more on its way than usual',
+    { sql: sqlWith({ currentSegment: '0000000300000012000000A7' }) },
+    'unknown',
+    '5 finished segments after the last one known',
+  ],
+  [
+    'rpo',
+    'a success as long ago as may be, and a segment that waits',
+    { sql: sqlWith({ currentSegment: '0000000300000012000000A3', archiver: since(5) as never }) },
+    'met',
+    'last archived',
+  ],
+  [
+    'rpo',
+    'a success longer ago, and a segment that waits',
+    { sql: sqlWith({ currentSegment: '0000000300000012000000A3', archiver: since(5.1) as never }) },
+    'not met',
+    '1 finished segment not archived',
+  ],
+  [
+    'rpo',
+    'much written, and the minute of grace not over',
+    { sql: sqlWith({ usedBytes: 4_000_000, archiver: since(6) as never }) },
+    'met',
+    'last archived 2026-11-22 13:57:11 UTC',
+  ],
+  [
+    'rpo',
+    'much written, and the minute of grace over',
+    { sql: sqlWith({ usedBytes: 4_000_000, archiver: since(6.1) as never }) },
+    'unknown',
+    'just become busy',
+  ],
+  [
+    'rpo',
+    'what an idle server writes, for a day',
+    { sql: sqlWith({ usedBytes: 65_536, archiver: since(1_440) as never }) },
+    'met',
+    'idle since',
+  ],
+  [
+    'rpo',
+    'a byte more than an idle server writes, for a day',
+    { sql: sqlWith({ usedBytes: 65_537, archiver: since(1_440) as never }) },
+    'unknown',
+    'just become busy',
+  ],
+  [
+    'backup-schedule',
+    'one that cannot be read beside one at noon',
+    {
+      cluster: {
+        ...cluster,
+        schedules: [
+          { what: 'c', cron: 'nightly', zone: 'UTC' },
+          { what: 'd', cron: '0 12 * * *', zone: 'UTC' },
+        ],
+      },
+    },
+    'unknown',
+    'neither five nor six fields; d: "0 12 * * *" (UTC)',
+  ],
+  [
+    'backup-schedule',
+    'the best of three, in whatever order',
+    {
+      cluster: {
+        ...cluster,
+        schedules: [
+          { what: 'c', cron: '0 12 * * *', zone: 'UTC' },
+          { what: 'd', cron: '30 4 * * *', zone: 'UTC' },
+          { what: 'e', cron: '0 1 * * *', zone: 'UTC' },
+        ],
+      },
+    },
+    'met',
+    'e: "0 1 * * *"',
+  ],
+  [
+    'last-backup',
+    'one as old as may be, to the second',
+    { at: night(22, 7, 0), cluster: { ...cluster, backups: [run(night(21, 1))] } },
+    'met',
+    'started 2026-11-21 01:00:00 UTC',
+  ],
+  [
+    'last-backup',
+    'one a minute older than may be',
+    { at: night(22, 7, 1), cluster: { ...cluster, backups: [run(night(21, 1))] } },
+    'not met',
+    'the last backup in the window is too old',
+  ],
+  [
+    'last-backup',
+    'one that is told apart, beside a later copy for a new standby',
+    { cluster: { ...cluster, backups: [run(night(22, 1))] }, sql: sqlWith(copy(night(22, 2))) },
+    'met',
+    'Pod b, started 2026-11-22 01:00:00 UTC',
+  ],
+  [
+    'last-backup',
+    'an old one that is told apart, beside a later copy for a new standby',
+    { cluster: { ...cluster, backups: [run(night(20, 1))] }, sql: sqlWith(copy(night(22, 2))) },
+    'unknown',
+    'too old or outside the window: Pod b',
+  ],
+  [
+    'last-backup',
+    'one that is under way, after one that failed',
+    {
+      cluster: {
+        ...cluster,
+        backups: [{ what: 'Pod b', started: night(22, 14), succeeded: false }, run(night(22, 1), false)],
+      },
+    },
+    'not met',
+    'no backup has succeeded; the last, which is under way: Pod b, started 2026-11-22 14:00:00 UTC',
+  ],
+  [
+    'last-backup',
+    'one that is under way alone',
+    { cluster: { ...cluster, backups: [{ what: 'Pod b', started: night(22, 14), succeeded: false }] } },
+    'unknown',
+    'no backup has succeeded; the last, which is under way: Pod b',
+  ],
+  [
+    'last-backup',
+    'one that ended outside the window at a time nobody knows the begin of, too long ago',
+    { cluster: { ...cluster, backups: [{ what: 'c', finished: night(20, 12), succeeded: true }] } },
+    'not met',
+    'the last backup was outside the window: c, finished 2026-11-20 12:00:00',
+  ],
+  [
+    'retention',
+    'nothing but physical backups that are counted',
+    { cluster: { ...cluster, logicalRetention: undefined, physicalBackupsKept: undefined } },
+    'unknown',
+    'nothing visible shows how long backups are kept',
+  ],
+  [
+    'pitr',
+    'a day less than the operator keeps',
+    {
+      cluster: { ...cluster, operator: { ...operator, retention: { days: 7, setting: 'retentionPolicy' } } },
+    },
+    'met',
+    '7 days, says retentionPolicy',
+  ],
+  [
+    'pitr',
+    'as many backups as are taken',
+    { cluster: { ...cluster, physicalBackupsKept: 7 } },
+    'unknown',
+    'keeps 7 backups and the WAL since the oldest; BACKUP_SCHEDULE "0 1 * * *" takes 7 in 7 days',
+  ],
+  [
+    'pitr',
+    'a schedule of physical backups that cannot be read',
+    { cluster: { ...cluster, physicalSchedule: 'nightly' } },
+    'unknown',
+    'and how often one is taken is not in sight',
+  ],
+  [
+    'pitr',
+    'nothing at all',
+    { cluster: { ...cluster, operator: undefined, physicalBackupsKept: undefined } },
+    'unknown',
+    'nothing visible shows how far recovery reaches back',
+  ],
+  [
+    'pitr',
+    'nothing at all, and rights missing',
+    {
+      cluster: {
+        ...cluster,
+        operator: undefined,
+        physicalBackupsKept: undefined,
+        unread: { ...cluster.unread, operator: jobs },
+      },
+    },
+    'unknown',
+    'nothing visible shows how far recovery reaches back',
+  ],
+  [
+    'app-spread',
+    'Pods hidden, no rule, and the right that would show them',
+    {
+      application: {
+        ...application,
+        workloads: [{ ...workload, pods: undefined, keptApart: false }],
+        unread: [...pods, ...jobs],
+      },
+    },
+    'unknown',
+    'its Pods may not be listed',
+  ],
+  [
+    'app-spread',
+    'Pods hidden of one, and another on two Nodes',
+    {
+      application: {
+        ...application,
+        workloads: [workload, { ...workload, what: 'Deployment b', pods: undefined }],
+      },
+    },
+    'met',
+    'Deployment shop: 2 Nodes; Deployment b: kept apart by a rule',
+  ],
+  [
+    'app-spread',
+    'Pods that no Node has taken yet',
+    {
+      application: {
+        ...application,
+        workloads: [
+          {
+            ...workload,
+            pods: [
+              { name: 'a', node: undefined },
+              { name: 'b', node: 'node-4' },
+            ],
+          },
+        ],
+      },
+    },
+    'not met',
+    '1 Node',
+  ],
+  [
+    'app-restarted',
+    'Pods that may not be listed, and the right that would show them',
+    {
+      application: { ...application, workloads: [{ ...workload, pods: undefined }], unread: pods },
+    },
+    'unknown',
+    'the Pods of the application may not be listed',
+  ],
+  [
+    'app-restarted',
+    'Pods that may not be listed, and nothing says why',
+    { application: { ...application, workloads: [{ ...workload, pods: undefined }] } },
+    'unknown',
+    'the Pods of the application may not be listed',
+  ],
+  [
+    'app-restarted',
+    'five Pods that are older',
+    {
+      application: {
+        ...application,
+        workloads: [{ ...workload, pods: [1, 2, 3, 4, 5].map((each) => aged(`shop-${each}`, 6000)) }],
+      },
+    },
+    'not met',
+    'shop-1, shop-2, shop-3, shop-4 and shop-5',
+  ],
+  [
+    'app-replicas',
+    'nothing in sight uses the Secret, yet one is connected',
+    { application: { ...application, workloads: [] }, sql: sqlWith({ application: 1 }) },
+    'unknown',
+    'yet 1 session of "shop" is open',
+  ],
+  [
+    'app-replicas',
+    'nothing may be listed, and nothing says why',
+    { application: { ...application, workloads: undefined } },
+    'unknown',
+    'neither Deployments, StatefulSets nor DaemonSets could be listed',
+  ],
+  [
+    'app-replicas',
+    'two of two, and Pods that may not be read, which say nothing about it',
+    { application: { ...application, unread: pods } },
+    'met',
+    '2 of 2 ready',
+  ],
+  [
+    'app-restarted',
+    'a Secret that is gone',
+    { secret: undefined, at: now, username: good.username },
+    'unknown',
+    'does not tell when it was written',
+  ],
+]
