@@ -25,7 +25,7 @@ export const groups: Readonly<Record<string, MutantGroup>> = {
   },
   judges: {
     sources: ['src/go-live/judge.ts', 'src/go-live/judges/*.ts'],
-    tests: ['test/unit/go-live/{health,judge,network,picture}.test.ts'],
+    tests: ['test/unit/go-live/{health,judge,limits,network,picture}.test.ts'],
     least: 90,
   },
   errors: {

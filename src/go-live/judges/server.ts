@@ -74,8 +74,9 @@ export function judgeSupportedVersion(observed: Observations): Judgement {
       warnings: trap,
     }
   }
-  const left = Math.round((Date.parse(end) - at.getTime()) / dayMs)
-  const last = left <= 180 ? [`PostgreSQL ${major} gets its last fix in ${count(left, 'day')}`] : []
+  const left = Math.ceil((Date.parse(end) - at.getTime()) / dayMs)
+  const when = left > 0 ? `in ${count(left, 'day')}` : 'today'
+  const last = left <= 180 ? [`PostgreSQL ${major} gets its last fix ${when}`] : []
   return {
     verdict: 'met',
     wanted,

@@ -92,7 +92,9 @@ describe('the findings', () => {
       cluster: { ...cluster, pods: undefined, operator: undefined },
       application: { ...application, workloads: [{ ...workload, replicas: 1, ready: 1 }] },
     }
-    const waivers = [{ requirement: 'app-replicas', reason: 'comes', owner: 'Alex Lund', validUntil: '2026-12-20' }]
+    const waivers = [
+      { requirement: 'app-replicas', reason: 'comes', owner: 'Alex Lund', validUntil: '2026-12-20' },
+    ]
     const found = judge(seen, rulesOf('standard', { ...vouched, waivers } as never))
     const places = found.map(({ verdict, counts }) =>
       counts || (verdict !== 'not met' && verdict !== 'unknown') ? verdict : `${verdict}, does not count`,
