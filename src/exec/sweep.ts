@@ -13,7 +13,7 @@ export async function sweepLeftovers(
   const gone = await sweep(sessions, session, names)
   if (gone.length > 0) {
     journal.note(
-      `dropped ${count(gone.length, 'login')} that a killed run had left behind: ${gone.join(', ')}`,
+      `dropped ${count(gone.length, 'login')} that an earlier run had left behind: ${gone.join(', ')}`,
     )
   }
 }

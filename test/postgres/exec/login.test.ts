@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { moveOnMs } from '../../../src/exec/login.ts'
 import { loginComment } from '../../../src/postgres/marker.ts'
@@ -241,16 +242,51 @@ test('a login that a killed run left behind is swept by any later run, and no ot
   expect(await logins()).toContain(old)
   const { code, outcome, log } = await other.run()
   expect([code, outcome.changes]).toEqual([undefined, []])
-  expect(log).toContain(`dropped 1 login that a killed run had left behind: ${old}`)
+  expect(log).toContain(`dropped 1 login that an earlier run had left behind: ${old}`)
   expect(await logins()).toEqual([fresh])
   expect(await owners(application.database)).toEqual([application.role])
   await bench.sql(`ALTER ROLE ${fresh} VALID UNTIL '2020-01-01'`)
   expect((await exec(application, '')).log).toContain(
-    `dropped 1 login that a killed run had left behind: ${fresh}`,
+    `dropped 1 login that an earlier run had left behind: ${fresh}`,
   )
   expect(await logins()).toEqual([])
   await bench.sql(`REVOKE CONNECT ON DATABASE ${identifier(application.database)} FROM ${foreign}`)
   await bench.sql(`DROP ROLE ${foreign}`)
+})
+
+test('a login that another session keeps from being dropped: the run ends, says so, and the next one sweeps it', async () => {
+  const application = await bench.established()
+  const [name, go] = ['name', 'go'].map((file) => join(folder, `kept-${file}`)) as [string, string]
+  const keeping = (async () => {
+    while (!existsSync(name)) await sleep(20)
+    return await bench.inDatabase('postgres', async (client) => {
+      await client.query('BEGIN')
+      await client.query(`ALTER ROLE ${identifier(await readFile(name, 'utf8'))} CONNECTION LIMIT 7`)
+      writeFileSync(go, '')
+      while (existsSync(go)) await sleep(20)
+      await client.query('ROLLBACK')
+    })
+  })()
+  const { code, outcome, log } = await exec(
+    application,
+    `const [{ login }] = await sql('select session_user as login')
+     writeFileSync(${JSON.stringify(name)}, login)
+     while (!existsSync(${JSON.stringify(go)})) await new Promise((resolve) => setTimeout(resolve, 20))`,
+  )
+  await rm(go)
+  await keeping
+  expect(code).toBeUndefined()
+  expect(outcome.command).toMatchObject({ exitCode: 0 })
+  const [login = ''] = await logins()
+  expect(log).toMatch(
+    new RegExp(`login ${login} could not be dropped: it cannot be used after .*, and a later run drops it`),
+  )
+  await application.run()
+  expect(await logins()).toEqual([login])
+  await bench.sql(`ALTER ROLE ${identifier(login)} VALID UNTIL '2026-01-01'`)
+  const next = await application.run()
+  expect(next.log).toContain(`dropped 1 login that an earlier run had left behind: ${login}`)
+  expect(await logins()).toEqual([])
 })
 
 test('two commands at once are fine', async () => {

@@ -271,7 +271,7 @@ describe('ended from outside', () => {
     await superuser.query(`ALTER ROLE ${left} VALID UNTIL '2020-01-01'`)
     const args = ['provision', ...optionsFor(sandbox, 'shop')]
     const { stdout } = await runCommand({ sandbox, args, env: { KUBECONFIG: kubeconfig, CI: 'true' } })
-    expect(stdout).toContain(`dropped 1 login that a killed run had left behind: ${left}`)
+    expect(stdout).toContain(`dropped 1 login that an earlier run had left behind: ${left}`)
     expect(stdout).toContain('Nothing to do')
     expect(await logins()).toEqual([])
     try {
