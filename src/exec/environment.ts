@@ -8,7 +8,10 @@ export interface Endpoint {
 
 const host = '127.0.0.1'
 
-/** Variables of libpq that would lead elsewhere, or demand what the listener does not have. */
+/**
+ * Variables of libpq that would lead elsewhere, or demand what the listener does not have. None of them may be set in the
+ * place of that: lib/pq fails where it finds one that it does not implement, whatever its value.
+ */
 const leadingElsewhere = [
   'PGHOSTADDR',
   'PGSERVICE',
@@ -28,6 +31,12 @@ const leadingElsewhere = [
   'PGTARGETSESSIONATTRS',
   'PGLOADBALANCEHOSTS',
   'PGMINPROTOCOLVERSION',
+  'PGGSSENCMODE',
+  'PGGSSDELEGATION',
+  'PGGSSLIB',
+  'PGKRBSRVNAME',
+  'PGREALM',
+  'PGSSLCOMPRESSION',
   // Rails takes it before DATABASE_URL.
   'PRIMARY_DATABASE_URL',
   // Spring Boot takes these before those of the data source.
@@ -73,7 +82,6 @@ function leading({ port, user, password, database }: Endpoint): Record<string, s
     PGPASSWORD: password,
     PGDATABASE: database,
     PGSSLMODE: 'disable',
-    PGGSSENCMODE: 'disable',
     DATABASE_URL: url,
     // Projects with Prisma take these before it: for migrations that must not go through a pooler.
     DIRECT_URL: url,

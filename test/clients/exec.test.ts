@@ -185,6 +185,25 @@ describe('migrations as docs/migrations.md runs them leave all to the role', () 
       },
     ],
     [
+      'Liquibase',
+      {
+        installed: answers('liquibase', ['--version']),
+        makes: [
+          'table suppliers',
+          'sequence suppliers_id_seq',
+          'table databasechangelog',
+          'table databasechangeloglock',
+        ],
+      },
+    ],
+    [
+      'Rails',
+      {
+        installed: answers('ruby', ['-e', 'require "rails"; require "active_record"; require "pg"']),
+        makes: ['table carts', 'sequence carts_id_seq', 'table schema_migrations'],
+      },
+    ],
+    [
       'Django',
       {
         installed: answers('/usr/bin/python3', ['-c', 'import django, psycopg2']),
@@ -207,6 +226,13 @@ describe('migrations as docs/migrations.md runs them leave all to the role', () 
       'node-pg-migrate',
       { installed: true, makes: ['table parcels', 'table pgmigrations', 'type parcel_state'] },
     ],
+    [
+      'dbmate',
+      {
+        installed: answers('dbmate', ['--version']),
+        makes: ['table returns', 'sequence returns_id_seq', 'table schema_migrations'],
+      },
+    ],
   ])
 
   const tried = recipes.filter(({ tried: what }) => what === 'itself')
@@ -224,7 +250,7 @@ describe('migrations as docs/migrations.md runs them leave all to the role', () 
         join(project, 'node_modules'),
       )
       // Debian calls it python3.
-      await mkdir(join(project, 'bin'))
+      await mkdir(join(project, 'bin'), { recursive: true })
       await symlink('/usr/bin/python3', join(project, 'bin/python'))
       const { code, stdout, stderr } = await exec(`PATH="$PWD/bin:$PATH"\n${line}`, project)
       expect({ code, said: `${stdout}${stderr}` }).toEqual({

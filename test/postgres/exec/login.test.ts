@@ -259,7 +259,7 @@ test('a login that another session keeps from being dropped: the run ends, says 
   const [name, go] = ['name', 'go'].map((file) => join(folder, `kept-${file}`)) as [string, string]
   const keeping = (async () => {
     while (!existsSync(name)) await sleep(20)
-    return await bench.inDatabase('postgres', async (client) => {
+    await bench.inDatabase('postgres', async (client) => {
       await client.query('BEGIN')
       await client.query(`ALTER ROLE ${identifier(await readFile(name, 'utf8'))} CONNECTION LIMIT 7`)
       writeFileSync(go, '')
