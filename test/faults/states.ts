@@ -204,3 +204,64 @@ export async function thingsOf(application: Application): Promise<Things> {
 function versionOf(object: KubeObject | undefined): string {
   return object === undefined ? '' : `${object.metadata.uid ?? ''} ${object.metadata.resourceVersion ?? ''}`
 }
+
+/**
+ * Gives everything of an application that its next run could see, as a text that is the same wherever that run has the same
+ * before it: without names, passwords, times and versions, but with whether the Secret logs in.
+ */
+export async function sightOf(application: Application): Promise<string> {
+  const { bench, role, database, request } = application
+  const here = (await bench.sql('select from pg_database where datname = $1', [database])).length > 0
+  const ofRole = await bench.sql(
+    `select rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit,
+       rolvaliduntil, rolpassword is null as without, shobj_description(oid, 'pg_authid') as comment
+     from pg_authid where rolname = $1`,
+    [role],
+  )
+  const ofMembers = await bench.sql(
+    `select to_jsonb(m) - '{oid,roleid,member,grantor}'::text[] as options, roleid::regrole::text, member::regrole::text,
+       grantor::regrole::text
+     from pg_auth_members m where $1 in (roleid::regrole::text, member::regrole::text) order by 2, 3, 4`,
+    [role],
+  )
+  const ofDatabase = await bench.sql(
+    `select datdba::regrole::text, datacl::text, datallowconn, datconnlimit, shobj_description(oid, 'pg_database') as comment
+     from pg_database where datname = $1`,
+    [database],
+  )
+  const settings = await bench.sql(
+    `select setconfig::text, coalesce(rolname, '') as role, coalesce(datname, '') as database from pg_db_role_setting
+       left join pg_roles r on r.oid = setrole left join pg_database d on d.oid = setdatabase
+     where rolname = $1 or datname = $2 order by 1, 2, 3`,
+    [role, database],
+  )
+  const inside = here
+    ? await bench.sql(
+        `select 'schema ' || nspname as thing, nspowner::regrole::text as owner, nspacl::text as acl from pg_namespace
+           where nspname !~ '^pg_'
+         union all select 'extension ' || extname, extowner::regrole::text, extversion from pg_extension
+         union all select 'defaults ' || defaclobjtype::text, defaclrole::regrole::text, defaclacl::text from pg_default_acl
+         order by 1, 2, 3`,
+        [],
+        database,
+      )
+    : []
+  const { api, appNamespace } = bench.sandbox
+  const secrets = [request.appSecret, `${request.appSecret}-binding`].map((name) => {
+    const object = api.get('Secret', appNamespace, name)
+    if (object === undefined) return undefined
+    const { metadata, data = {}, ...rest } = object
+    const { labels, annotations, ownerReferences } = metadata
+    const values = Object.entries(data as Record<string, string>).map(
+      ([key, value]) => `${key}=${Buffer.from(value, 'base64').toString()}`,
+    )
+    return { ...rest, values: values.sort(), labels, annotations, ownerReferences }
+  })
+  const { PGPASSWORD } = application.secret
+  const login = PGPASSWORD === undefined ? 'none' : await application.login()
+  const all = JSON.stringify([ofRole, ofMembers, ofDatabase, settings, inside, secrets, login])
+  return all
+    .replaceAll(PGPASSWORD ?? '\0', 'PASSWORD')
+    .replaceAll(new RegExp(`\\b${role}\\b`, 'g'), 'NAME')
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+}
