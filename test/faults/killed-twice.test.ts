@@ -26,7 +26,7 @@ if (Number.isFinite(budget.seconds)) {
         return
       }
       const tried = await striker.tryStates(
-        { seconds: share * budget.seconds, file, name: sampled },
+        { seconds: share * budget.sampling, file, name: sampled },
         async (state, application, points, next) => {
           const struck = [any(points, next), any(points, next)]
           return { struck, problems: await striker.strike(state, application, struck) }

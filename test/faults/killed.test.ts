@@ -59,7 +59,7 @@ test.each(states)(
 )
 
 const clockJumps = {
-  seconds: share.clock * Math.min(budget.seconds, 3_600),
+  seconds: share.clock * budget.sampling,
   file: 'faults/killed.test',
   name: 'a clock that jumps anywhere',
 }

@@ -9,7 +9,7 @@ import { erase } from './states.ts'
 const timeoutMs = 3_000
 /** What the end of a run may take after its time is over: statements get two seconds, a goodbye one. */
 const graceMs = 4_000
-const troubled = Math.max(4, Math.round(Math.min(budget.seconds, 1_200) / 15))
+const troubled = Math.max(4, Math.round(Math.min(budget.sampling, 1_200) / 15))
 
 const bench = useBench()
 const next = random(budget.seed)

@@ -115,7 +115,7 @@ test.each([
   async (found, name) => {
     const state = states.find((one) => one.found === found)
     if (state === undefined) throw new Error(`no state is called "${found}"`)
-    const until = performance.now() + (1000 * budget.seconds) / 4
+    const until = performance.now() + (1000 * budget.sampling) / 4
     const traces = new Set<string>()
     const broken: string[] = []
     let number = chosenPoint === undefined ? budget.seed * 1_000_000 : Number(chosenPoint)

@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 
 test('every state to every wish: one run and then nothing to do, or one refusal; and nothing that worked stops working', async () => {
-  const until = performance.now() + 1000 * budget.seconds * 0.6
+  const until = performance.now() + 1000 * budget.sampling * 0.6
   const broken: string[] = []
   const ends = new Map<string, number>()
   const chosen = Number(chosenPoint ?? 0)

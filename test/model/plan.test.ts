@@ -9,7 +9,7 @@ import { evidenceOf, make, observe, type Wish, type World } from './world.ts'
 const amount = 20_000
 
 test('every state to every wish: one plan and then none, or one refusal; and nothing that worked stops working', () => {
-  const numbers = chosenPoint === undefined ? range((amount * budget.seconds) / 30) : [Number(chosenPoint)]
+  const numbers = chosenPoint === undefined ? range((amount * budget.sampling) / 30) : [Number(chosenPoint)]
   const broken: string[] = []
   const counts = { plans: 0, nothing: 0, refusals: 0 }
   for (const number of numbers) {
