@@ -82,9 +82,12 @@ function parseList(text: string): Parsed {
   return { value: [...new Set(items)] }
 }
 
-/** Patterns of refs. A whole ref is refused, because it would match nothing. */
+/** Patterns of refs. What would match nothing is refused, because a gate would then only warn. */
 function parsePatterns(text: string): Parsed {
-  const items = itemsOf(text)
+  const items = itemsOf(text, betweenPatterns).map((item) => item.replace(/^tag:\s+/, 'tag:'))
+  if (items.length === 0) return { problem: 'holds no pattern' }
+  const torn = items.find((item) => item.split('{').length !== item.split('}').length)
+  if (torn !== undefined) return { problem: `${shown(torn)} has a brace without the other one` }
   const whole = items.find((item) => item.startsWith('refs/'))
   if (whole !== undefined) {
     const name = whole.replace(/^refs\/(heads|tags)\//, '')
@@ -94,9 +97,12 @@ function parsePatterns(text: string): Parsed {
   return { value: [...new Set(items)] }
 }
 
-function itemsOf(text: string): string[] {
+/** A line end, or a comma that is not one of `{main,develop}`. */
+const betweenPatterns = /\n|,(?![^{\n]*\})/
+
+function itemsOf(text: string, between = /[\n,]/): string[] {
   return text
-    .split(/[\n,]/)
+    .split(between)
     .map((item) => item.trim())
     .filter((item) => item !== '')
 }

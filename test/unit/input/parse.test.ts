@@ -370,6 +370,20 @@ describe('an error', () => {
 describe('the go-live gate', () => {
   const gate = { 'go-live': 'enforce', 'go-live-profile': 'premium' }
 
+  test.each([
+    ['{main,develop}', 'refs/heads/develop'],
+    ['{main,develop}, hotfix/{a,b}/*, next', 'refs/heads/hotfix/b/1'],
+    ['{main,develop}, hotfix/{a,b}/*, next', 'refs/heads/next'],
+    ['main\ntag: v*', 'refs/tags/v1.0.0'],
+  ])('release-branches %j contain %s', (patterns, ref) => {
+    const raw = { ...gate, 'go-live': 'auto', 'release-branches': patterns }
+    const request = parseRequest(
+      { ...least, ...raw },
+      { ...surroundings, release: { ref, pullRequest: false } },
+    )
+    expect(request.goLive?.enforcement.enforced).toBe(true)
+  })
+
   test('is off unless it is asked for, and alone where nothing is provisioned', () => {
     expect(parse(gate)).toMatchObject({
       provision: true,
@@ -393,6 +407,9 @@ describe('the go-live gate', () => {
     [{ ...gate, 'go-live-profile': 'gold' }, '"gold" is none of standard, premium'],
     [{ ...gate, 'release-branches': 'refs/heads/main' }, '"refs/heads/main" is a whole ref: write "main"'],
     [{ ...gate, 'release-branches': 'refs/tags/v*' }, 'write "tag:v*"'],
+    [{ ...gate, 'release-branches': ',' }, 'Input "release-branches" holds no pattern'],
+    [{ ...gate, 'release-branches': 'main, {a,b' }, '"{a" has a brace without the other one'],
+    [{ ...gate, 'release-branches': 'a}, main' }, '"a}" has a brace without the other one'],
   ])('%j is refused', (inputs, message) => {
     expect(() => parse(inputs)).toThrow(
       expect.objectContaining({ message: expect.stringContaining(message) }),
