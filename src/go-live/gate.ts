@@ -1,21 +1,18 @@
 import pg from 'pg'
 import type { GoLiveRequest } from '../input/request.ts'
 import { rightsOfRoles } from '../kubernetes/right.ts'
-import { Failure, type FailureCode } from '../lib/failure.ts'
+import { Failure } from '../lib/failure.ts'
 import { input } from '../lib/spelling.ts'
 import { count, sentence } from '../lib/text.ts'
-import type { Login } from '../postgres/attempt.ts'
-import type { Exchange } from '../postgres/authentication.ts'
 import { passingOf } from '../postgres/failure.ts'
 import { doubtAbout } from '../postgres/login.ts'
-import { refusalFailure } from '../postgres/refusal.ts'
 import type { Session } from '../postgres/session.ts'
-import { isSslMode } from '../postgres/sslmode.ts'
 import { aboutServer } from '../postgres/state.ts'
 import { roleManifests } from '../rights/manifest.ts'
 import type { Run } from '../run/context.ts'
 import { stopwatch } from '../run/journal.ts'
 import { readApplicationSecret, type ApplicationSecret } from '../secrets/application-secret.ts'
+import { attemptAs, loginEvidence, loginOf } from './application-login.ts'
 import { emptyFile, readGoLiveFile, type GoLiveFile } from './file.ts'
 import {
   holdingBack,
@@ -23,7 +20,6 @@ import {
   pageOf,
   tally,
   tallyOfOpen,
-  type Evidence,
   type Finding,
   type GateReport,
 } from './finding.ts'
@@ -147,26 +143,10 @@ async function observe(run: Run, rules: Rules, earlier: Session | undefined): Pr
     secretChangedNow: journal.hasChanged('secret') && !request.dryRun,
     username: wanted.username,
     database: wanted.database,
-    login: loginEvidence(login, attempt, at),
+    host: cluster.access.host,
+    login: loginEvidence(secret, attempt, at),
     loginRefused: attempt?.refused,
     probe,
-  }
-}
-
-/** As the application logs in, with nothing but its Secret; nothing where that cannot be told from it. */
-function loginOf({ request, cluster }: Run, { values }: ApplicationSecret): Login | undefined {
-  const { PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE = '' } = values
-  if (PGUSER === undefined || PGPASSWORD === undefined || PGDATABASE === undefined || !isSslMode(PGSSLMODE)) {
-    return undefined
-  }
-  return {
-    user: PGUSER,
-    password: PGPASSWORD,
-    database: PGDATABASE,
-    host: cluster.access.host,
-    sslMode: PGSSLMODE,
-    ca: request.sslRootCert ?? values['ca.crt'],
-    asConfigured: true,
   }
 }
 
@@ -185,47 +165,6 @@ async function certificateOf(
     if (!(error instanceof Failure)) throw error
     return { hidden: error.message }
   }
-}
-
-interface LoginAttempt {
-  readonly session?: Session | undefined
-  readonly exchange?: Exchange | undefined
-  /** Why there is no session. */
-  readonly refused?: string
-}
-
-/** Ways in which a login fails that concern nobody but whom it is for. */
-const ownCodes: readonly FailureCode[] = [
-  'tls-failed',
-  'cleartext-password-demanded',
-  'channel-binding-failed',
-  'login-unsupported',
-]
-
-/** Logs in as the application does. */
-async function attemptAs({ sessions }: Run, login: Login): Promise<LoginAttempt> {
-  try {
-    const attempt = await sessions.tryAs(login)
-    const { session, exchange, refusal } = attempt
-    if (session !== undefined) return { session, exchange }
-    const failure = refusalFailure(attempt, login)
-    // It is the server that is not up, and no word about this login.
-    if (failure.code === 'server-not-ready') throw failure
-    return { refused: `the server refused it (${refusal?.code ?? 'no SQLSTATE'})` }
-  } catch (error) {
-    if (!(error instanceof Failure && ownCodes.includes(error.code))) throw error
-    return { refused: error.message }
-  }
-}
-
-/** What the application's own login showed, as evidence beside what the admin sees of its role. */
-function loginEvidence(login: Login | undefined, attempt: LoginAttempt | undefined, at: Date): Evidence {
-  const query = `log in as ${login?.user ?? 'the application'}`
-  if (login === undefined || attempt === undefined) {
-    return { query, answer: 'the Secret does not hold all that it takes', at }
-  }
-  const exchange = attempt.exchange === 'none' ? 'the server asked for no password' : attempt.exchange
-  return { query, answer: attempt.refused ?? `works, ${exchange ?? ''}`, at }
 }
 
 /** What is left of a run's time for everything that comes after the probe. */

@@ -32,9 +32,11 @@ export interface Observations {
   readonly secretChangedNow: boolean
   readonly username: string
   readonly database: string
+  /** The host that applications are to use for the server that was looked at. */
+  readonly host: string
   /** What came of logging in with the application Secret. */
   readonly login: Evidence
-  /** Why it does not log in; absent where it does, or where it does not hold all that it takes. */
+  /** Why it does not log in; absent where it does, and where there is no Secret. */
   readonly loginRefused: string | undefined
   /** What came of the live probe, or why there was none although the file asks for it. */
   readonly probe: RpoProbe | { readonly reason: string } | undefined

@@ -57,6 +57,10 @@ async function switchSegment(): Promise<void> {
   await bench.sql('select pg_switch_wal()')
 }
 
+function without(secret: Application['secret'], key: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(secret).filter(([name]) => name !== key))
+}
+
 let application: Application
 
 beforeAll(async () => {
@@ -546,6 +550,30 @@ describe('role, database and TLS', () => {
       verdict: 'not met',
       seen: expect.stringContaining('the server refused it (28P01)'),
     })
+  })
+
+  test.each([
+    ['PGPASSWORD', undefined, 'it holds no PGPASSWORD'],
+    ['PGDATABASE', undefined, 'it holds no PGDATABASE'],
+    ['PGSSLMODE', 'required', 'PGSSLMODE is "required", which is none of'],
+  ])('a Secret that nobody can log in with is not met: %s is %s', async (key, value, words) => {
+    const broken = await bench.established()
+    broken.putSecret(without(broken.secret, key))
+    if (value !== undefined) broken.putSecret({ [key]: value }, 'on top')
+    const { report } = await judged(broken)
+    expect(find(report, 'app-user')).toMatchObject({
+      verdict: 'not met',
+      seen: expect.stringContaining(`does not let it log in: ${words}`),
+    })
+  })
+
+  test('a Secret without PGSSLMODE logs in as libpq does', async () => {
+    const plain = await bench.established()
+    plain.putSecret(without(plain.secret, 'PGSSLMODE'))
+    const { report } = await judged(plain)
+    expect(find(report, 'app-user').verdict).toBe('met')
+    expect(find(report, 'tls')).toMatchObject({ verdict: 'not met' })
+    expect(find(report, 'indexes').verdict).toBe('met')
   })
 
   test('a Secret whose TLS does not stand is not met, and the rest is judged', async () => {

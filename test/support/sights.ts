@@ -216,6 +216,7 @@ export const good: Observations = {
   secretChangedNow: false,
   username: 'shop',
   database: 'shop',
+  host: 'postgresql1.postgres-system.svc.cluster.local',
   login: { query: 'log in as shop', answer: 'works, scram-sha-256', at: now },
   loginRefused: undefined,
   probe: undefined,

@@ -54,6 +54,10 @@ export function judgeApplicationUser(observed: Observations): Judgement {
       evidence,
     }
   }
+  const host = secret.values.PGHOST
+  if (host !== undefined && !isSameHost(host, observed)) {
+    return { ...anotherNamed(secretRef, host, observed.host, 'access-secret'), wanted, evidence }
+  }
   const others = 'hidden' in sessions ? [] : sessions.value.admin
   const names = [
     ...new Set(others.map((name) => (name === '' ? 'without a name' : `"${oneLine(name, 40)}"`))),
@@ -65,6 +69,15 @@ export function judgeApplicationUser(observed: Observations): Judgement {
         ]
       : []
   return { verdict: 'met', wanted, seen: `it uses "${user}"`, evidence, warnings }
+}
+
+/** Says whether a Secret names the server that was looked at: names in a cluster have short forms, one within a namespace. */
+function isSameHost(named: string, { host, secretRef }: Observations): boolean {
+  const [one, other] = [named, host].map((each) => each.toLowerCase().replace(/\.$/, ''))
+  if (one === undefined || other === undefined || one === other) return true
+  const [short, long] = one.length < other.length ? [one, other] : [other, one]
+  const [, namespace] = long.split('.')
+  return long.startsWith(`${short}.`) && (short.includes('.') || secretRef.startsWith(`${namespace ?? ''}/`))
 }
 
 /** `role-attributes`: its role can do no more than its grants say. */

@@ -887,6 +887,27 @@ const rows: readonly Row[] = [
     'does not let it log in: the server refused it (28P01)',
   ],
   [
+    'app-user',
+    'a Secret with another host than that of the server that was looked at',
+    { secret: { ...secret, values: { ...secret.values, PGHOST: 'postgresql2.postgres-system' } } },
+    'unknown',
+    'holds "postgresql2.postgres-system", and "postgresql1.postgres-system.svc.cluster.local" was looked at',
+  ],
+  [
+    'app-user',
+    'a Secret with a short form of the host',
+    { secret: { ...secret, values: { ...secret.values, PGHOST: 'postgresql1.postgres-system.svc' } } },
+    'met',
+    'it uses "shop"',
+  ],
+  [
+    'app-user',
+    'a Secret with a name that leads to another namespace',
+    { secret: { ...secret, values: { ...secret.values, PGHOST: 'postgresql1' } } },
+    'unknown',
+    'holds "postgresql1", and',
+  ],
+  [
     'role-attributes',
     'a Secret with another role than the one that was looked at',
     { secret: { ...secret, values: { ...secret.values, PGUSER: 'other' } } },
