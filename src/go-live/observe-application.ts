@@ -2,6 +2,8 @@ import type { Api } from '../kubernetes/api.ts'
 import { ask, labelQuery, rightTo, type ListOf, type OptionalRight, type Unread } from '../kubernetes/ask.ts'
 import type { Container, LabelSelector, Metadata, PodObject, PodSpec } from '../kubernetes/objects.ts'
 import { oneLine } from '../lib/text.ts'
+import { runningContainers } from '../route/pod-state.ts'
+import { bindingName } from '../secrets/binding.ts'
 import { evidenceOf } from './evidence.ts'
 import type { Evidence } from './finding.ts'
 import { applicationGateRights } from './gate-rights.ts'
@@ -77,11 +79,15 @@ export async function observeApplication(
   const unread: Unread[] = []
   const encoded = encodeURIComponent(namespace)
   const rights = applicationGateRights({ appNamespace: namespace, appSecret: secret })
+  // A gate alone is not told whether there is a service binding; its name says whose it is.
+  const secrets = [secret, bindingName(secret, ['servicebinding']) ?? secret]
   const lists = await Promise.all(
     kinds.map(async ([kind, resource]) => {
       const path = `/apis/apps/v1/namespaces/${encoded}/${resource}`
       const answered = await ask<ListOf<WorkloadObject>>(api, path, rightTo(resource, rights))
-      const using = answered.body?.items?.filter(({ spec }) => uses(spec?.template?.spec, secret))
+      const using = answered.body?.items?.filter(({ spec }) =>
+        secrets.some((name) => uses(spec?.template?.spec, name)),
+      )
       const names = using?.map(({ metadata }) => metadata?.name ?? '').join(', ') ?? ''
       const total = answered.body?.items?.length ?? 0
       evidence.push(evidenceOf(answered, () => `${total} found, using the Secret: ${names || 'none'}`))
@@ -153,7 +159,9 @@ function workloadOf(
     replicas: spec?.replicas ?? status?.desiredNumberScheduled ?? 1,
     ready: status?.readyReplicas ?? status?.numberReady ?? 0,
     labels: spec?.template?.metadata?.labels ?? {},
-    unlimited: (template?.containers ?? []).flatMap(lacking),
+    unlimited: runningContainers({ spec: template ?? {} }).flatMap((container) =>
+      lacking(container, template),
+    ),
     keptApart:
       kind === 'DaemonSet' ||
       [...strict, ...apart].some(({ topologyKey = '' }) => placesOfOwn.includes(topologyKey)),
@@ -176,13 +184,18 @@ function requirementsOf({ matchLabels = {}, matchExpressions = [] }: LabelSelect
   ]
 }
 
-/** Returns what a container lacks, in words; CPU limits are left to the owner, since many leave them out on purpose. */
-function lacking({ name = '', resources }: Container): readonly string[] {
+/**
+ * Returns what a container lacks, in words; CPU limits are left to the owner, since many leave them out on purpose. A limit
+ * is a request where there is none, and what the Pod as a whole has is there for each of its containers.
+ * Source: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
+ */
+function lacking({ name = '', resources }: Container, pod: PodSpec = {}): readonly string[] {
+  const all = [resources, pod.resources]
+  const limited = (kind: string): boolean => all.some((each) => each?.limits?.[kind] !== undefined)
+  const asked = (kind: string): boolean => all.some((each) => each?.requests?.[kind] !== undefined)
   const lacks = [
-    ...['cpu', 'memory']
-      .filter((kind) => resources?.requests?.[kind] === undefined)
-      .map((kind) => `${kind} request`),
-    ...(resources?.limits?.['memory'] === undefined ? ['memory limit'] : []),
+    ...['cpu', 'memory'].filter((kind) => !asked(kind) && !limited(kind)).map((kind) => `${kind} request`),
+    ...(limited('memory') ? [] : ['memory limit']),
   ]
   return lacks.length === 0 ? [] : [`${oneLine(name, 80)} has no ${lacks.join(', no ')}`]
 }

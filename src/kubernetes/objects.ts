@@ -60,6 +60,8 @@ export interface PodSpec {
   readonly nodeName?: string
   readonly containers?: readonly Container[]
   readonly initContainers?: readonly Container[]
+  /** For all containers together. */
+  readonly resources?: Resources
   readonly readinessGates?: readonly { readonly conditionType?: string }[]
   readonly volumes?: readonly {
     readonly secret?: { readonly secretName?: string }
@@ -93,10 +95,13 @@ export interface Container {
     readonly valueFrom?: { readonly secretKeyRef?: { readonly name?: string } }
   }[]
   readonly envFrom?: readonly { readonly secretRef?: { readonly name?: string } }[]
-  readonly resources?: {
-    readonly requests?: Readonly<Record<string, string | number>>
-    readonly limits?: Readonly<Record<string, string | number>>
-  }
+  readonly resources?: Resources
+}
+
+/** What a container, or a Pod as a whole, asks for and may take. */
+interface Resources {
+  readonly requests?: Readonly<Record<string, string | number>>
+  readonly limits?: Readonly<Record<string, string | number>>
 }
 
 /** core/v1 Pod. */

@@ -77,7 +77,11 @@ export function judgeApplicationSpread(observed: Observations, rules: Rules): Ju
       }
     const warnings = workloads.flatMap((workload) => {
       const zone = zonesTogether([...nodesOf(workload)], observed.application.zones)
-      return zone === undefined ? [] : [`${workload.what}: all of it is in zone ${oneLine(zone, 80)}`]
+      const shared = nodesOf(workload).size < (workload.pods?.length ?? 0)
+      return [
+        ...(shared ? [`${workload.what}: some replicas share a Node`] : []),
+        ...(zone === undefined ? [] : [`${workload.what}: all of it is in zone ${oneLine(zone, 80)}`]),
+      ]
     })
     return { verdict: 'met', seen, evidence: [], warnings }
   })

@@ -1076,6 +1076,26 @@ const rows: readonly Row[] = [
   ],
   [
     'app-spread',
+    'more replicas than Nodes',
+    {
+      application: {
+        ...application,
+        workloads: [
+          {
+            ...workload,
+            pods: [
+              ...(workload.pods ?? []),
+              { name: 'shop-5d9-klmno', node: 'node-5', created: minutesAgo(100), address: '10.0.2.6' },
+            ],
+          },
+        ],
+      },
+    },
+    'met',
+    '2 Nodes',
+  ],
+  [
+    'app-spread',
     'Pods hidden, a rule in sight',
     { application: { ...application, workloads: [{ ...workload, pods: undefined }] } },
     'met',
