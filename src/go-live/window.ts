@@ -121,25 +121,48 @@ export function readingsWith(window: BackupWindow, at: Date): readonly Reading[]
   return window.readings.filter((reading) => spansBetween(window, reading, at, at).length > 0)
 }
 
+/** Words for schedules that everybody who reads them knows. The library has others. */
+const nicknames = new Map([
+  ['@midnight', '@daily'],
+  ['@annually', '@yearly'],
+  ...['@yearly', '@monthly', '@weekly', '@daily', '@hourly'].map((word) => [word, word] as const),
+])
+
+/** Numbers, signs and names of days and months: the library also takes letters that nobody else does. */
+const field = /^(?:[\d*,/?-]|[a-z]{3})+$/i
+
 /**
- * Parses a schedule: five fields as Kubernetes has them, six as CloudNativePG has them (seconds first), or a word such
- * as `@daily`. A `TZ=` in front names the zone, as the library of both allows; else `zone` does.
+ * Parses a schedule: five fields as Kubernetes and cron have them, or a word such as `@daily`. A `TZ=` in front names the
+ * zone, as the library of Kubernetes and of the operators allows; else `zone` does.
+ *
+ * @param seconds whether seconds come first, as in CloudNativePG; the sixth field, the day of the week, may be left out
  */
-export function parseSchedule(text: string, zone: string): Schedule | { readonly problem: string } {
+export function parseSchedule(
+  text: string,
+  zone: string,
+  seconds = false,
+): Schedule | { readonly problem: string } {
   const shown = `"${oneLine(text, 60)}"`
   const [, named, cron = text.trim()] = /^(?:CRON_)?TZ=(\S+)\s+(.*)$/.exec(text.trim()) ?? []
-  const schedule = { cron: cron.trim(), zone: named ?? zone }
-  if (!isZone(schedule.zone))
-    return { problem: `${shown} is in the time zone "${oneLine(schedule.zone, 40)}", which is not known` }
-  if (schedule.cron.startsWith('@every '))
+  const runsIn = named ?? zone
+  if (!isZone(runsIn))
+    return { problem: `${shown} is in the time zone "${oneLine(runsIn, 40)}", which is not known` }
+  if (cron.startsWith('@every '))
     return { problem: `${shown} says how often, and not at what time of the day` }
-  if (!/^(@\w+|(\S+\s+){4,5}\S+)$/.test(schedule.cron))
-    return { problem: `${shown} has neither five nor six fields` }
+  const fields = cron.trim().split(/\s+/)
+  const word = nicknames.get(fields.join(' '))
+  const right = seconds ? [5, 6].includes(fields.length) : fields.length === 5
+  if (word === undefined && !right)
+    return { problem: `${shown} does not have ${seconds ? 'six' : 'five'} fields` }
+  const unreadable = { problem: `${shown} cannot be read as a schedule` }
+  if (word === undefined && !fields.every((each) => field.test(each))) return unreadable
+  const full = seconds && fields.length === 5 ? [...fields, '*'] : fields
+  const schedule = { cron: word ?? full.join(' '), zone: runsIn }
   try {
     nextRun(schedule, new Date(0))
     return schedule
   } catch {
-    return { problem: `${shown} cannot be read as a schedule` }
+    return unreadable
   }
 }
 

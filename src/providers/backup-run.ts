@@ -34,7 +34,7 @@ export function dateOf(text: string | undefined): Date | undefined {
 
 /** Returns days from `30d`, `4w`, `2m`, or from words such as `30 days` and `1 month`. */
 export function daysOf(text: string | undefined): number | undefined {
-  const [, amount, unit = ''] = /^(\d+)\s*(d|w|m)[a-z]*$/i.exec(text?.trim() ?? '') ?? []
-  const days = { d: 1, w: 7, m: 30 }[unit.toLowerCase()]
+  const [, amount, unit = ''] = /^(\d+)\s*(d|days?|w|weeks?|m|months?)$/i.exec(text?.trim() ?? '') ?? []
+  const days = { d: 1, w: 7, m: 30 }[unit.charAt(0).toLowerCase()]
   return amount === undefined || days === undefined ? undefined : Number(amount) * days
 }

@@ -91,6 +91,8 @@ async function observe(look: Look, name: string): Promise<ProviderSight> {
       what: `ScheduledBackup ${metadata?.name ?? ''}`,
       cron: plan?.schedule ?? '',
       zone: 'UTC',
+      // With five fields too, which is a frequent mistake: "0 1 * * *" is every hour.
+      seconds: true,
       ...(plan?.suspend === true && { off: 'it is suspended' }),
     })),
     backups: [
@@ -102,12 +104,21 @@ async function observe(look: Look, name: string): Promise<ProviderSight> {
 
 /** The store of the plugin, where the cluster uses it: how long backups are kept is said there. */
 async function storeOf(look: Look, spec: ClusterObject['spec']): Promise<StoreObject | undefined> {
-  const used = spec?.plugins?.find(({ name, enabled }) => name === plugin && enabled !== false)
-  const name = used?.parameters?.['barmanObjectName']
+  const name = pluginOf(spec)?.parameters?.['barmanObjectName']
   if (name === undefined) return undefined
   const store = await look.get<StoreObject>(pluginGroup, 'v1', 'objectstores', name)
   look.note('operator', store, ({ spec: kept }) => `retentionPolicy ${kept?.retentionPolicy ?? 'none'}`)
   return store.body
+}
+
+function pluginOf(spec: ClusterObject['spec']): Plugin | undefined {
+  return spec?.plugins?.find(({ name, enabled }) => name === plugin && enabled !== false)
+}
+
+/** The cluster's own policy is about backups in its own store alone: not about those of a plugin, nor about snapshots. */
+function ownRetention(spec: ClusterObject['spec']): number | undefined {
+  const { barmanObjectStore, retentionPolicy } = spec?.backup ?? {}
+  return pluginOf(spec) === undefined && barmanObjectStore !== undefined ? daysOf(retentionPolicy) : undefined
 }
 
 function operatorSight(
@@ -115,7 +126,7 @@ function operatorSight(
   { spec, status }: ClusterObject,
   store: StoreObject | undefined,
 ): OperatorSight {
-  const [own, ofStore] = [daysOf(spec?.backup?.retentionPolicy), daysOf(store?.spec?.retentionPolicy)]
+  const [own, ofStore] = [ownRetention(spec), daysOf(store?.spec?.retentionPolicy)]
   const days = ofStore ?? own
   const archiving = conditionOf(status, 'ContinuousArchiving')?.status
   const backup = conditionOf(status, 'LastBackupSucceeded')
@@ -168,12 +179,8 @@ function runOf({ metadata, status }: BackupObject): BackupRun {
 interface ClusterObject {
   readonly spec?: {
     readonly instances?: number
-    readonly backup?: { readonly retentionPolicy?: string }
-    readonly plugins?: readonly {
-      readonly name?: string
-      readonly enabled?: boolean
-      readonly parameters?: Readonly<Record<string, string>>
-    }[]
+    readonly backup?: { readonly barmanObjectStore?: object; readonly retentionPolicy?: string }
+    readonly plugins?: readonly Plugin[]
   }
   readonly status?: {
     readonly readyInstances?: number
@@ -181,6 +188,12 @@ interface ClusterObject {
     readonly lastSuccessfulBackup?: string
     readonly conditions?: readonly Condition[]
   }
+}
+
+interface Plugin {
+  readonly name?: string
+  readonly enabled?: boolean
+  readonly parameters?: Readonly<Record<string, string>>
 }
 
 /** barmancloud.cnpg.io/v1 ObjectStore. */

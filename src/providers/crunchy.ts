@@ -80,10 +80,11 @@ function sum(numbers: readonly number[] | undefined): number | undefined {
   return numbers?.reduce((one, other) => one + other, 0)
 }
 
-/** Of several repositories, the one that keeps backups longest. */
+/** Of several repositories that get full backups, the one that keeps them longest. */
 function retentionOf({ repos = [], global = {} }: PgBackRest = {}): OperatorSight['retention'] {
   return (
     repos
+      .filter(({ schedules }) => schedules?.full !== undefined)
       // A plain number counts backups; only with this type it is days.
       .filter(({ name = '' }) => global[`${name}-retention-full-type`] === 'time')
       .map(({ name = '' }) => ({

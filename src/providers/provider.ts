@@ -122,6 +122,8 @@ export interface ScheduleSight {
   readonly what: string
   readonly cron: string
   readonly zone: string
+  /** Whether it begins with seconds. */
+  readonly seconds?: true
   /** Why it does not run, where it does not. */
   readonly off?: string
 }

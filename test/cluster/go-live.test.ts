@@ -555,7 +555,7 @@ test('what CloudNativePG says is read as well, six fields and all', async () => 
   const hour = new Date().getUTCHours()
   const started = new Date(Date.now() - 600_000)
   await putResource(admin, cnpgCluster, database, cluster, {
-    spec: { instances: 2, backup: { retentionPolicy: '30d' } },
+    spec: { instances: 2, backup: { barmanObjectStore: {}, retentionPolicy: '30d' } },
     status: {
       readyInstances: 2,
       phase: 'Cluster in healthy state',

@@ -26,11 +26,11 @@ export function judgeBackupSchedule(observed: Observations, rules: Rules): Judge
   const wanted = `every ${days === 1 ? 'day' : count(days, 'day')} within ${backupWindow.text}`
   const evidence = cluster.evidence.schedule
   const judged = cluster.schedules.map((schedule) => {
-    const { what, cron, zone, off } = schedule
+    const { what, cron, zone, off, seconds } = schedule
     const name = `${what}: "${oneLine(cron, 60)}" (${zone})`
     const useless = { good: 0, certain: true, warnings: [] }
     if (off !== undefined) return { ...useless, words: `${name}, but ${off}` }
-    const parsed = parseSchedule(cron, zone)
+    const parsed = parseSchedule(cron, zone, seconds)
     if ('problem' in parsed) {
       const words = `${name}, which ${parsed.problem.replace(/^"[^"]*" /, '')}`
       return { ...useless, certain: false, words }

@@ -463,9 +463,23 @@ const rows: readonly Row[] = [
   [
     'backup-schedule',
     'six fields, seconds first',
-    { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 30 1 * * *', zone: 'UTC' }] } },
+    { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 30 1 * * *', zone: 'UTC', seconds: true }] } },
     'met',
     '0 30 1 * * *',
+  ],
+  [
+    'backup-schedule',
+    'five fields where seconds come first: every hour, and not at noon',
+    { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 12 * * *', zone: 'UTC', seconds: true }] } },
+    'met',
+    '0 12 * * *',
+  ],
+  [
+    'backup-schedule',
+    'six fields where minutes come first: the first of each month',
+    { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 0 1 * * *', zone: 'UTC' }] } },
+    'unknown',
+    'does not have five fields',
   ],
   [
     'backup-schedule',
@@ -499,7 +513,7 @@ const rows: readonly Row[] = [
     'one that cannot be read',
     { cluster: { ...cluster, schedules: [{ what: 'c', cron: 'nightly', zone: 'UTC' }] } },
     'unknown',
-    'neither five nor six fields',
+    'does not have five fields',
   ],
   [
     'backup-schedule',

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { observeCluster, type ClusterSight } from '../../../src/go-live/observe-cluster.ts'
+import { daysOf } from '../../../src/providers/backup-run.ts'
 import { json, serve, type TestServer } from '../kubernetes/server.ts'
 
 const namespace = 'postgres-system'
@@ -232,7 +233,7 @@ test('CloudNativePG shows its instances, schedules, backups and archiving', asyn
     [`${core}/pods/pg1-0`]: cnpgPods[0] ?? {},
     [`${core}/pods?labelSelector=cnpg.io/cluster=main`]: { items: cnpgPods },
     [`${cnpg}/clusters/main`]: {
-      spec: { instances: 3, backup: { retentionPolicy: '4w' } },
+      spec: { instances: 3, backup: { barmanObjectStore: {}, retentionPolicy: '4w' } },
       status: {
         readyInstances: 2,
         phase: 'Cluster in healthy state',
@@ -274,7 +275,13 @@ test('CloudNativePG shows its instances, schedules, backups and archiving', asyn
     backupFailure: { at: undefined, message: 'no space' },
   })
   expect(seen.schedules).toEqual([
-    { what: 'ScheduledBackup nightly', cron: '0 0 1 * * *', zone: 'UTC', off: 'it is suspended' },
+    {
+      what: 'ScheduledBackup nightly',
+      cron: '0 0 1 * * *',
+      zone: 'UTC',
+      seconds: true,
+      off: 'it is suspended',
+    },
   ])
   expect(seen.backups).toEqual([
     { what: 'status of cluster main', finished: new Date('2026-11-20T00:33:00Z'), succeeded: true },
@@ -295,6 +302,8 @@ test.each([
     [`${core}/pods?labelSelector=cnpg.io/cluster=main`]: { items: cnpgPods },
     [`${cnpg}/clusters/main`]: {
       spec: {
+        // Left over from before the plugin.
+        backup: { barmanObjectStore: {}, retentionPolicy: '60d' },
         plugins: [
           { name: 'another.example.com', parameters: { barmanObjectName: 'no' } },
           { name: 'barman-cloud.cloudnative-pg.io', parameters: { barmanObjectName: 'store' } },
@@ -307,6 +316,30 @@ test.each([
     }),
   })
   expect([seen.operator?.retention, seen.unread.operator.map(({ right }) => right.resource)]).toEqual(told)
+})
+
+test('CloudNativePG keeps no snapshots by its retentionPolicy', async () => {
+  const seen = await observe({
+    [`${core}/pods/pg1-0`]: cnpgPods[0] ?? {},
+    [`${core}/pods?labelSelector=cnpg.io/cluster=main`]: { items: cnpgPods },
+    [`${cnpg}/clusters/main`]: { spec: { backup: { volumeSnapshot: {}, retentionPolicy: '60d' } } },
+  })
+  expect(seen.operator).not.toHaveProperty('retention')
+})
+
+test.each([
+  ['30d', 30],
+  ['4w', 28],
+  ['2m', 60],
+  ['30 days', 30],
+  ['1 week', 7],
+  ['3 months', 90],
+  ['90 minutes', undefined],
+  ['90 mins', undefined],
+  ['1 decade', undefined],
+  ['30', undefined],
+])('%s are so many days: %s', (text, days) => {
+  expect(daysOf(text)).toBe(days)
 })
 
 test('Crunchy shows all of it in one resource', async () => {
@@ -322,11 +355,17 @@ test('Crunchy shows all of it in one resource', async () => {
         instances: [{ replicas: 2 }, {}],
         backups: {
           pgbackrest: {
-            repos: [{ name: 'repo1', schedules: { full: '0 1 * * *' } }, { name: 'repo2' }],
+            repos: [
+              { name: 'repo1', schedules: { full: '0 1 * * *' } },
+              { name: 'repo2' },
+              { name: 'repo3' },
+            ],
             global: {
               'repo1-retention-full': '14',
               'repo1-retention-full-type': 'time',
               'repo2-retention-full': '90',
+              'repo3-retention-full': '90',
+              'repo3-retention-full-type': 'time',
             },
           },
         },

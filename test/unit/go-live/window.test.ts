@@ -92,8 +92,10 @@ describe('a window', () => {
 describe('a schedule', () => {
   test.each([
     ['0 1 * * *', 'UTC', '2026-11-23T01:00:00Z'],
-    ['0 0 1 * * *', 'UTC', '2026-11-23T01:00:00Z'],
-    ['30 0 1 * * *', 'UTC', '2026-11-23T01:00:30Z'],
+    ['@midnight', 'UTC', '2026-11-23T00:00:00Z'],
+    ['@annually', 'UTC', '2027-01-01T00:00:00Z'],
+    ['0 1 * * SUN-wed', 'UTC', '2026-11-23T01:00:00Z'],
+    ['0 1 * * 0,sat', 'UTC', '2026-11-28T01:00:00Z'],
     ['@daily', 'UTC', '2026-11-23T00:00:00Z'],
     ['@every 24h', 'UTC', undefined],
     ['0 2 * * *', 'Europe/Stockholm', '2026-11-23T01:00:00Z'],
@@ -109,12 +111,35 @@ describe('a schedule', () => {
     expect(run).toEqual(next === undefined ? undefined : new Date(next))
   })
 
-  test.each(['* * *', '61 * * * *', '0 1 * * * * *', '0 0 30 2 *', 'nightly', ''])(
-    '"%s" is refused',
-    (cron) => {
-      expect(parseSchedule(cron, 'UTC')).toHaveProperty('problem')
-    },
-  )
+  test.each([
+    ['0 0 1 * * *', '2026-11-23T01:00:00Z'],
+    ['30 0 1 * * *', '2026-11-23T01:00:30Z'],
+    ['@daily', '2026-11-23T00:00:00Z'],
+    // Every hour, and not at one o'clock.
+    ['0 1 * * *', '2026-11-22T18:01:00Z'],
+    ['0 1 * * * * *', undefined],
+  ])('that begins with seconds, %s, next runs at %s', (cron, next) => {
+    const schedule = parseSchedule(cron, 'UTC', true)
+    const run = 'problem' in schedule ? undefined : nextRun(schedule, winter)
+    expect(run).toEqual(next === undefined ? undefined : new Date(next))
+  })
+
+  // cron takes the sixth for the command.
+  test.each([
+    '0 0 1 * * *',
+    'H H * * *',
+    '0 1 L * *',
+    '0 1 * * 1#2',
+    '@weekdays',
+    '* * *',
+    '61 * * * *',
+    '0 1 * * * * *',
+    '0 0 30 2 *',
+    'nightly',
+    '',
+  ])('"%s" is refused', (cron) => {
+    expect(parseSchedule(cron, 'UTC')).toHaveProperty('problem')
+  })
 
   test('a zone that is not known is refused', () => {
     expect(parseSchedule('0 1 * * *', 'Mars/Olympus')).toHaveProperty('problem')
@@ -142,7 +167,6 @@ describe('a schedule in a window, over a year', () => {
     ['30 22 * * *', 'UTC', [149, 366]],
     ['0 12 * * *', 'UTC', [366, 366]],
     ['0 1,13 * * *', 'UTC', [0, 0]],
-    ['0 0 1 * * *', 'UTC', [0, 0]],
     ['0 1 * * 1', 'UTC', [313, 313]],
     ['0 1 1 * *', 'UTC', [354, 354]],
     // Right in the civil reading all year, and on the last night of summer's clock an hour early for the other one.
