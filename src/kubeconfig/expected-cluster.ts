@@ -5,21 +5,21 @@ import type { Cluster } from './cluster.ts'
 
 /**
  * Compares the address of the API server with input `expect-server`. A bare host stands for this host on any port; a URL
- * has to agree in everything.
+ * has to agree in everything, and so has a host with a path, behind which several clusters may be.
  *
  * @param who has the address, as the beginning of a sentence
  * @throws Failure `server-unexpected`
  */
 export function expectServer(server: URL, expected: string | undefined, who: string): void {
   if (expected === undefined) return
-  const isUrl = expected.includes('://')
-  const wanted = URL.parse(isUrl ? expected : `https://${expected}`)
+  const trimmed = expected.replace(/\/+$/, '')
+  const wanted = URL.parse(trimmed.includes('://') ? trimmed : `https://${trimmed}`)
   const address = (url: URL): string => url.href.replace(/\/+$/, '')
   const same =
     wanted !== null &&
-    (isUrl
+    (trimmed.includes('/')
       ? address(wanted) === address(server)
-      : wanted.hostname === server.hostname && (!/:\d+$/.test(expected) || wanted.port === server.port))
+      : wanted.hostname === server.hostname && (!/:\d+$/.test(trimmed) || wanted.port === server.port))
   if (same) return
   // A password that was not encoded does not stand where one is looked for.
   const shown = expected.includes('@')

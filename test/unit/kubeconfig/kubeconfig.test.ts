@@ -191,7 +191,12 @@ describe('the expected server', () => {
     ['api.example.com', true],
     ['API.EXAMPLE.COM', true],
     ['api.example.com:6443', true],
+    ['api.example.com/', true],
+    ['api.example.com:6443/', true],
     ['api.example.com:443', false],
+    ['api.example.com:443/', false],
+    ['api.example.com/k8s/clusters/c-1', false],
+    ['api.example.com:6443/k8s/clusters/c-1', false],
     ['https://api.example.com', false],
     ['http://api.example.com:6443', false],
     ['https://api.example.com:6443/k8s/clusters/c-1', false],
@@ -207,6 +212,14 @@ describe('the expected server', () => {
       })
     }
   })
+})
+
+test('a host with a path is one of several clusters behind it', async () => {
+  const cluster = { server: 'https://rancher.example.com/k8s/clusters/c-1' }
+  const expecting = async (expectServer: string): Promise<unknown> =>
+    await load({ input: kubeconfig({ cluster }) }, { expectServer }).catch((error: unknown) => error)
+  expect(await expecting('rancher.example.com/k8s/clusters/c-1')).toMatchObject({ context: 'x' })
+  expect(await expecting('rancher.example.com/k8s/clusters/c-2')).toMatchObject({ code: 'server-unexpected' })
 })
 
 describe('the expected authority', () => {
