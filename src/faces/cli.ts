@@ -14,6 +14,7 @@ import { formatFailure } from '../report/log.ts'
 import { PipelineReporter, type Sink } from '../report/pipeline.ts'
 import { paint, PersonReporter, Screen } from '../report/terminal.ts'
 import { bindingName } from '../secrets/binding.ts'
+import { serviceOf } from '../secrets/service-name.ts'
 import { lastLine, nothingChanged, outputsOf, standing, type Outcome } from '../run/outcome.ts'
 import { answerWithoutRun, endOf, formatJson } from './answer.ts'
 import { environmentOfCaller } from './caller.ts'
@@ -236,7 +237,7 @@ function reading(
 async function printRights(invocation: Invocation): Promise<void> {
   const { inputs, gateOnly, goLiveRights: goLive, receiver, service } = invocation
   const values = parseValues(inputs, parametersOfCommand('rights'))
-  if (service !== undefined && !/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(service)) {
+  if (service !== undefined && serviceOf(service) !== service) {
     throw new Failure(
       'input-invalid',
       'Option --service is not the name of a Service, such as postgresql1-user-access.',

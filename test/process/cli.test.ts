@@ -388,6 +388,8 @@ describe('rights', () => {
     const without = await runCommand({ sandbox, args })
     const empty = await runCommand({ sandbox, args: [...args, '--service=', '--service-account='] })
     expect(empty).toEqual(without)
+    const digit = await runCommand({ sandbox, args: [...args, '--service=1-postgresql'] })
+    expect(digit.stdout).toContain('resourceNames: [1-postgresql]')
     for (const [wrong, says] of [
       ['--service=A: [b', 'Option --service is not the name of a Service'],
       ['--service-account=ci', 'Option --service-account has to be namespace/name'],

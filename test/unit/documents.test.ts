@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it, test } from '@jest/globals'
 import { parse } from 'yaml'
+import { parametersOfCommand } from '../../src/faces/commands.ts'
 import { requirements } from '../../src/go-live/requirement.ts'
 import { outputs } from '../../src/input/outputs.ts'
 import { parameters } from '../../src/input/parameters.ts'
@@ -74,6 +75,43 @@ describe('README.md', () => {
     expect(Object.keys(step?.with ?? {})).toEqual(expect.arrayContaining(required.map(({ name }) => name)))
     const used = [...readme.matchAll(/steps\.database\.outputs\.([a-z-]+)/g)].map(([, name]) => name)
     expect(outputs.map(({ name }) => name)).toEqual(expect.arrayContaining(used))
+  })
+})
+
+it.each(['README.md', 'docs/recipes.md'])('%s shows no workflow that nothing starts', async (path) => {
+  const blocks = [...(await contentOf(path)).matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(
+    ([, yaml = '']) => yaml,
+  )
+  expect(blocks.filter((yaml) => /^jobs:/m.test(yaml) && !/^on:/m.test(yaml))).toEqual([])
+})
+
+describe('what another command or component does not have', () => {
+  it('is in docs/command-line.md', async () => {
+    const [, listed = ''] = /about changes \(([^)]*)\)/.exec(await contentOf('docs/command-line.md')) ?? []
+    const names = parametersOfCommand('go-live').map(({ name }) => name)
+    const lacking = parametersOfCommand('provision').filter(({ name }) => !names.includes(name))
+    expect(listed.split(', ').toSorted()).toEqual(lacking.map(({ name }) => `\`--${name}\``).toSorted())
+  })
+
+  it('is in gitlab/README.md, with the variables that can be overridden', async () => {
+    const readme = await contentOf('gitlab/README.md')
+    const inputsOf = async (component: string): Promise<readonly string[]> => {
+      const [head] = (await contentOf(`gitlab/templates/${component}.yml`)).split('\n---\n')
+      return Object.keys((parse(head ?? '') as { spec: { inputs: object } }).spec.inputs)
+    }
+    const [provision, gate] = [await inputsOf('provision'), await inputsOf('go-live')]
+    const [, listed = ''] = /except those about changes: ([^.]*)\./.exec(readme) ?? []
+    expect(listed.match(/[a-z-]+(?=`)/g)?.toSorted()).toEqual(
+      provision.filter((name) => !gate.includes(name)).toSorted(),
+    )
+    const template = await contentOf('gitlab/templates/provision.yml')
+    const [, passed = ''] = /Free text is passed in variables of the job: ([^.]*)\./.exec(readme) ?? []
+    expect(
+      passed
+        .match(/[A-Z_]+(?=`)/g)
+        ?.map((name) => name.replace(/^PG_APP_USER|^(?=_)/, ''))
+        .toSorted(),
+    ).toEqual([...template.matchAll(/^    PG_APP_USER(_[A-Z_]+): \|-$/gm)].map(([, name]) => name).toSorted())
   })
 })
 
