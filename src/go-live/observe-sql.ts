@@ -161,7 +161,9 @@ select json_build_object(
   'archiveBy', case
     when coalesce(current_setting('archive_library', true), '') <> '' then 'something'
     when command in ('', '(disabled)') then 'nothing'
-    when command ~ '^\\s*(/(usr/)?bin/)?(true|:|exit 0|echo)(\\s[^;&|<>$\\x60]*)?$' then 'pretence'
+    when command ~ '^\\s*(/(usr/)?bin/)?(("?true"?|:|echo|cd|test)(\\s[^;&|<>$\\x60]*)?|exit( 0)?\\s*)$' then 'pretence'
+    when command ~ '^\\s*(/(usr/)?bin/)?(cp\\s[^;&|<>$\\x60]*\\s|dd\\s[^;&|<>$\\x60]*of=|cat\\s[^;&|<>$\\x60]*>\\s*)/dev/null\\s*$'
+      then 'pretence'
     else 'something'
   end,
   'archiveTimeoutSeconds', (select setting::int from pg_settings where name = 'archive_timeout'),

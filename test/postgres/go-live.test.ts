@@ -102,10 +102,33 @@ describe('archiving', () => {
     })
   })
 
-  test.each(['/bin/true', ''])('by the command "%s" is not met', async (command) => {
+  test.each([
+    '/bin/true',
+    '"true" %p',
+    'cd .',
+    'test -f "%p"',
+    'exit',
+    'cp %p /dev/null',
+    'cat %p > /dev/null',
+    'dd if=%p of=/dev/null',
+    '',
+  ])('by the command "%s" is not met', async (command) => {
     await set({ archive_command: command })
     expect((await finding('archiving')).verdict).toBe('not met')
     await set({ archive_command: `cp %p ${join(folder(), '%f')}` })
+  })
+
+  test.each([
+    'exit 1',
+    'cp %p /dev/null && false',
+    'cp %p /nowhere/%f 2>/dev/null',
+    'cat %p > /nowhere/%f 2> /dev/null',
+    'test ! -f /nowhere/%f && cp %p /nowhere/%f > /dev/null',
+  ])('by the command "%s" is not taken for a pretence', async (command) => {
+    await set({ archive_command: command })
+    const { seen } = await finding('archiving')
+    await set({ archive_command: `cp %p ${join(folder(), '%f')}` })
+    expect(seen).not.toContain('archives nothing')
   })
 
   test('never shows the command, which may hold a credential', async () => {
