@@ -1,5 +1,5 @@
 import type { ParameterName } from '../../input/parameters.ts'
-import { input, setting, spoken } from '../../lib/spelling.ts'
+import { input, inputs, setting, spoken } from '../../lib/spelling.ts'
 import { count, oneLine, sentence } from '../../lib/text.ts'
 import type { Judgement } from '../finding.ts'
 import type { Observations } from '../observations.ts'
@@ -56,7 +56,9 @@ export function judgeApplicationUser(observed: Observations): Judgement {
   }
   const host = secret.values.PGHOST
   if (host !== undefined && !isSameHost(host, observed)) {
-    return { ...anotherNamed(secretRef, host, observed.host, 'access-secret'), wanted, evidence }
+    const another = anotherNamed(secretRef, host, observed.host, 'access-secret')
+    const remedy = `${inputs('access-secret', 'access-host')}, or another ${spoken().name('app-secret')}`
+    return { ...another, remedy, wanted, evidence }
   }
   const others = 'hidden' in sessions ? [] : sessions.value.admin
   const names = [
