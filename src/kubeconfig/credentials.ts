@@ -1,6 +1,8 @@
 import { list, record, text, type Fields } from '../kubernetes/fields.ts'
+import { looksLikePath } from '../lib/path-like.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
 import { urlPasswords } from '../lib/text.ts'
+import { fromBase64 } from './text.ts'
 
 const secretName = /token|secret|passw|credential|assertion|(^|[-_])key$/i
 
@@ -21,6 +23,13 @@ function* leavesOf(fields: Fields): Generator<string> {
     yield text(user, 'password')
     const key = text(user, 'client-key-data')
     yield placeholderIn(key) === undefined ? Buffer.from(key, 'base64').toString() : key
+    // What belongs into a file, or into the field beside it, where its path was to be.
+    for (const misplaced of ['tokenFile', 'client-key'].map((field) => text(user, field))) {
+      if (misplaced === '' || looksLikePath(misplaced)) continue
+      yield misplaced
+      const decoded = fromBase64(misplaced)
+      if (decoded.includes('-----BEGIN ')) yield decoded
+    }
     const exec = record(user['exec'])
     for (const variable of list(exec['env']).map(record)) {
       yield* likelySecret(text(variable, 'name'), text(variable, 'value'))

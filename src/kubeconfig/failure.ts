@@ -1,4 +1,5 @@
 import { Failure } from '../lib/failure.ts'
+import { looksLikePath } from '../lib/path-like.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
 import { oneLine } from '../lib/text.ts'
 
@@ -19,6 +20,13 @@ export function unreadable(
   source: string,
 ): Failure {
   const { code } = error as NodeJS.ErrnoException
+  if (!looksLikePath(file)) {
+    return invalid(source, `the ${key} of ${owner} is no path of a file that is there`, [
+      key === 'tokenFile'
+        ? 'It is not shown, because it may be a token: a token itself belongs into the field token.'
+        : `It is not shown, because it may be a credential: base64 of the PEM text belongs into the field ${key}-data.`,
+    ])
+  }
   return invalid(
     source,
     `the ${key} of ${owner}, ${oneLine(file)}, cannot be read (${code ?? 'unknown reason'})`,

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import path from 'node:path'
 import type { KubeconfigSources } from '../input/request.ts'
 import { Failure } from '../lib/failure.ts'
+import { looksLikePath } from '../lib/path-like.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
 import { input as named, setting, spoken } from '../lib/spelling.ts'
@@ -79,6 +80,7 @@ function load(value: string, source: string, isList: boolean, mask: Mask): Kubec
   const placeholder = placeholderIn(value)
   if (placeholder !== undefined) throw unlike(source, 'it is', value, noFile)
   const paths = isList ? value.split(path.delimiter).filter((file) => file !== '') : [value]
+  if (!paths.every(looksLikePath)) mask(value)
   const configs: Kubeconfig[] = []
   for (const file of paths) {
     const content = contentOf(file, source)
@@ -118,11 +120,20 @@ function contentOf(file: string, source: string): string | undefined {
   try {
     return textOf(readRegularFile(file))
   } catch (error) {
-    if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
-      throw invalid(source, `${oneLine(file)} is a folder`, ['Name the file in it.'])
-    }
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENAMETOOLONG' || code === 'ENOTDIR') return undefined
+    if (isFolder(file)) {
+      throw invalid(source, `${oneLine(file)} is a folder`, ['Name the file in it.'])
+    }
     throw invalid(source, `the file ${oneLine(file)} cannot be read (${code ?? 'unknown reason'})`)
+  }
+}
+
+/** Without its error, which repeats a text that may be no path and a credential. */
+function isFolder(file: string): boolean {
+  try {
+    return statSync(file).isDirectory()
+  } catch {
+    return false
   }
 }

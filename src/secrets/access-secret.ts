@@ -2,6 +2,7 @@ import type { Api } from '../kubernetes/api.ts'
 import { corePath } from '../kubernetes/call.ts'
 import type { SecretObject } from '../kubernetes/objects.ts'
 import { Failure } from '../lib/failure.ts'
+import { looksMadeAtRandom } from '../lib/made-at-random.ts'
 import { input, inputs } from '../lib/spelling.ts'
 import { capitalized, count, oneLine, sentence } from '../lib/text.ts'
 import type { Via } from '../lib/via.ts'
@@ -20,7 +21,7 @@ import {
   type AccessForm,
   type AccessInputs,
 } from './access-form.ts'
-import { judgeAdmin, looksMadeAtRandom, type AdminLogin } from './admin-login.ts'
+import { judgeAdmin, type AdminLogin } from './admin-login.ts'
 import { certificatesOf } from './pem.ts'
 import { decodeData } from './secret-data.ts'
 import { serviceOf, unfitService } from './service-name.ts'

@@ -1,3 +1,4 @@
+import { looksMadeAtRandom } from '../lib/made-at-random.ts'
 import { encodedBefore } from '../lib/encoded-text.ts'
 import { placeholderIn } from '../lib/placeholder.ts'
 import { foreignForm } from './unfit.ts'
@@ -52,16 +53,6 @@ function doubtsAbout(key: string, value: string, wanted: 'name' | 'password'): r
     return [`${key} looks like base64 of text: it was probably encoded twice.`]
   const form = foreignForm(value, wanted)
   return form === undefined ? [] : [`${key} ${form}.`]
-}
-
-/**
- * Says whether a text is rather a password than a name: names are words, and neither have all kinds of characters nor
- * change between letters and digits all the time.
- */
-export function looksMadeAtRandom(text: string): boolean {
-  if (/\s/.test(text) || text.length < 10) return false
-  const changes = text.match(/[a-z](?=\d)|\d(?=[a-z])/gi)?.length ?? 0
-  return changes >= 4 || (/[a-z]/.test(text) && /[A-Z]/.test(text) && /\d/.test(text))
 }
 
 function looksLikeName(text: string): boolean {

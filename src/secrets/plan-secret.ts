@@ -1,9 +1,9 @@
 import { encodedBefore } from '../lib/encoded-text.ts'
 import { Failure } from '../lib/failure.ts'
+import { looksMadeAtRandom } from '../lib/made-at-random.ts'
 import { input, inputs, setting } from '../lib/spelling.ts'
 import { oneLine, sentence } from '../lib/text.ts'
 import { isSslMode } from '../postgres/sslmode.ts'
-import { looksMadeAtRandom } from './admin-login.ts'
 import {
   applicationKeys,
   type ApplicationKey,

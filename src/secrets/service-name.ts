@@ -1,4 +1,4 @@
-import { looksMadeAtRandom } from './admin-login.ts'
+import { looksMadeAtRandom } from '../lib/made-at-random.ts'
 import { type Unfit, unfitPlaceholder } from './unfit.ts'
 
 /**

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { WebSocketServer } from 'ws'
 import { createAuthority } from '../../../sandbox/certificate.ts'
@@ -119,6 +120,10 @@ describe('sources', () => {
   const secret = 'c2VjcmV0LXRoYXQtbXVzdC1ub3QtYmUtc2hvd24tYW55d2hlcmU'
   test.each([
     [`eyJhbGciOiJSUzI1NiJ9.${secret}.${secret}`, 'bearer token'],
+    // As long as they are in reality: longer than the name of any file.
+    [`eyJhbGciOiJSUzI1NiJ9.${secret.repeat(8)}.${secret.repeat(7)}`, 'bearer token'],
+    [base64(base64(kubeconfig({ user: { token: secret } }))), 'base64 of something'],
+    [secret.repeat(100), 'base64 of something'],
     [`-----BEGIN CERTIFICATE-----\n${secret}\n`, 'a certificate or a key'],
     [`-----BEGIN RSA PRIVATE KEY-----\n${secret}\n`, 'a certificate or a key'],
     [secret, 'base64 of something'],
@@ -136,6 +141,20 @@ describe('sources', () => {
     expect(JSON.stringify([(failure as Error).message, (failure as { hint: unknown }).hint])).not.toContain(
       secret,
     )
+    expect(inspect(failure, { depth: 9 })).not.toContain(secret)
+  })
+
+  test('what is no path is masked whole, and a path is not', async () => {
+    for (const [KUBECONFIG, masked] of [
+      [secret.repeat(8), true],
+      [`kubeconfig-u-abcde:${secret}`, true],
+      ['/no/such/file', false],
+      ['~/.kube/config:build/kube-config.yaml', false],
+    ] as const) {
+      const masks: string[] = []
+      await failureOf(load({ KUBECONFIG }, {}, masks))
+      expect(masks).toEqual(masked ? [KUBECONFIG] : [])
+    }
   })
 })
 
@@ -329,6 +348,39 @@ users:
       'p%40ss',
       'p@ss',
     ].sort(),
+  )
+})
+
+describe('what stands in the place of a path', () => {
+  const { certificate, key } = createAuthority('a').issue(['x'])
+  const encoded = Buffer.from(key).toString('base64')
+  const token = `eyJhbGciOiJSUzI1NiJ9.${'c2VjcmV0'.repeat(9)}.${'c2VjcmV0'.repeat(9)}`
+  const data = Buffer.from(certificate).toString('base64')
+
+  test.each([
+    [{ tokenFile: token }, token, 'belongs into the field token'],
+    [{ tokenFile: 'kubeconfig-u-abcde:kq2v9xk7w8z4p6m2' }, 'kq2v9xk7w8z4p6m2', 'the field token'],
+    [{ 'client-certificate-data': data, 'client-key': encoded }, encoded.slice(40, 90), 'client-key-data'],
+    [{ 'client-certificate-data': data, 'client-key': key }, key.split('\n')[1] ?? '', 'client-key-data'],
+  ])('is not shown where it may be a credential, and is masked: %#', async (user, secret, hint) => {
+    const masks: string[] = []
+    const failure = await failureOf(
+      load({ input: kubeconfig({ user }) }, {}, masks).then((it) => it.connect(signal)),
+    )
+    expect(failure).toMatchObject({ code: 'kubeconfig-invalid' })
+    expect(inspect(failure, { depth: 9 })).not.toContain(secret)
+    expect(inspect(failure, { depth: 9 })).toContain(hint)
+    expect(masks.join()).toContain(secret)
+  })
+
+  test.each(['/run/secrets/t0k3n-4b5c6', 'certs/ci.token', './a1B2c3d4e5', 'C:\\Users\\kim\\token'])(
+    'is shown where it is a path: %s',
+    async (tokenFile) => {
+      const access = load({ input: kubeconfig({ user: { tokenFile } }) }).then((it) => it.connect(signal))
+      expect(await failureOf(access)).toMatchObject({
+        message: expect.stringContaining(`${tokenFile}, cannot be read`),
+      })
+    },
   )
 })
 
