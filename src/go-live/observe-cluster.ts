@@ -24,6 +24,8 @@ import { readNode, zoneOf, type NodeObject } from './zone.ts'
 export interface ClusterSight extends ProviderSight {
   /** Absent where it cannot be told which Pods belong together. */
   readonly pods: readonly DatabasePod[] | undefined
+  /** Whether an operator's labels told which those are, and not the selector of a Service, which may leave out standbys. */
+  readonly kept: boolean
   /** Zones by Node, of those whose label could be read. */
   readonly zones: ReadonlyMap<string, string>
   /** Absent where they may not be read, or the Pod behind the Service is not known. */
@@ -71,6 +73,7 @@ export async function observeCluster(
   ])
   return {
     pods: instances?.pods,
+    kept: keeper !== undefined,
     zones,
     entrance:
       pod?.body !== undefined && port !== undefined && policies !== undefined

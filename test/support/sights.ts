@@ -132,6 +132,7 @@ export const cluster: ClusterSight = {
     { name: 'postgresql1-1', ready: true, role: 'standby', state: 'streaming', node: 'node-2' },
     { name: 'postgresql1-2', ready: true, role: 'standby', state: 'streaming', node: 'node-3' },
   ],
+  kept: true,
   zones: new Map(),
   entrance: undefined,
   operator: {

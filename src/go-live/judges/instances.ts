@@ -12,8 +12,8 @@ export function judgeInstances(observed: Observations, rules: Rules): Judgement 
   const { replication } = sql
   const least = rules.thresholds.minInstances
   const wanted = `${least} ready`
-  const working = cluster.pods?.filter(isWorking)
   const standbys = standbysInSql(observed, rules)
+  const working = instancesIn(observed, rules)?.filter(isWorking)
   const inSql = standbys.least === standbys.most && !sql.standby ? standbys.least + 1 : undefined
   const counts: (readonly [source: string, amount: number])[] = [
     ...(working === undefined ? [] : [['the Pods', working.length] as const]),
@@ -168,18 +168,29 @@ function standbysInSql(
   return { least: streaming, most: streaming }
 }
 
+/**
+ * Returns the Pods of the instances. Where more standbys stream than there are Pods, a Service selects the primary alone, as
+ * those of many charts do: then the Pods of the others are not known.
+ */
+function instancesIn(observed: Observations, rules: Rules): readonly DatabasePod[] | undefined {
+  const { kept, pods } = observed.cluster
+  const partial = !kept && pods !== undefined && standbysInSql(observed, rules).least + 1 > pods.length
+  return partial ? undefined : pods
+}
+
 /** `spread`: no two instances on one Node, and over zones where that is asked for. */
 export function judgeSpread(observed: Observations, rules: Rules): Judgement {
   const { cluster } = observed
   const { minNodes, minZones } = rules.thresholds
   const wanted = `${count(minNodes, 'Node')}${minZones > 1 ? ` in ${minZones} zones` : ''}`
   const evidence = [...cluster.evidence.pods, ...cluster.evidence.zones]
-  if (cluster.pods === undefined) {
+  const pods = instancesIn(observed, rules)
+  if (pods === undefined) {
     const hidden = hiddenBy(cluster.unread.pods)
     const seen = hidden?.seen ?? 'the Pods of this database cannot be told apart'
     return { verdict: 'unknown', wanted, seen, remedy: hidden?.remedy ?? 'an attestation', evidence }
   }
-  const working = cluster.pods.filter(isWorking)
+  const working = pods.filter(isWorking)
   const nodes = [...new Set(working.map(({ node }) => node).filter((node) => node !== undefined))]
   const zones = new Set(nodes.map((node) => cluster.zones.get(node)).filter((zone) => zone !== undefined))
   const inZones = zones.size > 0 ? `; ${count(zones.size, 'zone')}: ${sentence([...zones])}` : ''

@@ -83,6 +83,30 @@ const rows: readonly Row[] = [
   ['instances', 'two', { cluster: { ...cluster, pods: cluster.pods?.slice(0, 2) } }, 'not met', '2 ready'],
   [
     'instances',
+    'a Service that selects the primary alone, and no operator',
+    { cluster: { ...cluster, operator: undefined, kept: false, pods: cluster.pods?.slice(0, 1) } },
+    'met',
+    '3 ready (SQL)',
+  ],
+  [
+    'instances',
+    'Pods that no operator keeps, all of them',
+    {
+      cluster: { ...cluster, operator: undefined, kept: false, pods: cluster.pods?.slice(0, 2) },
+      sql: sqlWith({ senders: senders.slice(0, 1) }),
+    },
+    'not met',
+    '2 ready: postgresql1-0 (primary), postgresql1-1 (standby)',
+  ],
+  [
+    'spread',
+    'a Service that selects the primary alone, and no operator',
+    { cluster: { ...cluster, operator: undefined, kept: false, pods: cluster.pods?.slice(0, 1) } },
+    'unknown',
+    'cannot be told apart',
+  ],
+  [
+    'instances',
     'one that starts',
     {
       cluster: {

@@ -407,7 +407,12 @@ describe('a database without an operator', () => {
   test('shows its Pods by the selector of the Service, and what Spilo is told', async () => {
     const seen = await observe(held, { ...labels, role: 'master' })
     expect(seen.pods?.map(({ name, role }) => [name, role])).toEqual([['pg1-0', 'primary']])
-    expect(seen).toMatchObject({ operator: undefined, physicalSchedule: '0 2 * * *', rights: [] })
+    expect(seen).toMatchObject({
+      operator: undefined,
+      kept: false,
+      physicalSchedule: '0 2 * * *',
+      rights: [],
+    })
   })
 
   test('shows nothing without a selector', async () => {
