@@ -35,6 +35,8 @@ function* leavesOf(fields: Fields): Generator<string> {
       yield* likelySecret(text(variable, 'name'), text(variable, 'value'))
     }
     yield* secretArguments(list(exec['args']).map(String))
+    // A whole command line, where the name of a program was to be, is repeated as what is not installed.
+    yield* secretArguments(text(exec, 'command').split(/\s+/))
     const provider = record(record(user['auth-provider'])['config'])
     for (const [name, value] of Object.entries(provider)) yield* likelySecret(name, String(value))
   }

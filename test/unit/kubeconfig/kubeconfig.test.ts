@@ -325,7 +325,7 @@ users:
 - name: w
   user:
     exec:
-      command: login
+      command: login --token command-token
       args: [get, --client-secret=arg-secret, --token, arg-token, --region, eu]
       env: [{name: AWS_SECRET_ACCESS_KEY, value: short}, {name: MODE, value: ci}, {name: X, value: long-enough}]
 - name: z
@@ -340,6 +340,7 @@ users:
       key,
       'arg-secret',
       'arg-token',
+      'command-token',
       'short',
       'long-enough',
       'i',
