@@ -5,7 +5,7 @@ import type { Identity } from '../kubernetes/identity.ts'
 import { waitsUntil, type Deadline } from '../lib/deadline.ts'
 import { Failure } from '../lib/failure.ts'
 import { switchOf, type Passing } from '../lib/passing.ts'
-import { input } from '../lib/spelling.ts'
+import { input, inputs } from '../lib/spelling.ts'
 import { capitalized, count, oneLine, sentence } from '../lib/text.ts'
 import { underWay } from '../lib/under-way.ts'
 import type { Server } from '../postgres/connection.ts'
@@ -72,27 +72,7 @@ export async function connect(
   deadline.enter('the cluster')
   const timer = stopwatch()
   const found = loadCluster(request, journal.mask)
-  const namespace = request.appNamespace ?? found.namespace
-  if (namespace === undefined) {
-    throw new Failure(
-      'namespace-missing',
-      found.context === undefined
-        ? `${capitalized(input('app-namespace'))} is empty, and there is no kubeconfig whose context could name a namespace.`
-        : `Context "${oneLine(found.context)}" of the kubeconfig names no namespace, and ${input('app-namespace')} is empty.`,
-      [
-        `The application Secret would land in "default", which is never right. Set ${input('app-namespace')}.`,
-      ],
-    )
-  }
-  if (request.appNamespace === undefined && !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(namespace)) {
-    throw new Failure(
-      'kubeconfig-invalid',
-      `Context "${oneLine(found.context ?? '')}" of the kubeconfig names the namespace "${oneLine(namespace)}", and no namespace has such a name.`,
-      [
-        `Names of namespaces are lower case letters, digits and hyphens. Put it right there, or set ${input('app-namespace')}.`,
-      ],
-    )
-  }
+  const namespace = namespaceFor(request, found)
   journal.cluster = { server: found.server, namespace }
   journal.reporter.publish([namespace, found.context ?? namespace, new URL(found.server).host])
   const api = await found.connect(deadline.signal)
@@ -181,6 +161,51 @@ export async function connect(
   const keeper = (await access).maker ?? familyOf(selector, undefined)?.keeper
   const secrets = { access: await access, keeper, secret: await secret, binding: await binding }
   return { api, namespace, ...secrets, server, way, patience, entry, whereTo }
+}
+
+/**
+ * Returns the namespace of the application.
+ *
+ * @throws Failure `namespace-missing`, `kubeconfig-invalid`; `input-invalid` where the application Secret would be the access
+ *   Secret itself: the application's login would be written over what leads the admin in
+ */
+function namespaceFor(
+  request: Pick<ProvisionRequest, 'appNamespace' | 'appSecret' | 'accessNamespace' | 'accessSecret'>,
+  found: { readonly context?: string | undefined; readonly namespace?: string | undefined },
+): string {
+  const { appSecret, accessNamespace, accessSecret } = request
+  const namespace = request.appNamespace ?? found.namespace
+  if (namespace === undefined) {
+    throw new Failure(
+      'namespace-missing',
+      found.context === undefined
+        ? `${capitalized(input('app-namespace'))} is empty, and there is no kubeconfig whose context could name a namespace.`
+        : `Context "${oneLine(found.context)}" of the kubeconfig names no namespace, and ${input('app-namespace')} is empty.`,
+      [
+        `The application Secret would land in "default", which is never right. Set ${input('app-namespace')}.`,
+      ],
+    )
+  }
+  if (request.appNamespace === undefined && !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(namespace)) {
+    throw new Failure(
+      'kubeconfig-invalid',
+      `Context "${oneLine(found.context ?? '')}" of the kubeconfig names the namespace "${oneLine(namespace)}", and no namespace has such a name.`,
+      [
+        `Names of namespaces are lower case letters, digits and hyphens. Put it right there, or set ${input('app-namespace')}.`,
+      ],
+    )
+  }
+  if (namespace === accessNamespace && appSecret === accessSecret) {
+    throw new Failure(
+      'input-invalid',
+      `${capitalized(inputs('app-secret', 'access-secret'))} name the same Secret, ${namespace}/${appSecret}.`,
+      [
+        "The login of the application would be written into the Secret with the admin's, and no later run would find the admin there.",
+        `Give the application a Secret of its own: ${input('app-secret')}.`,
+      ],
+    )
+  }
+  return namespace
 }
 
 const proven =

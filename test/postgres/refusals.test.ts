@@ -43,6 +43,27 @@ const obstacles: readonly Obstacle[] = [
     says: /refused the admin "postgresql1_admin" of postgres-system\/access\d+: wrong password \(28P01\)/,
     hints: /out of date/,
   },
+  {
+    title: 'the Secret of the application would be the access Secret itself',
+    // As a chart or a person writes it: nothing in it names another application.
+    inputs: () => {
+      const { api, accessNamespace: appNamespace, accessSecret } = bench.sandbox
+      const { data = {} } = api.get('Secret', appNamespace, accessSecret) as { data?: Record<string, string> }
+      const { PGHOST = '', PGUSER = '', PGPASSWORD = '', PGSSLMODE = '' } = data
+      const name = bench.name('plain')
+      const written = { host: PGHOST, username: PGUSER, password: PGPASSWORD, sslmode: PGSSLMODE }
+      api.put({ kind: 'Secret', metadata: { name, namespace: appNamespace }, data: written })
+      return {
+        accessSecret: name,
+        appSecret: name,
+        appNamespace,
+        access: { service: 'postgresql1-user-access' },
+      }
+    },
+    code: 'input-invalid',
+    says: /^Inputs "app-secret" and "access-secret" name the same Secret, postgres-system\/plain\d+\.$/,
+    hints: /a Secret of its own/,
+  },
   ...(['createrole', 'createdb'] as const).map((attribute): Obstacle => ({
     title: `the admin has no ${attribute.toUpperCase()}`,
     inputs: async () => {
