@@ -81,12 +81,13 @@ with recursive
   keeper as (
     select r.oid as id, r.rolname as name, r.rolname = any (${connectRoles}) as asked
     from pg_roles r
-    where r.rolname <> ${app} and not r.rolsuper and r.rolname !~ '^pg_'
+    where r.rolname <> ${app} and not r.rolsuper
       and (r.rolname = current_user or r.rolname = any (${connectRoles})
            or r.oid in (select id from watching) and (select count(*) from watching) <= ${mostWatchers})
     union all
     select oid, rolname, false from pg_roles
-    where rolname in ('pg_monitor', 'pg_read_all_data') and (select count(*) from watching) > ${mostWatchers}
+    where rolname in ('pg_monitor', 'pg_read_all_data') and rolname <> all (${connectRoles})
+      and (select count(*) from watching) > ${mostWatchers}
   ),
   pooler as (
     select oid as id, rolname as name from pg_roles

@@ -74,6 +74,16 @@ describe.each(['no superuser', 'a superuser'])('with an admin that is %s', (kind
     expect(await bench.login(asked, secrets[1] ?? '', application.database)).toBe('in')
   })
 
+  test("a group of PostgreSQL's own that is asked for keeps access, as any other", async () => {
+    const { accessSecret } = await administrator(kind)
+    const member = bench.name('member')
+    const secret = await bench.role(member, 'LOGIN IN ROLE pg_signal_backend')
+    const asked = { accessSecret, connectRoles: ['pg_signal_backend', 'pg_monitor'] }
+    const application = await bench.established(asked)
+    expect(await bench.login(member, secret, application.database)).toBe('in')
+    expect(await application.run(asked)).toMatchObject({ code: undefined, done: [] })
+  })
+
   test('the owner is the admin or the application, and switches both ways', async () => {
     const { user, password, accessSecret } = await administrator(kind)
     const application = await bench.established({ accessSecret, databaseOwner: 'app' })
