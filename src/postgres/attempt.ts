@@ -87,6 +87,8 @@ async function logInOn(
     // Sent with the start-up packet, so that they cost no round trip and hold from the first statement on.
     options: [
       '-c search_path=',
+      // Backslashes in texts mean themselves, whatever an old application has made the server take them for.
+      '-c standard_conforming_strings=on',
       ...(login.asConfigured
         ? []
         : ['-c lock_timeout=10s', `-c statement_timeout=${Math.max(1, Math.ceil(deadline.remainingMs()))}`]),

@@ -17,6 +17,8 @@ interface Kind {
   readonly attributes?: string
   /** What it is to a role that it makes, beside ADMIN: the setting `createrole_self_grant`. */
   readonly selfGrant?: string
+  /** A further setting of its own. */
+  readonly setting?: string
 }
 
 const kinds: readonly Kind[] = [
@@ -25,13 +27,19 @@ const kinds: readonly Kind[] = [
   { what: 'has the privileges of the roles that it makes', selfGrant: 'inherit' },
   { what: 'may act as the roles that it makes, and has their privileges', selfGrant: 'set, inherit' },
   { what: 'is NOINHERIT and may act as the roles that it makes', attributes: 'NOINHERIT', selfGrant: 'set' },
+  {
+    what: 'may act as the roles that it makes, and has backslashes in texts read as of old',
+    selfGrant: 'set, inherit',
+    setting: 'standard_conforming_strings = off',
+  },
 ]
 
 /** Makes an admin. A setting that the server does not have is left out: older ones make nobody a member. */
-async function adminThat({ attributes, selfGrant }: Kind): Promise<Login> {
+async function adminThat({ attributes, selfGrant, setting }: Kind): Promise<Login> {
   const admin = await createAdmin(bench.postgres, { name: bench.name('admin') })
   const name = identifier(admin.user)
   if (attributes !== undefined) await bench.sql(`ALTER ROLE ${name} ${attributes}`)
+  if (setting !== undefined) await bench.sql(`ALTER ROLE ${name} SET ${setting}`)
   if (selfGrant !== undefined && options) {
     await bench.sql(`ALTER ROLE ${name} SET createrole_self_grant = ${literal(selfGrant)}`)
   }
