@@ -24,12 +24,31 @@ export async function eventTriggerHint(
   if (found === undefined) return []
   return [
     `It comes from event trigger "${oneLine(found.name)}", which calls ${oneLine(found.called)}().`,
-    ...(unknownNames.includes(code)
-      ? [
-          'Sessions of this tool have an empty search_path, for safety. The function has to name its objects with their schema, or set search_path itself:',
-          `  ALTER FUNCTION ${oneLine(found.called)}() SET search_path = public;`,
-        ]
-      : []),
+    ...hintAtPath(found.called, code),
+  ]
+}
+
+/**
+ * Returns a hint at the event trigger that keeps a session from beginning (from PostgreSQL 17 on): nobody can look for it in
+ * the database that it closes. Nothing where the refusal comes from none, because nothing else calls a function by then.
+ */
+export function loginTriggerHint({ where = '', code = '' }: pg.DatabaseError): readonly string[] {
+  const called = where
+    .match(/(?:(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)\.)?(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)\(\)/g)
+    ?.at(-1)
+  if (called === undefined) return []
+  return [
+    `It comes from ${oneLine(called)}, which an event trigger of that database calls at each login.`,
+    ...hintAtPath(called.slice(0, -2), code),
+    'Whoever made it can put it right. A superuser gets in all the same with PGOPTIONS="-c event_triggers=off".',
+  ]
+}
+
+function hintAtPath(called: string, code: string): readonly string[] {
+  if (!unknownNames.includes(code)) return []
+  return [
+    'Sessions of this tool have an empty search_path, for safety. The function has to name its objects with their schema, or set search_path itself:',
+    `  ALTER FUNCTION ${oneLine(called)}() SET search_path = public;`,
   ]
 }
 

@@ -3,6 +3,7 @@ import { Failure } from '../lib/failure.ts'
 import { input, setting } from '../lib/spelling.ts'
 import { oneLine } from '../lib/text.ts'
 import type { Attempt, Login } from './attempt.ts'
+import { loginTriggerHint } from './event-trigger.ts'
 import { poolerFailure } from './failure.ts'
 import { saidBy } from './said.ts'
 
@@ -11,7 +12,9 @@ export function refusalFailure({ refusal, exchange }: Attempt, login: Login): Fa
   const { user, database } = login
   const said = refusal === undefined ? [] : saidBy(refusal)
   const cause = { cause: refusal }
-  switch (refusal?.code) {
+  const trigger = refusal === undefined ? [] : loginTriggerHint(refusal)
+  // Whatever its SQLSTATE means at a login, here it is about what the function does.
+  switch (trigger.length > 0 ? undefined : refusal?.code) {
     case '08P01':
       return poolerFailure(`A connection pooler does not let "${user}" in (08P01).`, refusal)
     case '28P01':
@@ -77,7 +80,7 @@ export function refusalFailure({ refusal, exchange }: Attempt, login: Login): Fa
     case '57P03':
       return new Failure(
         'server-not-ready',
-        `PostgreSQL is not ready to accept connections (${refusal.code}).`,
+        `PostgreSQL is not ready to accept connections (${refusal?.code ?? ''}).`,
         [...said, 'It is starting up, shutting down or recovering. Run again when it is ready.'],
         cause,
       )
@@ -85,7 +88,7 @@ export function refusalFailure({ refusal, exchange }: Attempt, login: Login): Fa
       return new Failure(
         'postgres-error',
         `PostgreSQL did not let "${user}" into database "${database}" (${refusal?.code ?? 'no SQLSTATE'}).`,
-        said,
+        [...said, ...trigger],
         cause,
       )
   }

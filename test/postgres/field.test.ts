@@ -126,6 +126,28 @@ describe('on a server as it is shipped', () => {
       await bench.sql(command, [], database)
       expect(await application.run(inputs)).toMatchObject({ code: undefined })
     })
+
+    test('on the login itself (from PostgreSQL 17 on)', async () => {
+      if (bench.postgres.major < 17) return
+      const application = await bench.established()
+      const { database } = application
+      await bench.sql('CREATE TABLE public.logins (name text)', [], database)
+      await bench.sql('GRANT INSERT ON public.logins TO PUBLIC', [], database)
+      await bench.sql(
+        `CREATE FUNCTION public.note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO logins VALUES (session_user); END $$`,
+        [],
+        database,
+      )
+      await bench.sql('CREATE EVENT TRIGGER note ON login EXECUTE FUNCTION public.note()', [], database)
+      expect(await application.login()).toBe('in')
+      const { outcome, code } = await application.run()
+      expect(code).toBe('postgres-error')
+      const hint = outcome.failure?.hint ?? []
+      expect(hint.join('\n')).toContain('public.note(), which an event trigger')
+      const [command = ''] = hint.filter((line) => line.startsWith('  ALTER FUNCTION'))
+      await bench.sql(command, [], database)
+      expect(await application.run()).toMatchObject({ code: undefined, done: [] })
+    })
   })
 })
 

@@ -4,7 +4,7 @@ import pg from 'pg'
 export function errorOf(
   code: string | undefined,
   message: string,
-  more: Partial<Pick<pg.DatabaseError, 'constraint' | 'detail' | 'hint'>> = {},
+  more: Partial<Pick<pg.DatabaseError, 'constraint' | 'detail' | 'hint' | 'where'>> = {},
 ): pg.DatabaseError {
   const error = new pg.DatabaseError(message, message.length, 'error')
   error.code = code

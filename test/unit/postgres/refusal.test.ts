@@ -121,6 +121,44 @@ describe('a login that the server refuses', () => {
   })
 })
 
+describe('a login that an event trigger refuses, whatever its SQLSTATE means elsewhere', () => {
+  const once =
+    'Whoever made it can put it right. A superuser gets in all the same with PGOPTIONS="-c event_triggers=off".'
+  const calls = (called: string): string =>
+    `It comes from ${called}, which an event trigger of that database calls at each login.`
+
+  test.each([
+    [
+      '42P01',
+      'PL/pgSQL function public.note() line 1 at SQL statement',
+      calls('public.note()'),
+      'Sessions of this tool have an empty search_path, for safety. The function has to name its objects with their schema, or set search_path itself:',
+      '  ALTER FUNCTION public.note() SET search_path = public;',
+      once,
+    ],
+    [
+      '42501',
+      `SQL statement "INSERT INTO public.log VALUES (now(), 'secret')"\nPL/pgSQL函数"my audit"."note it"()第1行的SQL语句`,
+      calls('"my audit"."note it"()'),
+      once,
+    ],
+    ['28000', 'PL/pgSQL-funktion note() rad 3 vid RAISE', calls('note()'), once],
+  ])('%s in %s', (sqlstate, where, ...hint) => {
+    const refusal = errorOf(sqlstate, 'as it says', { where })
+    expect(told(refusalFailure({ exchange: 'scram-sha-256', refusal }, login))).toEqual([
+      'postgres-error',
+      `PostgreSQL did not let "it"s" into database "my shop" (${sqlstate}).`,
+      said,
+      ...hint,
+    ])
+  })
+
+  test('a context without a function is none', () => {
+    const refusal = errorOf('42501', 'as it says', { where: 'while it looks (twice)' })
+    expect(refusalFailure({ exchange: 'scram-sha-256', refusal }, login).code).toBe('connect-denied')
+  })
+})
+
 describe('a login of the admin that the server refuses', () => {
   const ref = 'postgres-system/postgresql1-access'
   const admin: Introduced = { ref, named: true, doubts: [], home: 'my shop' }
