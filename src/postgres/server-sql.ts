@@ -203,6 +203,7 @@ select json_build_object(
       )
     ) from db
   ),
+  'homeEncoding', case when getdatabaseencoding() not in ('UTF8', 'SQL_ASCII') then getdatabaseencoding() end,
   'readOnly', json_build_object(
     'admin', ${readOnly('(select id from me)', '(select oid from pg_database where datname = current_database())')},
     'inside', ${readOnly('(select id from me)', '(select id from db)')},

@@ -40,6 +40,14 @@ const meanings = new Map<string, Meaning>(
       code: 'target-is-standby',
       passes: 'switch',
     },
+    '22P05': {
+      known: 'PostgreSQL cannot convert a character between UTF8 and the encoding of the database',
+      hint: [
+        'A frequent cause is an application with a name that this encoding does not have.',
+        'Choose names of ASCII characters alone.',
+      ],
+      code: 'postgres-error',
+    },
     // Only a hook for passwords says that to a statement.
     '28000': {
       known: 'PostgreSQL refused the verifier of a password',

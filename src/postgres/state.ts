@@ -110,6 +110,8 @@ export interface ServerState {
   readonly database: DatabaseState | undefined
   /** What the database will be like right after it is made; absent where it is there. */
   readonly newDatabase: DatabaseState | undefined
+  /** The encoding of the database of this session, where a name that is not ASCII is kept as other bytes than a login has. */
+  readonly homeEncoding: string | null
   readonly readOnly: ReadOnly
   /** Other roles whose marker names the database, or whose comment cannot be read and has to do with it. */
   readonly claims: readonly Claim[]

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
 import { input, named } from '../lib/spelling.ts'
-import { numbered, sentence } from '../lib/text.ts'
+import { capitalized, numbered, sentence } from '../lib/text.ts'
 import type { InsideState } from '../postgres/inside.ts'
 import type { ServerState, SettingOf } from '../postgres/state.ts'
 import type { Change } from './change.ts'
@@ -149,6 +149,28 @@ export function otherEncoding({ database, newDatabase }: ServerState, wanted: Wa
       ...(database === undefined
         ? [`Or ask the administrator for a template1 with the encoding of database "${wanted.home}".`]
         : []),
+    ],
+  )
+}
+
+/** Says whether a name is not ASCII, so that its bytes depend on an encoding. */
+export function isForeign(name: string): boolean {
+  return /[^\0-\x7f]/.test(name)
+}
+
+/** Returns the error for names that no login would find: it has them in UTF-8, and nothing converts them. */
+export function otherBytes(encoding: string, { username, database, home }: Wanted): Failure {
+  const foreign = [
+    { what: `role ${quoted(username)}`, from: 'app-username', name: username },
+    { what: `database ${quoted(database)}`, from: 'app-database', name: database },
+  ].filter(({ name }) => isForeign(name))
+  return new Failure(
+    'input-invalid',
+    `${capitalized(sentence(foreign.map(({ what }) => what)))} cannot be used on this server: its database "${home}" has the encoding ${encoding}, in which a name outside ASCII is made of other bytes than a login sends.`,
+    [
+      'PostgreSQL compares the names of a login byte by byte, and clients send them in UTF-8.',
+      `Choose another ${sentence(foreign.map(({ from }) => named(from)))}, of ASCII characters alone.`,
+      `Or begin in a database with the encoding UTF8, if there is one: ${input('access-database')}.`,
     ],
   )
 }

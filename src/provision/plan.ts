@@ -7,6 +7,8 @@ import { actAsOwner, inherit, mayAct } from './borrow.ts'
 import { changesOf, type Change, type ChangeOf, type Stage } from './change.ts'
 import {
   foreignOwner,
+  isForeign,
+  otherBytes,
   otherEncoding,
   schemaRefused,
   setReadOnly,
@@ -52,6 +54,9 @@ function planned(observed: Observed, wanted: Wanted): Plan {
       `PostgreSQL has no ${numbered('role', server.unknownRoles.length)} ${names}, which ${input('connect-roles')} names.`,
       ['Check the spelling; upper and lower case differ. Or leave out what does not exist.'],
     )
+  }
+  if (server.homeEncoding !== null && [wanted.username, wanted.database].some(isForeign)) {
+    throw otherBytes(server.homeEncoding, wanted)
   }
   const notes: string[] = []
   const role = decideRole(observed, wanted, notes)
@@ -183,7 +188,7 @@ function handoverTo(
 
 /** Says whether a role is called otherwise inside of the database than here: roles are the same bytes in all databases. */
 function hasOtherName(role: string, server: ServerState): boolean {
-  return databaseOf(server).otherEncoding !== null && /[^\0-\x7f]/.test(role)
+  return databaseOf(server).otherEncoding !== null && isForeign(role)
 }
 
 /** Returns the database as it is, or as it will be right after it is made. */

@@ -170,6 +170,7 @@ function serverState({ role, database, claims, admin }: Omit<World, 'secret'>, w
     membership,
     database: database && state,
     newDatabase: database === undefined ? state : undefined,
+    homeEncoding: null,
     readOnly: { admin: null, inside: null, application: null },
     claims,
     leftovers: [],

@@ -151,6 +151,32 @@ describe('on a server as it is shipped', () => {
   })
 })
 
+describe('a server that is not in UTF8', () => {
+  const bench = useBench()
+
+  test('has other bytes for a name outside ASCII than a login, so that it is refused before anything is made', async () => {
+    const latin = "TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+    await bench.sql('CREATE DATABASE other')
+    await bench.inDatabase('other', async (client) => {
+      await client.query('ALTER DATABASE template1 IS_TEMPLATE false')
+      for (const name of ['postgres', 'template1']) {
+        await client.query(`DROP DATABASE ${name} WITH (FORCE)`)
+        await client.query(`CREATE DATABASE ${name} ${latin}`)
+      }
+      await client.query('ALTER DATABASE template1 IS_TEMPLATE true')
+    })
+    for (const names of [{ appUsername: 'bütik' }, { appDatabase: 'bütik', appUsername: bench.name() }]) {
+      const application = bench.application(names)
+      await application.refused('input-invalid', { dryRun: true })
+      const { outcome } = await application.refused('input-invalid')
+      expect(outcome.failure?.message).toContain('LATIN1')
+    }
+    const { outcome } = await bench.application({ appUsername: '商店' }).run()
+    expect(outcome.failure?.hint.join('\n')).toContain('ASCII')
+    expect(await bench.application().run()).toMatchObject({ code: undefined })
+  })
+})
+
 describe('thousands of roles that watch all databases', () => {
   const bench = useBench({
     postgres: { settings: { max_connections: '30', max_locks_per_transaction: '10' } },

@@ -86,6 +86,7 @@ export const server: ServerState = {
   membership,
   database,
   newDatabase: undefined,
+  homeEncoding: null,
   readOnly: { admin: null, inside: null, application: null },
   claims: [],
   leftovers: [],

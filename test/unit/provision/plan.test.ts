@@ -1120,6 +1120,17 @@ describe('a name that is not ASCII', () => {
   })
 })
 
+describe('a server that does not begin in UTF8', () => {
+  test.each([
+    ['åsa', 'shop', 'input-invalid'],
+    ['shop', 'bütik', 'input-invalid'],
+    ['shop', 'shop', 'keep'],
+  ])('role %s, database %s', (username, name, code) => {
+    const want = { ...wanted, username, database: name }
+    expect(decided(found({ server: { homeEncoding: 'LATIN1' } }), want)).toBe(code)
+  })
+})
+
 describe('tables of a role that is gone', () => {
   const owned = { ...inside, otherOwners: ['12345', '12346'] }
   const note =

@@ -618,6 +618,30 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     ],
   ],
   [
+    'a name that no login would find',
+    found({ server: { homeEncoding: 'LATIN1' } }),
+    { username: 'åsa' },
+    [
+      'input-invalid',
+      'Role "åsa" cannot be used on this server: its database "postgres" has the encoding LATIN1, in which a name outside ASCII is made of other bytes than a login sends.',
+      'PostgreSQL compares the names of a login byte by byte, and clients send them in UTF-8.',
+      'Choose another app-username, of ASCII characters alone.',
+      'Or begin in a database with the encoding UTF8, if there is one: input "access-database".',
+    ],
+  ],
+  [
+    'two names that no login would find',
+    found({ server: { role: undefined, database: undefined, homeEncoding: 'EUC_JP' } }),
+    { username: 'åsa', database: 'bütik' },
+    [
+      'input-invalid',
+      'Role "åsa" and database "bütik" cannot be used on this server: its database "postgres" has the encoding EUC_JP, in which a name outside ASCII is made of other bytes than a login sends.',
+      'PostgreSQL compares the names of a login byte by byte, and clients send them in UTF-8.',
+      'Choose another app-username and app-database, of ASCII characters alone.',
+      'Or begin in a database with the encoding UTF8, if there is one: input "access-database".',
+    ],
+  ],
+  [
     'a configuration that takes no changes',
     found({ evidence: 'wrong', server: { readOnly: { admin: 'server', inside: null, application: null } } }),
     {},
