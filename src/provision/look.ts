@@ -17,6 +17,7 @@ import { stopwatch, type Journal, type Stopwatch } from '../run/journal.ts'
 import type { Cluster } from '../run/target.ts'
 import { applicationKeys, readApplicationSecret } from '../secrets/application-secret.ts'
 import { bindingName, keysOf, noteOnLeft, readBinding } from '../secrets/binding.ts'
+import { noteOnDeletion } from '../secrets/deletion.ts'
 import { credentialsIn } from '../secrets/formats.ts'
 import { notesOn, planSecret } from '../secrets/plan-secret.ts'
 import { rehearsePublication, type Place, type Publication } from '../secrets/publish.ts'
@@ -115,6 +116,10 @@ export class Looker {
     if (secretPlan instanceof Failure) throw secretPlan
     if (secretPlan.kind !== 'keep') for (const each of credentialsIn(secretPlan.values)) journal.mask(each)
     for (const note of notesOn(secretPlan, desired)) journal.note(note)
+    for (const each of [secret, binding]) {
+      const note = noteOnDeletion(each)
+      if (note !== undefined) journal.note(note)
+    }
     const left = secret && !wanted.binding ? await noteOnLeft(this.cluster.api, secret) : undefined
     if (left !== undefined) journal.note(left)
     const login = applicationLogin(request, this.cluster, secret, secretPlan, desired, (text) => {

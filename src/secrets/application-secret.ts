@@ -35,6 +35,8 @@ export interface ApplicationSecret {
   readonly uid: string
   readonly resourceVersion: string
   readonly immutable: boolean
+  /** Whether it is being deleted, and only finalizers keep it for now. */
+  readonly deleting?: boolean
   /** Which other controller keeps it, in words: `Helm release "shop"`. */
   readonly owner?: string
   /** What it holds; an empty value counts as missing. */
@@ -103,6 +105,7 @@ export function parseApplicationSecret(
     uid: metadata.uid ?? '',
     resourceVersion: metadata.resourceVersion ?? '',
     immutable: secret.immutable === true,
+    ...(metadata.deletionTimestamp !== undefined && { deleting: true }),
     ...(owner !== undefined && { owner }),
     values: { ...Object.fromEntries(values), ...derivedValues(secret.data, mask) },
     ...(others.length > 0 && { others }),

@@ -9,6 +9,7 @@ import { oneLine, sentence, urlPasswords } from '../lib/text.ts'
 import type { ApplicationSecret, ApplicationValues } from './application-secret.ts'
 import { formats, type FormatName } from './formats.ts'
 import { credentialOf } from './plan-secret.ts'
+import { beingDeleted } from './deletion.ts'
 import { lastWrittenOf } from './secret-marks.ts'
 
 /** The type of a Secret that is a service binding. A Secret's type cannot be changed, so that it is one of its own. */
@@ -42,6 +43,8 @@ export interface BindingSecret {
   readonly resourceVersion: string
   readonly type: string
   readonly immutable: boolean
+  /** Whether it is being deleted, and only finalizers keep it for now. */
+  readonly deleting?: boolean
   /** Whether this tool made it. */
   readonly ours: boolean
   /** Which other controller keeps it, in words. */
@@ -104,6 +107,7 @@ export async function readBinding(
     resourceVersion: metadata.resourceVersion ?? '',
     type: secret.type ?? 'Opaque',
     immutable: secret.immutable === true,
+    ...(metadata.deletionTimestamp !== undefined && { deleting: true }),
     ours,
     owner: ownerOf(metadata),
     values,
@@ -194,6 +198,7 @@ export function planBinding(
   const stale = bindingKeys.filter((key) => values[key] === undefined && current.values[key] !== undefined)
   const changing = [...differing, ...stale]
   if (changing.length === 0) return { kind: 'keep' }
+  if (current.deleting === true) return beingDeleted(current, changing)
   if (current.immutable) {
     return new Failure(
       'secret-immutable',

@@ -10,6 +10,7 @@ import {
   type ApplicationSecret,
   type ApplicationValues,
 } from './application-secret.ts'
+import { beingDeleted } from './deletion.ts'
 import {
   formatKeys,
   formats,
@@ -100,6 +101,7 @@ export function planSecret(
       ],
     )
   }
+  if (current.deleting === true) return beingDeleted(current, needed)
   if (current.immutable) {
     return new Failure(
       'secret-immutable',

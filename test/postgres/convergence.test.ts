@@ -266,6 +266,17 @@ const rows: readonly Row[] = [
     done: [],
   },
   {
+    found: 'Secret that is being deleted, up to date',
+    given: (application) => {
+      const metadata = { name: '', finalizers: ['shop/keep'], deletionTimestamp: '2026-11-22T14:03:11Z' }
+      application.putSecret({}, 'on top', { metadata })
+    },
+    done: [],
+    shows: (_, { log }) => {
+      expect(log).toMatch(/Secret shop\/\S+ is being deleted/)
+    },
+  },
+  {
     found: 'rights on the database and in it taken away, PUBLIC let in',
     given: async ({ role, database }) => {
       await bench.sql(`REVOKE ALL ON DATABASE ${identifier(database)} FROM ${identifier(role)}`)
@@ -447,6 +458,17 @@ const refusals: readonly Refusal[] = [
     code: 'secret-immutable',
     says: /PGPORT, and it is immutable/,
     hints: /app-secret/,
+  },
+  {
+    found: 'Secret that is being deleted and would have to change',
+    given: (application) => {
+      application.removeSecret('PGPASSWORD')
+      const metadata = { name: '', finalizers: ['shop/keep'], deletionTimestamp: '2026-11-22T14:03:11Z' }
+      application.putSecret({}, 'on top', { metadata })
+    },
+    code: 'secret-invalid',
+    says: /PGPASSWORD, and it is being deleted/,
+    hints: /finalizers/,
   },
   {
     found: 'Secret with a value that is no text',

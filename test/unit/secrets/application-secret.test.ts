@@ -250,6 +250,15 @@ describe('planning', () => {
     })
     expect(plan(rest, { immutable: true })).toMatchObject({ code: 'secret-immutable' })
   })
+
+  test('a Secret that is being deleted is refused only if it would have to change', () => {
+    const metadata = { deletionTimestamp: '2026-11-22T14:03:11Z' }
+    expect(plan(values, { metadata })).toMatchObject({ kind: 'keep' })
+    expect(plan({ ...values, PGPORT: '' }, { metadata })).toMatchObject({
+      code: 'secret-invalid',
+      message: 'shop/app would need a change of PGPORT, and it is being deleted.',
+    })
+  })
 })
 
 describe('further forms', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { bindingName, bindingValues } from '../../../src/secrets/binding.ts'
+import { bindingName, bindingType, bindingValues, planBinding } from '../../../src/secrets/binding.ts'
 
 describe('the name of a service binding', () => {
   test('is that of the application Secret with an ending', () => {
@@ -42,5 +42,25 @@ test('holds the authority, and a URL that names no file', () => {
     sslmode: 'verify-full',
     certificates: 'PEM',
     uri: 'postgresql://it%27s:p%40ss@one:5432,two:5432/shop?sslmode=verify-full',
+  })
+})
+
+test('one that is being deleted is refused only if it would have to change', () => {
+  const current = {
+    namespace: 'shop',
+    name: 'app-binding',
+    uid: '1',
+    resourceVersion: '1',
+    type: bindingType,
+    immutable: false,
+    deleting: true,
+    ours: true,
+    owner: undefined,
+    values: { host: 'one' },
+  }
+  expect(planBinding(current, 'shop/app-binding', { host: 'one' })).toEqual({ kind: 'keep' })
+  expect(planBinding(current, 'shop/app-binding', { host: 'other' })).toMatchObject({
+    code: 'secret-invalid',
+    message: 'shop/app-binding would need a change of host, and it is being deleted.',
   })
 })
