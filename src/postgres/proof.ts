@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { Failure } from '../lib/failure.ts'
+import { actsAsHint } from './begins-as.ts'
 import { eventTriggerHint } from './event-trigger.ts'
 import { isPassing } from './failure.ts'
 import { isSetReadOnly } from './read-only.ts'
@@ -16,7 +17,7 @@ import { endsSession } from './severity.ts'
  */
 export async function proveWork(
   session: Session,
-  database: string,
+  { username, database }: { readonly username: string; readonly database: string },
   before: readonly string[] = [],
 ): Promise<void> {
   const table = `public.${pg.escapeIdentifier(`pg_app_user_proof_${randomBytes(6).toString('hex')}`)}`
@@ -40,6 +41,7 @@ export async function proveWork(
       [
         ...saidBy(error),
         ...(await eventTriggerHint(session, error)),
+        ...(await actsAsHint(session, username)),
         'Ask the administrator what keeps it from creating a table there.',
       ],
       { cause: error },

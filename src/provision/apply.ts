@@ -244,7 +244,7 @@ async function finishRole(look: Look, session: Session | undefined, run: Run): P
 
 /** Only a credential that was proven this way is published. */
 async function prove({ login, plan }: Look, attempt: Attempt, run: Run): Promise<void> {
-  const { request, sessions, journal } = run
+  const { request, sessions, journal, wanted } = run
   const timer = stopwatch()
   const session = sessionOf(attempt, login)
   // The server got a verifier of SCRAM in this run: what asks for MD5 then is not the one that holds it.
@@ -252,7 +252,7 @@ async function prove({ login, plan }: Look, attempt: Attempt, run: Run): Promise
   const foreign = set && attempt.exchange === 'md5'
   const unchecked = foreign || weigh(attempt, login, true) === 'unproven'
   if (unchecked && request.unproven === 'refuse') throw unproven(login, foreign ? 'md5' : 'none')
-  await proveWork(session, login.database)
+  await proveWork(session, wanted)
   await sessions.end(session)
   const work = 'created a table, inserted, selected, rolled back'
   if (unchecked) {

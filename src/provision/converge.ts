@@ -3,6 +3,7 @@ import { Failure } from '../lib/failure.ts'
 import { eventTriggerHint } from '../postgres/event-trigger.ts'
 import { isPassing, unlessMade } from '../postgres/failure.ts'
 import { aboutInside, type InsideState } from '../postgres/inside.ts'
+import { asItBegins } from '../postgres/begins-as.ts'
 import { proveWork } from '../postgres/proof.ts'
 import { isSetReadOnly } from '../postgres/read-only.ts'
 import { saidBy } from '../postgres/said.ts'
@@ -26,7 +27,6 @@ import { commandsOf } from './refusals.ts'
 import type { Wanted } from './wanted.ts'
 
 const identifier = pg.escapeIdentifier
-const literal = pg.escapeLiteral
 
 /** What there already is: a column, a function, an object, a schema, a table, a type or another object. */
 const duplicates = ['42701', '42723', '42710', '42P06', '42P07']
@@ -268,13 +268,5 @@ export async function rehearse(session: Session, server: ServerState, wanted: Wa
   const borrowed = actAsApplication(server, wanted)
   // An admin that may set the password and cannot act as the role finds out by the proof.
   if (borrowed === undefined) return
-  // The role's own setting does not come with SET ROLE. The one for this database wins over the one for all.
-  const setting = `select set_config('transaction_read_only', 'on', true) from (
-    select substring(c from '=(.*)') as value
-    from pg_db_role_setting s join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) c
-    where r.rolname = ${literal(wanted.username)} and starts_with(c, 'default_transaction_read_only=')
-      and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
-    order by s.setdatabase desc limit 1
-  ) own where value::boolean`
-  await proveWork(session, wanted.database, [...borrowed.before, setting])
+  await proveWork(session, wanted, [...borrowed.before, ...asItBegins(wanted.username)])
 }

@@ -55,6 +55,7 @@ interface Refusal {
   readonly code: FailureCode
   readonly inputs?: Partial<ProvisionRequest>
   readonly given: (application: Application) => Promise<void>
+  readonly hints?: RegExp
   /** Whether it is known beforehand, so that a dry run refuses as well. */
   readonly foreseen: boolean
 }
@@ -64,6 +65,20 @@ const inside =
   async ({ database }: Application): Promise<void> => {
     for (const statement of statements) await bench.sql(statement, [], database)
   }
+
+/** Has sessions begin as a group that the role is in, which works in a schema of its own. */
+async function actsAs(application: Application, whose: string): Promise<string> {
+  const { role } = application
+  const group = identifier(bench.name('owners'))
+  await bench.sql(`CREATE ROLE ${group} NOLOGIN`)
+  await bench.sql(`GRANT ${group} TO ${identifier(role)}`)
+  await inside(
+    'REVOKE CREATE ON SCHEMA public FROM PUBLIC',
+    `GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(role)}`,
+  )(application)
+  await alter(`${whose} SET role = ${group}`)
+  return group
+}
 
 /** Leaves schema public to a superuser alone. */
 async function closeSchema(application: Application): Promise<void> {
@@ -133,6 +148,41 @@ const refusals: readonly Refusal[] = [
     foreseen: true,
   },
   {
+    what: 'work by a role that acts as another one',
+    code: 'grant-ineffective',
+    given: async (application) => {
+      await actsAs(application, `ROLE ${identifier(application.role)}`)
+    },
+    hints: /act as role "owners\d+"/,
+    foreseen: false,
+  },
+  {
+    what: 'work by a role that acts as another one in this database',
+    code: 'grant-ineffective',
+    given: async (application) => {
+      const { role, database } = application
+      await alter(`ROLE ${identifier(role)} SET role = none`)
+      await actsAs(application, `ROLE ${identifier(role)} IN DATABASE ${identifier(database)}`)
+    },
+    hints: /act as role "owners\d+"/,
+    foreseen: false,
+  },
+  {
+    what: 'work in a database that has everybody act as another role',
+    code: 'grant-ineffective',
+    given: async (application) => {
+      await actsAs(application, `DATABASE ${identifier(application.database)}`)
+    },
+    hints: /act as role "owners\d+"/,
+    foreseen: false,
+  },
+  {
+    what: 'work by a role whose tables land where it has no right',
+    code: 'grant-ineffective',
+    given: ({ role }) => alter(`ROLE ${identifier(role)} SET default_tablespace = pg_global`),
+    foreseen: false,
+  },
+  {
     what: 'work that an event trigger keeps it from',
     code: 'grant-ineffective',
     given: inside(
@@ -158,7 +208,7 @@ const refusals: readonly Refusal[] = [
 ]
 
 describe.each(reasons)('the password of a role that is there is set last: $why', (reason) => {
-  test.each(refusals)('after $what', async ({ code, given, foreseen, ...refusal }) => {
+  test.each(refusals)('after $what', async ({ code, given, foreseen, hints, ...refusal }) => {
     const application = bench.application({ ...reason.inputs, ...refusal.inputs })
     const password = await reason.given(application)
     await given(application)
@@ -174,6 +224,7 @@ describe.each(reasons)('the password of a role that is there is set last: $why',
         message: expect.any(String),
       })
       expect(outcome.changes.filter(({ object }) => object === 'role')).toEqual([])
+      if (hints !== undefined) expect(outcome.failure?.hint.join('\n')).toMatch(hints)
     }
     expect(await bench.login(application.role, password, application.database)).toBe('in')
     expect(await commentOn(application.role)).toBe(comment)
@@ -246,6 +297,20 @@ test.each([
     await alter(`ROLE ${identifier(role)} SET ${name} = ${literal(value)}`)
     expect((await application.run()).code).toBe(code)
   }
+})
+
+test('a role that acts as one that may work, or is set to act as one that it is not in, gets its password', async () => {
+  const application = await bench.established({ existing: 'adopt' })
+  const { role } = application
+  const group = await actsAs(application, `ROLE ${identifier(role)}`)
+  await inside(`GRANT USAGE, CREATE ON SCHEMA public TO ${group}`)(application)
+  application.removeSecret()
+  expect(await application.run()).toMatchObject({ done: ['role password-set', 'secret created'] })
+  await inside(`REVOKE ALL ON SCHEMA public FROM ${group}`)(application)
+  await bench.sql(`REVOKE ${group} FROM ${identifier(role)}`)
+  application.removeSecret()
+  expect(await application.run()).toMatchObject({ done: ['role password-set', 'secret created'] })
+  expect(await application.login()).toBe('in')
 })
 
 test('a role that keeps its password gets no verifier', async () => {
