@@ -144,7 +144,16 @@ select json_build_object(
           order by name, setdatabase desc
         ) own
       ),
-      'sessions', (select count(*) from pg_stat_activity where usesysid = app.id)
+      'sessions', (select count(*) from pg_stat_activity where usesysid = app.id),
+      'full', case
+        when rolsuper then null
+        when rolconnlimit between 0 and (
+          select count(*) from pg_stat_activity where usesysid = app.id and backend_type = 'client backend'
+        ) then 'role'
+        when (select datconnlimit from pg_database where oid = (select id from db)) between 0 and (
+          select count(*) from pg_stat_activity where datid = (select id from db) and backend_type = 'client backend'
+        ) then 'database'
+      end
     ) from app
   ),
   'membership', (

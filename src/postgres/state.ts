@@ -31,6 +31,8 @@ export interface RoleState extends RoleComment {
   /** Whether its comment is a claim of this tool that nobody can read. */
   readonly unreadable: boolean
   readonly sessions: number
+  /** Whose CONNECTION LIMIT is reached, so that the role is not let in. */
+  readonly full: 'role' | 'database' | null
 }
 
 /**

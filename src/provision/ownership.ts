@@ -10,6 +10,7 @@ import {
   cannotLogin,
   claimed,
   databaseClaimed,
+  full,
   notAlterable,
   notOurs,
   privileged,
@@ -55,6 +56,8 @@ export function decideRole(observed: Observed, wanted: Wanted, notes: string[]):
   const dangers = mine ? role.dangers : [...role.dangers, ...role.members.map((name) => `has member ${name}`)]
   if (dangers.length > 0) throw privileged(dangers, wanted)
   if (!role.alterable) throw notAlterable(server, wanted)
+  // The new one could not be proven, and the old one would be gone.
+  if (role.full !== null) throw full(role.full, wanted)
   const reason =
     observed.literalLogsIn && !mine
       ? 'literal'

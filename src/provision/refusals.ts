@@ -122,6 +122,19 @@ export function cannotLogin(role: RoleState, wanted: Wanted): Failure {
   )
 }
 
+/** Returns the error for a role that gets no new password while nobody could try it. */
+export function full(whose: 'role' | 'database', { username, database }: Wanted): Failure {
+  const name = whose === 'role' ? username : database
+  return new Failure(
+    'connection-limit',
+    `PostgreSQL has no connection left for "${username}": the CONNECTION LIMIT of ${whose} "${name}" is reached.`,
+    [
+      'The role needs another password, which could not be proven now; the one that it has stays until then.',
+      `Close sessions, or let the administrator raise the limit (ALTER ${whose.toUpperCase()} … CONNECTION LIMIT).`,
+    ],
+  )
+}
+
 /** Returns the error for a role with more rights than an application has. */
 export function privileged(dangers: readonly string[], wanted: Wanted): Failure {
   return new Failure(

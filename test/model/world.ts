@@ -166,6 +166,7 @@ function serverState({ role, database, claims, admin }: Omit<World, 'secret'>, w
       adminOption: administered,
       settings: role.settings,
       sessions: 0,
+      full: null,
     },
     membership,
     database: database && state,

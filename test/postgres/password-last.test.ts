@@ -56,6 +56,8 @@ interface Refusal {
   readonly inputs?: Partial<ProvisionRequest>
   readonly given: (application: Application) => Promise<void>
   readonly hints?: RegExp
+  /** Takes away what was in the way of any login. */
+  readonly then?: (application: Application) => Promise<void>
   /** Whether it is known beforehand, so that a dry run refuses as well. */
   readonly foreseen: boolean
 }
@@ -183,6 +185,22 @@ const refusals: readonly Refusal[] = [
     foreseen: false,
   },
   {
+    what: 'a login beyond the limit of the role',
+    code: 'connection-limit',
+    inputs: { timeoutMs: 3_000 },
+    given: ({ role }) => alter(`ROLE ${identifier(role)} CONNECTION LIMIT 0`),
+    then: ({ role }) => alter(`ROLE ${identifier(role)} CONNECTION LIMIT -1`),
+    foreseen: true,
+  },
+  {
+    what: 'a login beyond the limit of the database',
+    code: 'connection-limit',
+    inputs: { timeoutMs: 3_000 },
+    given: ({ database }) => alter(`DATABASE ${identifier(database)} CONNECTION LIMIT 0`),
+    then: ({ database }) => alter(`DATABASE ${identifier(database)} CONNECTION LIMIT -1`),
+    foreseen: true,
+  },
+  {
     what: 'work that an event trigger keeps it from',
     code: 'grant-ineffective',
     given: inside(
@@ -208,7 +226,7 @@ const refusals: readonly Refusal[] = [
 ]
 
 describe.each(reasons)('the password of a role that is there is set last: $why', (reason) => {
-  test.each(refusals)('after $what', async ({ code, given, foreseen, hints, ...refusal }) => {
+  test.each(refusals)('after $what', async ({ code, given, foreseen, hints, then, ...refusal }) => {
     const application = bench.application({ ...reason.inputs, ...refusal.inputs })
     const password = await reason.given(application)
     await given(application)
@@ -226,6 +244,7 @@ describe.each(reasons)('the password of a role that is there is set last: $why',
       expect(outcome.changes.filter(({ object }) => object === 'role')).toEqual([])
       if (hints !== undefined) expect(outcome.failure?.hint.join('\n')).toMatch(hints)
     }
+    await then?.(application)
     expect(await bench.login(application.role, password, application.database)).toBe('in')
     expect(await commentOn(application.role)).toBe(comment)
     expect(application.resourceVersion).toBe(resourceVersion)

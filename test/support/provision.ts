@@ -38,6 +38,7 @@ export const role: RoleState = {
   unreadable: false,
   settings: {},
   sessions: 0,
+  full: null,
 }
 export const strange: RoleState = { ...role, marker: undefined }
 export const note: Note = { secret: wanted.secret, database: 'shop' }

@@ -618,6 +618,28 @@ const rows: readonly (readonly [string, Observed, Partial<Wanted>, Said])[] = [
     ],
   ],
   [
+    'a role that nobody could log in to with a new password',
+    found({ evidence: 'wrong', server: { role: { ...role, full: 'role' } } }),
+    {},
+    [
+      'connection-limit',
+      'PostgreSQL has no connection left for "shop": the CONNECTION LIMIT of role "shop" is reached.',
+      'The role needs another password, which could not be proven now; the one that it has stays until then.',
+      'Close sessions, or let the administrator raise the limit (ALTER ROLE … CONNECTION LIMIT).',
+    ],
+  ],
+  [
+    'a database that nobody could log in to with a new password',
+    found({ evidence: 'absent', server: { role: { ...role, full: 'database' } } }),
+    { username: 'shop' },
+    [
+      'connection-limit',
+      'PostgreSQL has no connection left for "shop": the CONNECTION LIMIT of database "shop" is reached.',
+      'The role needs another password, which could not be proven now; the one that it has stays until then.',
+      'Close sessions, or let the administrator raise the limit (ALTER DATABASE … CONNECTION LIMIT).',
+    ],
+  ],
+  [
     'a name that no login would find',
     found({ server: { homeEncoding: 'LATIN1' } }),
     { username: 'åsa' },
