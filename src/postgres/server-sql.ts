@@ -28,6 +28,9 @@ const mostWatchers = 100
  *
  * Of those who watch all databases there may be very many: past a bound their groups stand for them.
  *
+ * What kind of process a session of another role is, the server may hide: those of superusers, which may be workers and count
+ * for no limit, are left out then.
+ *
  * Which extensions there are, the server reads from a file for each: it is asked only where some are wanted.
  */
 export const serverSql = (
@@ -64,6 +67,10 @@ with recursive
   ),
   privilege as (
     select a.grantee, a.privilege_type as kind from db, aclexplode(db.acl) a
+  ),
+  client as (
+    select datid, usesysid from pg_stat_activity a left join pg_roles r on r.oid = a.usesysid
+    where backend_type = 'client backend' or backend_type is null and not r.rolsuper
   ),
   above(id) as (
     select m.roleid from pg_auth_members m join app on m.member = app.id
@@ -147,11 +154,9 @@ select json_build_object(
       'sessions', (select count(*) from pg_stat_activity where usesysid = app.id),
       'full', case
         when rolsuper then null
-        when rolconnlimit between 0 and (
-          select count(*) from pg_stat_activity where usesysid = app.id and backend_type = 'client backend'
-        ) then 'role'
+        when rolconnlimit between 0 and (select count(*) from client where usesysid = app.id) then 'role'
         when (select datconnlimit from pg_database where oid = (select id from db)) between 0 and (
-          select count(*) from pg_stat_activity where datid = (select id from db) and backend_type = 'client backend'
+          select count(*) from client where datid = (select id from db)
         ) then 'database'
       end
     ) from app

@@ -332,6 +332,22 @@ test('a role that acts as one that may work, or is set to act as one that it is 
   expect(await application.login()).toBe('in')
 })
 
+test('a role whose only session is taken keeps its password until that one ends', async () => {
+  const application = await bench.established({ timeoutMs: 3_000 })
+  const { role, database } = application
+  const { PGPASSWORD = '' } = application.secret
+  await alter(`ROLE ${identifier(role)} CONNECTION LIMIT 1`)
+  application.removeSecret()
+  const session = await bench.connect(role, PGPASSWORD, database)
+  await application.refused('connection-limit')
+  await alter(`ROLE ${identifier(role)} CONNECTION LIMIT 2`)
+  expect(await bench.login(role, PGPASSWORD, database)).toBe('in')
+  await session.end()
+  expect(await application.run({ timeoutMs: 20_000 })).toMatchObject({
+    done: ['role password-set', 'secret created'],
+  })
+})
+
 test('a role that keeps its password gets no verifier', async () => {
   const application = await bench.established()
   const { role, request } = application
