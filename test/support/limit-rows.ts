@@ -191,7 +191,7 @@ export const limitRows: readonly Row[] = [
       },
     },
     'unknown',
-    'neither five nor six fields; d: "0 12 * * *" (UTC)',
+    'does not have five fields; d: "0 12 * * *" (UTC)',
   ],
   [
     'backup-schedule',
