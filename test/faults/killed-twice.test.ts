@@ -67,6 +67,8 @@ if (Number.isFinite(budget.seconds)) {
         if (problems.length > 0) {
           const again = replay('test:faults', file, spellOf(state, struck))
           broken.push(`${struck.map(nameOf).join(', then ')}: ${problems.join('; ')}\n${again}`)
+          // All of them take hours: who ends the test before its end has seen it.
+          report(`killed twice, ${state.found}: ${broken.at(-1) ?? ''}`)
         }
         return seen
       }
