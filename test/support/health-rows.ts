@@ -1,10 +1,9 @@
 import type { RequirementId } from '../../src/go-live/requirement.ts'
-import { good, health, inside, minutesAgo, sql } from './sights.ts'
+import { good, health, inside, minutesAgo, sql, taken as hidden } from './sights.ts'
 
 /** What is seen, what it is judged to be, and words in which that is said. */
 export type Row = readonly [id: RequirementId, what: string, seen: object, verdict: string, words: string]
 
-const hidden = { hidden: 'the right to read it is missing (42501)' }
 const withHealth = (more: object): object => ({ health: { ...health, ...more } })
 export const withInside = (more: object): object => ({ inside: { ...inside, ...more } })
 export const value = <Value>(what: Value): { value: Value } => ({ value: what })

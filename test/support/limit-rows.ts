@@ -1,20 +1,25 @@
 import type { Row } from './health-rows.ts'
-import { application, archiver, cluster, good, minutesAgo, now, sql, sqlWith, workload } from './sights.ts'
+import {
+  application,
+  archiver,
+  cluster,
+  good,
+  minutesAgo,
+  night,
+  now,
+  run,
+  sql,
+  sqlWith,
+  taken,
+  workload,
+} from './sights.ts'
 
 const right = { namespace: 'postgres-system', verb: 'list', group: '', purpose: 'the gate', asked: false }
 const pods = [{ right: { ...right, resource: 'pods' } }]
 const jobs = [{ right: { ...right, group: 'batch', resource: 'jobs' } }]
-const taken = { hidden: 'the right to read it is missing (42501)' }
 const operator = { ...cluster.operator, what: 'clusters.postgresql.cnpg.io pg1', status: 'healthy' }
 const never = { ...archiver, archivedCount: 0, lastArchived: null, lastArchivedAt: null }
-const since = (minutes: number): object => ({ ...archiver, lastArchivedAt: minutesAgo(minutes) })
-const night = (day: number, hour: number, minute = 0): Date => new Date(Date.UTC(2026, 10, day, hour, minute))
-const run = (started: Date, succeeded = true): object => ({
-  what: 'Pod b',
-  started,
-  finished: new Date(started.getTime() + 600_000),
-  succeeded,
-})
+const since = (minutes: number): typeof archiver => ({ ...archiver, lastArchivedAt: minutesAgo(minutes) })
 const copy = (lastBackupEnd: Date): object => ({
   monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd },
 })
@@ -139,42 +144,42 @@ export const limitRows: readonly Row[] = [
   [
     'rpo',
     'a success as long ago as may be, and a segment that waits',
-    { sql: sqlWith({ currentSegment: '0000000300000012000000A3', archiver: since(5) as never }) },
+    { sql: sqlWith({ currentSegment: '0000000300000012000000A3', archiver: since(5) }) },
     'met',
     'last archived',
   ],
   [
     'rpo',
     'a success longer ago, and a segment that waits',
-    { sql: sqlWith({ currentSegment: '0000000300000012000000A3', archiver: since(5.1) as never }) },
+    { sql: sqlWith({ currentSegment: '0000000300000012000000A3', archiver: since(5.1) }) },
     'not met',
     '1 finished segment not archived',
   ],
   [
     'rpo',
     'much written, and the minute of grace not over',
-    { sql: sqlWith({ usedBytes: 4_000_000, archiver: since(6) as never }) },
+    { sql: sqlWith({ usedBytes: 4_000_000, archiver: since(6) }) },
     'met',
     'last archived 2026-11-22 13:57:11 UTC',
   ],
   [
     'rpo',
     'much written, and the minute of grace over',
-    { sql: sqlWith({ usedBytes: 4_000_000, archiver: since(6.1) as never }) },
+    { sql: sqlWith({ usedBytes: 4_000_000, archiver: since(6.1) }) },
     'unknown',
     'just become busy',
   ],
   [
     'rpo',
     'what an idle server writes, for a day',
-    { sql: sqlWith({ usedBytes: 65_536, archiver: since(1_440) as never }) },
+    { sql: sqlWith({ usedBytes: 65_536, archiver: since(1_440) }) },
     'met',
     'idle since',
   ],
   [
     'rpo',
     'a byte more than an idle server writes, for a day',
-    { sql: sqlWith({ usedBytes: 65_537, archiver: since(1_440) as never }) },
+    { sql: sqlWith({ usedBytes: 65_537, archiver: since(1_440) }) },
     'unknown',
     'just become busy',
   ],

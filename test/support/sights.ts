@@ -29,6 +29,19 @@ export function minutesAgo(minutes: number): Date {
   return new Date(now.getTime() - minutes * 60_000)
 }
 
+/** Gives a moment of November 2026, UTC. */
+export function night(day: number, hour: number, minute = 0): Date {
+  return new Date(Date.UTC(2026, 10, day, hour, minute))
+}
+
+/** Gives a backup of ten minutes. */
+export function run(started: Date, succeeded = true): object {
+  return { what: 'Pod b', started, finished: new Date(started.getTime() + 600_000), succeeded }
+}
+
+/** What an administrator has taken from everybody. */
+export const taken = { hidden: 'the right to read it is missing (42501)' }
+
 /** What a session of the admin sees, the parts that may be hidden side by side. */
 type Flat = Omit<SqlSight, 'replication' | 'archiving' | 'sessions'> & Replication & Archiving & OpenSessions
 

@@ -75,8 +75,9 @@ export function judgeApplicationUser(observed: Observations): Judgement {
 
 /** Says whether a Secret names the server that was looked at: names in a cluster have short forms, one within a namespace. */
 function isSameHost(named: string, { host, secretRef }: Observations): boolean {
-  const [one, other] = [named, host].map((each) => each.toLowerCase().replace(/\.$/, ''))
-  if (one === undefined || other === undefined || one === other) return true
+  const plain = (name: string): string => name.toLowerCase().replace(/\.$/, '')
+  const [one, other] = [plain(named), plain(host)] as const
+  if (one === other) return true
   const [short, long] = one.length < other.length ? [one, other] : [other, one]
   const [, namespace] = long.split('.')
   return long.startsWith(`${short}.`) && (short.includes('.') || secretRef.startsWith(`${namespace ?? ''}/`))

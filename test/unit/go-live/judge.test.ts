@@ -19,11 +19,14 @@ import {
   health,
   inside,
   minutesAgo,
+  night,
   now,
   rulesOf,
+  run,
   senders,
   sql,
   sqlWith,
+  taken,
   vouched,
   workload,
 } from '../../support/sights.ts'
@@ -52,15 +55,6 @@ const cnpg = {
   readyInstances: 3,
   status: 'Cluster in healthy state',
 }
-const night = (day: number, hour: number, minute = 0): Date => new Date(Date.UTC(2026, 10, day, hour, minute))
-const run = (started: Date, succeeded = true): object => ({
-  what: 'Pod b',
-  started,
-  finished: new Date(started.getTime() + 600_000),
-  succeeded,
-})
-/** What an administrator has taken from everybody. */
-const taken = { hidden: 'the right to read it is missing (42501)' }
 const secret = good.secret
 const role = good.server.role
 const database = good.server.database
