@@ -560,8 +560,12 @@ describe('the primary switches while a command runs', () => {
       },
     })
     const asleep = async (): Promise<boolean> =>
-      (await bench.sql("select from pg_stat_activity where application_name like '% of the command'"))
-        .length > 0
+      (
+        await bench.sql(
+          `select from pg_stat_activity
+            where application_name like '% of the command' and state = 'active' and query like '%pg_sleep%'`,
+        )
+      ).length > 0
     while (!(await asleep())) await sleep(20)
     pair.switchOver()
     const { requests } = bench.sandbox.api
