@@ -156,7 +156,9 @@ export function parseSchedule(
     return { problem: `${shown} does not have ${seconds ? 'six' : 'five'} fields` }
   const unreadable = { problem: `${shown} cannot be read as a schedule` }
   if (word === undefined && !fields.every((each) => field.test(each))) return unreadable
-  const full = seconds && fields.length === 5 ? [...fields, '*'] : fields
+  // Each of a day of the month or the week is no choice of days, as in the library of Kubernetes.
+  const any = fields.map((each) => each.replace(/^[*?]\/0*1$/, '*'))
+  const full = seconds && any.length === 5 ? [...any, '*'] : any
   const schedule = { cron: word ?? full.join(' '), zone: runsIn }
   try {
     nextRun(schedule, new Date(0))

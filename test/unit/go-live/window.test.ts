@@ -105,6 +105,8 @@ describe('a schedule', () => {
     ['0 1,13 * * *', 'UTC', '2026-11-23T01:00:00Z'],
     ['0 1 13 * 5', 'UTC', '2026-11-27T01:00:00Z'],
     ['0 1 1 1 *', 'UTC', '2027-01-01T01:00:00Z'],
+    ['0 1 */1 * 3', 'UTC', '2026-11-25T01:00:00Z'],
+    ['0 1 3 * ?/1', 'UTC', '2026-12-03T01:00:00Z'],
   ])('%s in %s next runs at %s', (cron, zone, next) => {
     const schedule = parseSchedule(cron, zone)
     const run = 'problem' in schedule ? undefined : nextRun(schedule, winter)
