@@ -27,7 +27,9 @@ export function wantedSecret(request: ProvisionRequest, cluster: Cluster, passwo
       ...(ca !== undefined && ca !== 'system' && { 'ca.crt': ca }),
     },
     explicit: new Set([
+      // `access-sslmode` is no such wish: where the access Secret holds no mode, every run has to name one for the admin.
       ...(request.appSslMode === undefined ? [] : (['PGSSLMODE'] as const)),
+      ...(request.access?.port === undefined ? [] : (['PGPORT'] as const)),
       ...(request.sslRootCert === undefined ? [] : (['ca.crt'] as const)),
     ]),
     formats: request.secretFormats,

@@ -238,6 +238,17 @@ const rows: readonly Row[] = [
     },
   },
   {
+    found: 'Secret whose PGPORT was set by hand, and the input is explicit',
+    given: (application) => {
+      application.putSecret({ PGPORT: '6432' }, 'on top')
+    },
+    inputs: { access: { port: '5432' } },
+    done: ['secret repaired'],
+    shows: ({ secret }) => {
+      expect(secret['PGPORT']).toBe('5432')
+    },
+  },
+  {
     found: 'Secret whose PGSSLMODE is what we last wrote, and the access Secret has another',
     inputs: {
       get accessSecret() {
