@@ -1,10 +1,11 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import pg from 'pg'
+import type { Login } from '../../sandbox/postgres.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { allBlocks, commandsOf } from '../support/blocks.ts'
 import { program } from './command.ts'
@@ -56,17 +57,22 @@ async function sh(text: string): Promise<{ readonly code: number; readonly stdou
   )
 }
 
-async function sql(text: string): Promise<void> {
+async function enter({ user, password }: Login, database: string): Promise<pg.Client> {
   const { host, port, ca } = sandbox.postgres
   const client = new pg.Client({
     host,
     port,
-    user: sandbox.admin.user,
-    password: sandbox.admin.password,
-    database: 'postgres',
+    user,
+    password,
+    database,
     ...(ca !== undefined && { ssl: { ca, checkServerIdentity: () => undefined } }),
   })
   await client.connect()
+  return client
+}
+
+async function sql(text: string, as: Login = sandbox.admin): Promise<void> {
+  const client = await enter(as, 'postgres')
   try {
     for (const statement of text.split(/;$/m).filter((each) => each.trim() !== ''))
       await client.query(statement)
@@ -139,7 +145,22 @@ test('the shell and the SQL of the documents do what they say, from the first ru
     const reading = blocks.find(({ text }) => text.startsWith('kubectl -n shop get secret'))
     expect((await sh(reading?.text ?? '')).stdout).toHaveLength(32)
   }
-  await sql(removal)
+  // An application may own its database, have a session open, and have left a table in another database.
+  const owned = `${one('--dry-run').replace('--dry-run', '--yes').trim()} --database-owner app`
+  expect(await sh(owned)).toMatchObject({ code: 0 })
+  await sql('CREATE TABLE left_behind ();\nALTER TABLE left_behind OWNER TO shop', sandbox.postgres.superuser)
+  const password = Buffer.from(String(passwordNow()), 'base64').toString()
+  const session = await enter({ user: 'shop', password }, 'shop')
+  session.on('error', () => undefined)
+  const cut = new Promise<void>((resolve) => session.once('end', resolve))
+  const page = await readFile('docs/recipes.md', 'utf8')
+  const [, forced = ''] = /`(DROP DATABASE shop WITH [^`]*)`/.exec(page) ?? []
+  const [, elsewhere = ''] = /`(REASSIGN OWNED [^`]*)`/.exec(page) ?? []
+  await expect(sql(removal)).rejects.toMatchObject({ code: '55006' })
+  await expect(sql(removal.replace('DROP DATABASE shop', forced))).rejects.toMatchObject({ code: '2BP01' })
+  await cut
+  await sql(elsewhere)
+  await sql('DROP ROLE shop')
   if (hasKubectl) {
     expect((await sh(remove)).code).toBe(0)
     // What is deleted of the rights is there, and the Role that other applications share is not among it.
