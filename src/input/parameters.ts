@@ -285,7 +285,7 @@ export const parameters = [
     name: 'run',
     kind: 'text',
     description:
-      'What to run against the database, such as `npx prisma migrate deploy`, in a shell that stops at the first error. The Action runs it after provisioning and the gate. It gets variables (`PGHOST`, `DATABASE_URL` and others) with a login that exists only while it runs. Its exit code becomes that of the step.',
+      'What to run against the database, such as `npx prisma migrate deploy`, in a shell that stops at the first error. The Action runs it after provisioning and the gate. It gets variables (`PGHOST`, `DATABASE_URL` and others) with a login that exists only while it runs. If it fails, the step fails; a job of GitLab ends with its exit code.',
     absent: { cli: 'command `exec` takes a command' },
   },
   {
