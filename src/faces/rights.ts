@@ -1,4 +1,4 @@
-import { databaseGateRights, applicationGateRights } from '../go-live/gate-rights.ts'
+import { applicationGateRights, databaseGateRights, wayGateRights } from '../go-live/gate-rights.ts'
 import { Failure } from '../lib/failure.ts'
 import { numbered, sentence } from '../lib/text.ts'
 import { authenticationManifest, platforms, userOf, type Jobs } from '../rights/authentication.ts'
@@ -40,7 +40,9 @@ export function formatRights(
 ): string {
   const rights = [
     ...runRights(scope, service),
-    ...(goLive === true ? [...databaseGateRights(scope), ...applicationGateRights(scope)] : []),
+    ...(goLive === true
+      ? [...wayGateRights(scope, service), ...databaseGateRights(scope), ...applicationGateRights(scope)]
+      : []),
   ]
   if (jobs !== undefined) {
     const manifest = roleManifests({ name: userOf(jobs), certain: true }, rights)

@@ -1,14 +1,41 @@
 import type { OptionalRight } from '../kubernetes/ask.ts'
 import type { Reading } from '../providers/provider.ts'
 import { providers, type Keeper } from '../providers/providers.ts'
-import type { PermissionScope } from '../rights/permissions.ts'
+import { anyService, type PermissionScope } from '../rights/permissions.ts'
 import { roleName } from '../rights/role-name.ts'
 
 /** Where the access Secret is. */
-export type AccessScope = Pick<PermissionScope, 'accessNamespace' | 'accessSecret'>
+export type AccessScope = Pick<PermissionScope, 'accessNamespace' | 'accessSecret' | 'via'>
 
 /** What an optional right is for, in a table of rights. */
 export const gatePurpose = 'the go-live gate'
+
+/**
+ * Returns what leads the gate to the Pods of the database where the run goes to PostgreSQL itself; elsewhere every run needs
+ * that. Their labels tell which operator keeps it.
+ *
+ * @param service absent where it is not known
+ */
+export function wayGateRights(
+  { accessNamespace, accessSecret, via }: AccessScope,
+  service?: string,
+): readonly OptionalRight[] {
+  if (via !== 'direct') return []
+  const role = roleName(accessSecret, service === undefined ? 'any-direct-go-live' : 'direct-go-live')
+  const right = (verb: 'get' | 'list', resource: string): OptionalRight =>
+    optional(accessNamespace, role, { verb, group: '', resource })
+  const which = service === undefined ? { comment: anyService } : { name: service }
+  return [{ ...right('get', 'services'), ...which }, right('get', 'pods'), right('list', 'pods')]
+}
+
+/** Returns what leads to the Pods as well, where the Service has no selector. */
+export function endpointGateRight({ accessNamespace, accessSecret }: AccessScope): OptionalRight {
+  return optional(accessNamespace, roleName(accessSecret, 'endpoints'), {
+    verb: 'list',
+    group: 'discovery.k8s.io',
+    resource: 'endpointslices',
+  })
+}
 
 /** What the gate reads of the application: which of these use the Secret, and where their Pods are. */
 const ofApplication: readonly Reading[] = [

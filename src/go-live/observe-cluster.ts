@@ -17,7 +17,14 @@ import type { Whereabouts } from '../route/way.ts'
 import { databasePod, podWords, type DatabasePod } from './database-pod.ts'
 import { evidenceOf } from './evidence.ts'
 import type { Evidence } from './finding.ts'
-import { databaseGateRights, gatePurpose, policyRight, type AccessScope } from './gate-rights.ts'
+import {
+  databaseGateRights,
+  endpointGateRight,
+  gatePurpose,
+  policyRight,
+  wayGateRights,
+  type AccessScope,
+} from './gate-rights.ts'
 import { readNode, zoneOf, type NodeObject } from './zone.ts'
 
 /** Everything about the database that the API server shows. */
@@ -58,13 +65,16 @@ type Topic = 'pods' | 'zones' | ProviderTopic
 export async function observeCluster(
   api: Api,
   scope: AccessScope,
-  { pod: podName, port, selector }: Whereabouts,
+  { pod: podName, port, selector, service }: Whereabouts,
 ): Promise<ClusterSight> {
   const look = new ClusterLook(api, scope.accessNamespace)
+  look.rights = wayGateRights(scope, service)
   const pod = podName === undefined ? undefined : await look.pod(podName)
+  if (scope.via === 'direct' && podName === undefined && service !== undefined)
+    await lookForWay(look, scope, service, selector)
   const family = familyOf(pod?.body?.metadata?.labels ?? {}, selector)
   const { keeper } = family ?? {}
-  if (keeper) look.rights = databaseGateRights(scope, keeper)
+  if (keeper) look.rights = [...look.rights, ...databaseGateRights(scope, keeper)]
   const instances = family && (await lookAtInstances(look, family))
   const [zones, provided, policies] = await Promise.all([
     lookAtZones(look, instances?.pods ?? []),
@@ -88,6 +98,26 @@ export async function observeCluster(
     evidence: look.evidence,
     unread: look.unread,
     rights: look.rights,
+  }
+}
+
+/** Finds out which right it takes to find the Pod behind a Service, where the run itself has no need of it. */
+async function lookForWay(
+  look: ClusterLook,
+  scope: AccessScope,
+  service: string,
+  selector: Labels | undefined,
+): Promise<void> {
+  const found = await look.get('', 'v1', 'services', service)
+  look.noteWay(found)
+  if (found.body === undefined) return
+  if (selector !== undefined) look.noteWay(await look.list('', 'v1', 'pods', selector))
+  else {
+    const right = endpointGateRight(scope)
+    look.rights = [...look.rights, right]
+    look.noteWay(
+      await look.list(right.group, 'v1', right.resource, { 'kubernetes.io/service-name': service }),
+    )
   }
 }
 
@@ -202,10 +232,19 @@ class ClusterLook implements Look {
     if (answered.unread !== undefined) this.unread[topic].push(answered.unread)
   }
 
-  /** The rights on Pods are among those that every run needs. */
+  /** Whoever does not find the Pods does not know who keeps them either. */
+  noteWay<Body>(answered: Answered<Body>): void {
+    this.evidence.pods.push(evidenceOf(answered, () => 'it is there'))
+    if (answered.unread === undefined) return
+    for (const topic of ['pods', 'operator', 'schedule', 'backups'] as const)
+      this.unread[topic].push(answered.unread)
+  }
+
+  /** The rights on Pods are among those that every run needs, unless it goes to PostgreSQL itself. */
   #podsRight(verb: string): OptionalRight {
     const right = { verb, group: '', resource: 'pods', purpose: gatePurpose, asked: false } as const
-    return { namespace: this.#namespace, ...right }
+    const ofWay = this.rights.find((one) => one.resource === 'pods' && one.verb === verb)
+    return ofWay ?? { namespace: this.#namespace, ...right }
   }
 
   #path(group: string, version: string, resource: string, name?: string): string {

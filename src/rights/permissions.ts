@@ -41,7 +41,8 @@ export interface PermissionReport {
 }
 
 /** Says that a Role is not limited to the Service, and why. */
-const anyService = 'Every Service, because the one under USER_ACCESS of the access Secret is not known here.'
+export const anyService =
+  'Every Service, because the one under USER_ACCESS of the access Secret is not known here.'
 
 /**
  * Returns the rights of a run.

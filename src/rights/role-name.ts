@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 
 /**
  * What a Role gives. For an access Secret: the way to the database, also where its Service is not known (`any`) or has
- * no selector (`endpoints`), or the Secret alone where the run goes there itself (`direct`); what the go-live gate would like to read, also where the operator is not known. For an
- * application Secret: to write it, to read it, and what the gate would like to read of the application.
+ * no selector (`endpoints`), or the Secret alone where the run goes there itself (`direct`); what the go-live gate would like
+ * to read, also where the operator is not known, and the way to the Pods where the run does not need it. For an application
+ * Secret: to write it, to read it, and what the gate would like to read of the application.
  */
 export type RoleKind =
   | 'access'
@@ -12,6 +13,8 @@ export type RoleKind =
   | 'direct'
   | 'go-live'
   | 'any-go-live'
+  | 'direct-go-live'
+  | 'any-direct-go-live'
   | 'write'
   | 'read'
   | 'workloads-go-live'

@@ -9,6 +9,8 @@ export interface Whereabouts {
   readonly pod: string | undefined
   readonly port: number | undefined
   readonly selector: Readonly<Record<string, string>> | undefined
+  /** The name of the Service, where the run has no need of it and may not know what is behind. */
+  readonly service?: string | undefined
 }
 
 /** A connection that stands, and the way that it took, in words. */
@@ -77,7 +79,7 @@ export function directly(api: Api, namespace: string, named: Promise<Named>, sig
       const { service: name, port } = await named
       const service = name === undefined ? undefined : await orNothing(readService(api, namespace, name))
       const found = service && (await orNothing(resolvePod(api, service, port)))
-      return { pod: found?.pod, port: found?.port, selector: service?.selector }
+      return { pod: found?.pod, port: found?.port, selector: service?.selector, service: name }
     },
   }
 }

@@ -1,9 +1,12 @@
 import { beforeAll, describe, expect, test } from '@jest/globals'
+import { parseAllDocuments } from 'yaml'
 import type { AccessInputs } from '../../src/secrets/access-form.ts'
 import { useBench, type Access } from '../support/bench.ts'
+import { findIn, useGate } from '../support/gate.ts'
 import { startPooler } from '../support/pooler.ts'
 
 const bench = useBench({ postgres: { serverNames: ['localhost'] } })
+const { judged } = useGate(bench)
 
 /** What it takes to go there oneself: the access Secret, and none of the Pods. */
 let kubeconfig: { readonly input: string; readonly absenceHint: readonly string[] }
@@ -110,6 +113,24 @@ test('without port-forward what is missing is asked for without it', async () =>
   const manifest = outcome.permissions?.manifest ?? ''
   expect(manifest).toContain(`name: secrets-alone\n    namespace: ${appNamespace}`)
   expect(manifest).not.toMatch(/pods|services/)
+})
+
+test('the gate asks for what leads to the Pods, and sees more once that is granted', async () => {
+  const { api } = bench.sandbox
+  const application = await bench.established(direct())
+  const { report } = await judged(application)
+  expect(findIn(report, 'spread')).toMatchObject({
+    verdict: 'unknown',
+    seen: 'no permission to read services',
+    remedy: expect.stringContaining('ask for the right to get services postgresql1-user-access'),
+  })
+  for (const document of parseAllDocuments(report.manifest)) {
+    api.put(document.toJS() as Parameters<typeof api.put>[0])
+  }
+  const again = await judged(application)
+  // The Pods tell who keeps the database, and with that what else there is to read.
+  expect(findIn(again.report, 'spread').seen).toContain('1 Node')
+  expect(findIn(again.report, 'retention').remedy).toContain('cronjobs logical-backup-')
 })
 
 describe('what the Service would have told is told by PostgreSQL', () => {

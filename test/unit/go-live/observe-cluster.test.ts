@@ -420,3 +420,47 @@ describe('a database without an operator', () => {
     expect(seen).toMatchObject({ pods: undefined, schedules: [], backups: [] })
   })
 })
+
+describe('a run that goes to PostgreSQL itself', () => {
+  const path = `${core}/services/pg-access`
+  const slices = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=kubernetes.io/service-name=pg-access`
+  const pods = `${core}/pods?labelSelector=app=pg`
+
+  test.each<[string, Objects, Readonly<Record<string, string>> | undefined, string]>([
+    ['the Service', { [path]: 403 }, undefined, 'get services pg-access pg-app-user-pg-direct-go-live'],
+    [
+      'the Pods behind it',
+      { [path]: { spec: {} }, [pods]: 403 },
+      { app: 'pg' },
+      'list pods  pg-app-user-pg-direct-go-live',
+    ],
+    [
+      'what names them, where it has no selector',
+      { [path]: { spec: {} }, [slices]: 403 },
+      undefined,
+      'list endpointslices  pg-app-user-pg-endpoints',
+    ],
+  ])('says which right it lacks to read %s', async (_, held, selector, lacking) => {
+    objects = held
+    const where = { pod: undefined, port: undefined, selector, service: 'pg-access' }
+    const { unread, rights } = await observeCluster(await server.api(), { ...scope, via: 'direct' }, where)
+    for (const topic of ['pods', 'operator', 'schedule', 'backups'] as const) {
+      const words = unread[topic].map(
+        ({ right: { verb, resource, name = '', role = '' } }) => `${verb} ${resource} ${name} ${role}`,
+      )
+      expect(new Set(words)).toEqual(new Set([lacking]))
+    }
+    expect(rights.map(({ verb, resource }) => `${verb} ${resource}`)).toEqual(
+      expect.arrayContaining(['get services', 'get pods', 'list pods']),
+    )
+  })
+
+  test('asks for nothing more where the Pods are known, or nothing names the Service', async () => {
+    objects = {}
+    for (const service of ['pg-access', undefined]) {
+      const where = { pod: service && 'pg1-0', port: 5432, selector: undefined, service }
+      const { unread } = await observeCluster(await server.api(), { ...scope, via: 'direct' }, where)
+      expect(Object.values(unread).flat()).toEqual([])
+    }
+  })
+})

@@ -61,6 +61,8 @@ const kinds: readonly RoleKind[] = [
   'direct',
   'go-live',
   'any-go-live',
+  'direct-go-live',
+  'any-direct-go-live',
   'write',
   'read',
   'workloads-go-live',

@@ -2,7 +2,12 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parseAllDocuments } from 'yaml'
 import { formatRights } from '../../../src/faces/rights.ts'
-import { applicationGateRights, databaseGateRights } from '../../../src/go-live/gate-rights.ts'
+import {
+  applicationGateRights,
+  databaseGateRights,
+  endpointGateRight,
+  wayGateRights,
+} from '../../../src/go-live/gate-rights.ts'
 import { ways } from '../../../src/lib/via.ts'
 import { cloudnativepg } from '../../../src/providers/cloudnativepg.ts'
 import { zalando } from '../../../src/providers/zalando.ts'
@@ -103,7 +108,14 @@ const ticket = fc
     const manifest = roleManifests({ name, certain: true }, [
       ...runRights(scope, service),
       ...(selector || scope.via === 'direct' ? [] : endpointRights(scope, service ?? '')),
-      ...(goLive ? [...databaseGateRights(scope, keeper), ...applicationGateRights(scope)] : []),
+      ...(goLive
+        ? [
+            ...wayGateRights(scope, service),
+            ...(selector || scope.via !== 'direct' ? [] : [endpointGateRight(scope)]),
+            ...databaseGateRights(scope, keeper),
+            ...applicationGateRights(scope),
+          ]
+        : []),
     ])
     return objectsOf(manifest)
   })
