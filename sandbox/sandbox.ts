@@ -60,7 +60,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       api,
       postgres,
       admin,
-      kubeconfig: api.kubeconfig({ namespace: appNamespace, serviceAccount }),
+      // Somebody may look around for longer than the hour of a token.
+      kubeconfig: api.kubeconfig({ namespace: appNamespace, serviceAccount, lifetimeSeconds: 24 * 60 * 60 }),
       accessNamespace,
       accessSecret,
       appNamespace,

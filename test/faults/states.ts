@@ -137,7 +137,7 @@ export async function enter(state: State, application: Application): Promise<voi
   await state.make?.(application)
 }
 
-/** Removes everything of an application, so that its names are free again. */
+/** Removes everything of an application, so that its names are free again, and sees to it that no run showed a credential. */
 export async function erase(application: Application): Promise<void> {
   const { bench, role, database, request } = application
   await bench.sql(`DROP DATABASE IF EXISTS ${identifier(database)} WITH (FORCE)`)
@@ -146,6 +146,7 @@ export async function erase(application: Application): Promise<void> {
   for (const name of [request.appSecret, `${request.appSecret}-binding`]) {
     if (api.get('Secret', appNamespace, name)) api.remove('Secret', appNamespace, name)
   }
+  await bench.forget()
 }
 
 /** What a run can change, each as a text that differs when it was changed; empty where it is not there. */

@@ -8,7 +8,7 @@ export class Canaries {
   /** Remembers a credential. Anything that short would be found by chance, so it is no canary. */
   plant(secret: string): void {
     if (secret.length < 6) throw new Error('a canary has at least 6 characters')
-    if (!this.#secrets.has(secret)) this.#secrets.set(secret, writtenForms(secret))
+    if (!this.#secrets.has(secret)) this.#secrets.set(secret, [...new Set(writtenForms(secret))])
   }
 
   /** Gives where a credential was found: the name of the text and what stands before it, never the credential. */
