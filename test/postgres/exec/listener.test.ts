@@ -144,6 +144,16 @@ async function until(socket: Socket, heard: { text: string }, what: RegExp): Pro
   }
 }
 
+/** Begins a statement that lasts, and resolves when the server is at it: before that, nothing can be cancelled. */
+async function sleepIn(each: pg.Client): Promise<{ ended: Promise<unknown> }> {
+  const ended = each.query('select pg_sleep(60)').catch((error: unknown) => error)
+  const asleep = async (): Promise<boolean> =>
+    (await bench.sql("select from pg_stat_activity where state = 'active' and query = 'select pg_sleep(60)'"))
+      .length > 0
+  while (!(await asleep())) await sleep(20)
+  return { ended }
+}
+
 describe('clients of all kinds', () => {
   test('node-postgres is in the database, as the role, under the name of the run and its own', async () => {
     const each = await client({ application_name: 'migrate' })
@@ -210,7 +220,7 @@ describe('clients of all kinds', () => {
   test('a statement is cancelled with the key of its session, and with no other', async () => {
     const each = await client()
     const { processID, secretKey } = each as unknown as { processID: number; secretKey: number }
-    const sleeping = each.query('select pg_sleep(60)').catch((error: unknown) => error)
+    const sleeping = await sleepIn(each)
     const before = dialled
     const foreign = Buffer.alloc(8)
     foreign.writeInt32BE(processID)
@@ -219,13 +229,14 @@ describe('clients of all kinds', () => {
     expect(dialled).toBe(before)
     foreign.writeInt32BE(secretKey, 4)
     expect(await raw(first(80_877_102, foreign.toString('latin1')))).toBe('')
-    expect(await sleeping).toMatchObject({ code: '57014' })
+    expect(await sleeping.ended).toMatchObject({ code: '57014' })
     await each.end()
-    // Nor with one that is no longer alive.
-    const gone = dialled
-    await sleep(50)
-    expect(await raw(first(80_877_102, foreign.toString('latin1')))).toBe('')
-    expect(dialled).toBe(gone)
+    // Nor with one that is no longer alive. The client is gone before its session is.
+    let gone: number
+    do {
+      gone = dialled
+      expect(await raw(first(80_877_102, foreign.toString('latin1')))).toBe('')
+    } while (dialled !== gone)
   })
 
   test.each(['prefer', 'allow'] as const)(
@@ -235,13 +246,13 @@ describe('clients of all kinds', () => {
       const [other, otherWay] = await start({ target: middle, sslMode })
       const each = await client({ port: other.port, password: other.password })
       const { processID, secretKey } = each as unknown as { processID: number; secretKey: number }
-      const sleeping = each.query('select pg_sleep(60)').catch((error: unknown) => error)
+      const sleeping = await sleepIn(each)
       const key = Buffer.alloc(8)
       key.writeInt32BE(processID)
       key.writeInt32BE(secretKey, 4)
       const socket = connect({ host: '127.0.0.1', port: other.port })
       socket.write(first(80_877_102, key.toString('latin1')))
-      expect(await sleeping).toMatchObject({ code: '57014' })
+      expect(await sleeping.ended).toMatchObject({ code: '57014' })
       await each.end()
       await other.close()
       otherWay.close()
