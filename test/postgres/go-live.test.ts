@@ -167,7 +167,8 @@ test('segments that wait are not met, seen by their numbers, and with pg_monitor
 }, 90_000)
 
 test('many segments on their way are unknown, however recent the last success is', async () => {
-  await set({ archive_command: `sleep 1; cp %p ${join(folder(), '%f')}` })
+  // So slow that most are on their way still when the test looks, however long that takes.
+  await set({ archive_command: `sleep 3; cp %p ${join(folder(), '%f')}` })
   for (let segment = 0; segment < 8; segment++) await switchSegment()
   const before = (await archiver()).last_archived_wal
   await until(async () => (await archiver()).last_archived_wal !== before)
@@ -268,7 +269,8 @@ describe('the recovery point', () => {
 
   test('is probed for no longer than the run has time, and says so first', async () => {
     await set({ archive_timeout: '300' })
-    const more = { timeoutMs: 13_000 }
+    // Ten seconds of it are kept for what comes after, and what comes before may take some on a busy machine.
+    const more = { timeoutMs: 18_000 }
     const { report, outcome, log } = await judged(application, 'rpo-probe: true\n', {}, more)
     expect(outcome.failure).toBeUndefined()
     expect(log).toMatch(/rpo-probe +writes a row and waits until it is archived: \d s at most, which is all/)

@@ -7,22 +7,34 @@ import { inputsFor, leadingTo, runAction, watchChanges, type ActionRun } from '.
 // These runs wait for ten seconds or more each, so they wait together.
 
 let sandbox: Sandbox
-let silence: { server: Server; port: number; sockets: Set<Socket> }
+interface Silence {
+  readonly server: Server
+  readonly port: number
+  readonly sockets: Set<Socket>
+  /** When somebody came first. */
+  readonly met: Promise<number>
+}
+const silences: Silence[] = []
 let apiServer: ActionRun
+/** Counted from when it was met: how long a process takes to start is up to the machine. */
+let apiServerMs: number
 let postgres: ActionRun
 let closed: ActionRun
 let changes: readonly string[]
 
 beforeAll(async () => {
   sandbox = await startSandbox()
-  silence = await startSilence()
-  const { port } = silence
-  const toSilence = leadingTo(sandbox.kubeconfig, `https://127.0.0.1:${port}`)
+  const silence = await startSilence()
+  const toSilence = leadingTo(sandbox.kubeconfig, `https://127.0.0.1:${silence.port}`)
+  const { port } = await startSilence()
   sandbox.api.route('postgres-system', 'postgresql1-0', 5432, { host: '127.0.0.1', port })
   const watched = await watchChanges(sandbox)
   const inputs = inputsFor(sandbox, 'patience')
   ;[apiServer, postgres, closed] = await Promise.all([
-    runAction({ sandbox, inputs: { ...inputs, kubeconfig: toSilence } }),
+    runAction({ sandbox, inputs: { ...inputs, kubeconfig: toSilence } }).then(async (run) => {
+      apiServerMs = performance.now() - (await silence.met)
+      return run
+    }),
     runAction({ sandbox, inputs: { ...inputs, timeout: '20s' } }),
     runAction({ sandbox, inputs: { ...inputs, 'access-secret': withoutServer('shut') } }),
   ])
@@ -30,20 +42,26 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await sandbox.stop()
-  for (const socket of silence.sockets) socket.destroy()
-  silence.server.close()
+  for (const { server, sockets } of silences) {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  }
 })
 
 /** A server that accepts every connection and never says a word. */
-async function startSilence(): Promise<typeof silence> {
+async function startSilence(): Promise<Silence> {
   const sockets = new Set<Socket>()
+  const { promise: met, resolve: meet } = Promise.withResolvers<number>()
   const server = createServer((socket) => {
+    meet(performance.now())
     sockets.add(socket)
     socket.on('error', () => undefined).resume()
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  return { server, sockets, port: (server.address() as AddressInfo).port }
+  const silence = { server, sockets, met, port: (server.address() as AddressInfo).port }
+  silences.push(silence)
+  return silence
 }
 
 /** Puts an access Secret for a Service whose Pod is Ready, and where nothing listens; gives its name. */
@@ -78,7 +96,7 @@ function withoutServer(name: string): string {
 
 test('an API server that accepts the connection and never answers', () => {
   expect(apiServer.code).toBe(1)
-  expect(apiServer.seconds).toBeLessThan(14)
+  expect(apiServerMs).toBeLessThan(14_000)
   expect(apiServer.log).toMatch(
     /^✗ https:\/\/127\.0\.0\.1:\d+ accepted the connection and did not answer within 10 s\. {2}\[api-server-unreachable\]$/m,
   )

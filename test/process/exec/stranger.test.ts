@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import pg from 'pg'
 import { startSandbox, type Sandbox } from '../../../sandbox/sandbox.ts'
@@ -58,6 +59,7 @@ async function nothingLeft(): Promise<boolean> {
       select (select count(*) from pg_roles where rolname like '%\\_exec\\_%')::int
         + (select count(*) from pg_stat_activity where usename like '%\\_exec\\_%')::int as left`)
     if (rows[0]?.left === 0) return true
+    await sleep(50)
   }
   return false
 }
