@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { chown, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo, type Server } from 'node:net'
@@ -41,10 +42,10 @@ export async function unprivilegedAccount(): Promise<Account | undefined> {
 
 const networkHint = 'A sandbox or a security policy may forbid it. Run it where 127.0.0.1 can be used.'
 
-/** Makes the server listen on a free port of 127.0.0.1 and gives that port. Throws a SandboxError if it may not. */
-export async function listenOnLoopback(server: Server): Promise<number> {
+/** Makes the server listen on a port of 127.0.0.1, or any free one, and gives it. Throws a SandboxError if it may not. */
+export async function listenOnLoopback(server: Server, port = 0): Promise<number> {
   try {
-    server.listen(0, '127.0.0.1')
+    server.listen(port, '127.0.0.1')
     await once(server, 'listening')
   } catch (cause) {
     throw new SandboxError(
@@ -56,13 +57,22 @@ export async function listenOnLoopback(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** Gives a port of 127.0.0.1 that was free a moment ago. */
+/**
+ * Gives a port of 127.0.0.1 that was free a moment ago, and which no system gives to whoever asks for any port: so it is there
+ * for a server that is started later, or again.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listenOnLoopback(server)
-  server.close()
-  await once(server, 'close')
-  return port
+  for (let tries = 1; ; tries++) {
+    const server = createServer()
+    try {
+      const port = await listenOnLoopback(server, randomInt(10_000, 32_768))
+      server.close()
+      await once(server, 'close')
+      return port
+    } catch (error) {
+      if (tries === 50 || codeOf((error as Error).cause) !== 'EADDRINUSE') throw error
+    }
+  }
 }
 
 /** A folder that does not outlive the process that made it. */
@@ -144,7 +154,11 @@ const reasons: Readonly<Record<string, string>> = {
   EMFILE: 'too many files are open',
 }
 
+function codeOf(thrown: unknown): string {
+  return (thrown as NodeJS.ErrnoException).code ?? ''
+}
+
 function reasonOf(thrown: unknown): string {
-  const code = (thrown as NodeJS.ErrnoException).code ?? ''
+  const code = codeOf(thrown)
   return reasons[code] ?? (thrown instanceof Error ? thrown.message : String(thrown))
 }

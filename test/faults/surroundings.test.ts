@@ -8,6 +8,7 @@ import { formatSummary, longestSummary } from '../../src/report/summary.ts'
 import { inputsFor, runAction, withUser, type ActionRun } from '../process/action.ts'
 import { optionsFor, runCommand, type CommandRun } from '../process/command.ts'
 import { useBench, type Application } from '../support/bench.ts'
+import { until } from '../support/gate.ts'
 import { provisioned } from '../support/outcomes.ts'
 import { startProcess } from './process.ts'
 import { distant, farName, openProxy, openSocksProxy, type Proxy } from './proxy.ts'
@@ -73,7 +74,8 @@ describe('an exec plugin that', () => {
     expect(run.log).toContain('Nothing was changed.')
     expect(run.seconds).toBeLessThan(15)
     const pid = Number(await readFile(join(folder, 'pid'), 'utf8'))
-    expect(isRunning(pid)).toBe(false)
+    // What was killed still has to die, and that takes a turn of the processor.
+    await until(() => Promise.resolve(!isRunning(pid)))
   })
 })
 
