@@ -104,7 +104,7 @@ test.each(['made for the shop, ask Kim', 'to be replaced by pg-app-user', '{"own
 )
 
 test('a comment made by hand stands where a run goes no further than to say that it makes the database', async () => {
-  const application = bench.application({ existing: 'adopt', timeoutMs: 4_000 })
+  const application = bench.application({ existing: 'adopt', timeoutMs: 8_000 })
   await handMade(application)
   await comment(application.role, 'Kim\'s "shop"')
   // While somebody is in template1, nobody makes a database of it.

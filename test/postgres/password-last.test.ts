@@ -252,7 +252,7 @@ describe.each(reasons)('the password of a role that is there is set last: $why',
 })
 
 test('a database that cannot be made leaves the password of an adopted role, and no claim on it', async () => {
-  const application = bench.application({ existing: 'adopt', timeoutMs: 4_000 })
+  const application = bench.application({ existing: 'adopt', timeoutMs: 8_000 })
   const password = await roleByHand(application)
   const run = await bench.inDatabase('template1', () => application.run())
   expect(run.code).not.toBeUndefined()
