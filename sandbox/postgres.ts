@@ -1,7 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import {
   chown,
   cp,
@@ -17,6 +17,7 @@ import {
 } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client, escapeIdentifier, escapeLiteral } from 'pg'
@@ -412,7 +413,7 @@ class LocalServer implements PostgresServer {
   }
 
   async logSince(mark: number): Promise<string> {
-    return (await readFile(this.#parts.home.log)).subarray(mark).toString('utf8')
+    return await text(createReadStream(this.#parts.home.log, { start: mark }))
   }
 
   async setHba(lines: readonly string[]): Promise<void> {
