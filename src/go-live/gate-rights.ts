@@ -1,7 +1,7 @@
 import type { OptionalRight } from '../kubernetes/ask.ts'
 import type { Reading } from '../providers/provider.ts'
 import { providers, type Keeper } from '../providers/providers.ts'
-import { anyService, type PermissionScope } from '../rights/permissions.ts'
+import { anyService, endpointRight, type PermissionScope } from '../rights/permissions.ts'
 import { roleName } from '../rights/role-name.ts'
 
 /** Where the access Secret is. */
@@ -29,12 +29,8 @@ export function wayGateRights(
 }
 
 /** Returns what leads to the Pods as well, where the Service has no selector. */
-export function endpointGateRight({ accessNamespace, accessSecret }: AccessScope): OptionalRight {
-  return optional(accessNamespace, roleName(accessSecret, 'endpoints'), {
-    verb: 'list',
-    group: 'discovery.k8s.io',
-    resource: 'endpointslices',
-  })
+export function endpointGateRight(scope: AccessScope, service: string): OptionalRight {
+  return { ...endpointRight(scope, service), purpose: gatePurpose, asked: false }
 }
 
 /** What the gate reads of the application: which of these use the Secret, and where their Pods are. */

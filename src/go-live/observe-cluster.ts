@@ -113,7 +113,7 @@ async function lookForWay(
   if (found.body === undefined) return
   if (selector !== undefined) look.noteWay(await look.list('', 'v1', 'pods', selector))
   else {
-    const right = endpointGateRight(scope)
+    const right = endpointGateRight(scope, service)
     look.rights = [...look.rights, right]
     look.noteWay(
       await look.list(right.group, 'v1', right.resource, { 'kubernetes.io/service-name': service }),

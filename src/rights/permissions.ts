@@ -122,21 +122,19 @@ export function serviceRight({ accessNamespace, accessSecret }: PermissionScope,
 }
 
 /** Returns the right that a Service without a selector needs: to list EndpointSlices, or to get its Endpoints. */
-export function endpointRights(
-  { accessNamespace: namespace, accessSecret }: PermissionScope,
+export function endpointRight(
+  { accessNamespace: namespace, accessSecret }: Pick<PermissionScope, 'accessNamespace' | 'accessSecret'>,
   service: string,
-): readonly Right[] {
+): Right {
   const role = roleName(accessSecret, 'endpoints')
   const right = { namespace, role, purpose: 'finding the Pod behind the Service', asked: true }
-  return [
-    {
-      ...right,
-      verb: 'list',
-      group: 'discovery.k8s.io',
-      resource: 'endpointslices',
-      or: { ...right, verb: 'get', group: '', resource: 'endpoints', name: service },
-    },
-  ]
+  return {
+    ...right,
+    verb: 'list',
+    group: 'discovery.k8s.io',
+    resource: 'endpointslices',
+    or: { ...right, verb: 'get', group: '', resource: 'endpoints', name: service },
+  }
 }
 
 /**

@@ -11,7 +11,7 @@ import { underWay } from '../lib/under-way.ts'
 import type { Server } from '../postgres/connection.ts'
 import { familyOf, type Keeper } from '../providers/providers.ts'
 import {
-  endpointRights,
+  endpointRight,
   missingOf,
   permissionFailure,
   permissionReport,
@@ -256,6 +256,6 @@ async function reviewRights(
   if (missing.length > 0 || (await leads).selector !== undefined) {
     return permissionReport(await identity, rights, missing)
   }
-  const endpoints = endpointRights(scope, service)
-  return permissionReport(await identity, [...rights, ...endpoints], await missingOf(api, endpoints))
+  const endpoints = endpointRight(scope, service)
+  return permissionReport(await identity, [...rights, endpoints], await missingOf(api, [endpoints]))
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { parseAllDocuments } from 'yaml'
-import { endpointRights, serviceRight } from '../../src/rights/permissions.ts'
+import { endpointRight, serviceRight } from '../../src/rights/permissions.ts'
 import { roleManifests } from '../../src/rights/manifest.ts'
 import { until, type KubeObject } from '../contract/admin.ts'
 import type { ActionRun, StartedAction } from '../process/action.ts'
@@ -258,7 +258,7 @@ async function allowEndpoints({ admin, database, namespace }: Scene): Promise<vo
   }
   const identity = { name: `system:serviceaccount:${namespace}:${serviceAccount}`, certain: true }
   const role = 'endpoints'
-  const rights = [serviceRight(scope, cluster), ...endpointRights(scope, cluster)].map((right) => ({
+  const rights = [serviceRight(scope, cluster), endpointRight(scope, cluster)].map((right) => ({
     ...right,
     role,
   }))

@@ -12,7 +12,7 @@ import type { Right } from '../../src/kubernetes/right.ts'
 import { openTunnel, type Tunnel } from '../../src/kubernetes/tunnel.ts'
 import { Failure } from '../../src/lib/failure.ts'
 import { roleManifests } from '../../src/rights/manifest.ts'
-import { endpointRights, missingOf, runRights } from '../../src/rights/permissions.ts'
+import { endpointRight, missingOf, runRights } from '../../src/rights/permissions.ts'
 import { Route } from '../../src/route/route.ts'
 import { readService, resolvePod, type PodPort } from '../../src/route/service.ts'
 import { parseAccessSecret, readAccessSecret } from '../../src/secrets/access-secret.ts'
@@ -489,8 +489,8 @@ export function describeContract(name: string, start: () => Promise<ClusterUnder
 
       test('to EndpointSlices or to Endpoints: either will do', async () => {
         const limited = await pipeline('either')
-        const [wanted] = endpointRights({ ...scope, accessNamespace, appNamespace }, 'master')
-        if (wanted?.or === undefined) throw new Error('there is an alternative')
+        const wanted = endpointRight({ ...scope, accessNamespace }, 'master')
+        if (wanted.or === undefined) throw new Error('there is an alternative')
         const missing = async (): Promise<readonly Right[]> => await missingOf(limited, [wanted])
         for (const [index, right] of [wanted, wanted.or].entries()) {
           const rule = {

@@ -3,7 +3,7 @@ import { parseAllDocuments } from 'yaml'
 import { groupRights, type Right } from '../../../src/kubernetes/right.ts'
 import { roleManifests } from '../../../src/rights/manifest.ts'
 import {
-  endpointRights,
+  endpointRight,
   missingOf,
   permissionFailure,
   permissionReport,
@@ -123,7 +123,7 @@ test('the access Secret cannot be read: every Service, in a Role of its own that
 })
 
 test('either of EndpointSlices and Endpoints will do', async () => {
-  const rights = endpointRights(scope, 'pg')
+  const rights = [endpointRight(scope, 'pg')]
   expect((await review(({ resource }) => resource !== 'endpointslices', rights)).missing).toEqual([])
   await server.close()
   const neither = await review(({ resource }) => !resource?.startsWith('endpoint'), rights)

@@ -3,7 +3,7 @@ import { formatRights, type TicketOptions } from '../../../src/faces/rights.ts'
 import type { Right } from '../../../src/kubernetes/right.ts'
 import { platforms } from '../../../src/rights/authentication.ts'
 import {
-  endpointRights,
+  endpointRight,
   permissionFailure,
   permissionReport,
   runRights,
@@ -118,7 +118,7 @@ describe('texts.txt shows, word for word', () => {
   const identity = { name: 'system:serviceaccount:shop:ci', certain: true }
 
   test.each(scopes)('the rights of %s, and what is said where they are missing', (title, given, known) => {
-    const rights = [...runRights(given, known), ...(known === undefined ? [] : endpointRights(given, known))]
+    const rights = [...runRights(given, known), ...(known === undefined ? [] : [endpointRight(given, known)])]
     const failures = [rights, rights.slice(1), rights.slice(0, 1)].map((missing) =>
       permissionFailure(permissionReport(identity, rights, missing)),
     )

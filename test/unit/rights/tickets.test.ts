@@ -12,7 +12,7 @@ import { ways } from '../../../src/lib/via.ts'
 import { cloudnativepg } from '../../../src/providers/cloudnativepg.ts'
 import { zalando } from '../../../src/providers/zalando.ts'
 import { roleManifests } from '../../../src/rights/manifest.ts'
-import { endpointRights, runRights } from '../../../src/rights/permissions.ts'
+import { endpointRight, runRights } from '../../../src/rights/permissions.ts'
 import { bindingName, roleName, type RoleKind } from '../../../src/rights/role-name.ts'
 import { prove } from '../../support/property.ts'
 
@@ -107,11 +107,11 @@ const ticket = fc
     const keeper = known ? { provider: zalando, cluster: scope.accessSecret } : undefined
     const manifest = roleManifests({ name, certain: true }, [
       ...runRights(scope, service),
-      ...(selector || scope.via === 'direct' ? [] : endpointRights(scope, service ?? '')),
+      ...(selector || scope.via === 'direct' ? [] : [endpointRight(scope, service ?? '')]),
       ...(goLive
         ? [
             ...wayGateRights(scope, service),
-            ...(selector || scope.via !== 'direct' ? [] : [endpointGateRight(scope)]),
+            ...(selector || scope.via !== 'direct' ? [] : [endpointGateRight(scope, service ?? '')]),
             ...databaseGateRights(scope, keeper),
             ...applicationGateRights(scope),
           ]
