@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals'
+import { readFile } from 'node:fs/promises'
 import { createAdmin, type Login } from '../../sandbox/postgres.ts'
+import { allBlocks } from '../support/blocks.ts'
 import { identifier, literal, useBench, type Application } from '../support/bench.ts'
 
 const bench = useBench()
@@ -138,6 +140,22 @@ describe.each(kinds)('an admin that $what', (kind) => {
     expect(await membersOf(application.role)).toEqual(made)
     expect(await application.login()).toBe('in')
   })
+})
+
+test('an admin that is NOINHERIT removes an application that owns its database, in the words of the recipe', async () => {
+  const admin = await adminThat({ what: '', attributes: 'NOINHERIT' })
+  const application = await bench.established({ accessSecret: bench.access({ admin }), databaseOwner: 'app' })
+  const page = await readFile(new URL('../../docs/recipes.md', import.meta.url), 'utf8')
+  expect(page).toContain('put `SET ROLE shop;` before `DROP DATABASE` and `RESET ROLE;` after it')
+  const recipe = (await allBlocks()).find(({ text }) => text.includes('DROP ROLE shop'))?.text ?? ''
+  expect(application.database).toBe(application.role)
+  const statements = recipe.replaceAll('shop', identifier(application.role)).trim().split('\n')
+  await expect(bench.sqlAs(admin.user, statements)).rejects.toMatchObject({ code: '42501' })
+  const database = statements.findIndex((statement) => statement.startsWith('DROP DATABASE'))
+  const acting = [`SET ROLE ${identifier(application.role)}`, statements[database] ?? '', 'RESET ROLE']
+  await bench.sqlAs(admin.user, statements.toSpliced(database, 1, ...acting))
+  const left = `select rolname from pg_roles where rolname = $1 union all select datname from pg_database where datname = $1`
+  expect(await bench.sql(left, [application.role])).toEqual([])
 })
 
 test('an application that owns its database and is NOINHERIT is given what does not come with the ownership', async () => {
