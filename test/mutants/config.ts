@@ -35,8 +35,13 @@ export const groups: Readonly<Record<string, MutantGroup>> = {
       'src/postgres/refusal.ts',
       'src/postgres/severity.ts',
       'src/lib/passing.ts',
+      'src/kubernetes/who-spoke.ts',
+      'src/kubernetes/what-it-means.ts',
     ],
-    tests: ['test/unit/postgres/{failure,refusal,said,severity}.test.ts'],
+    tests: [
+      'test/unit/postgres/{failure,refusal,said,severity}.test.ts',
+      'test/unit/kubernetes/{meanings,who-spoke}.test.ts',
+    ],
     least: 90,
   },
   rights: {

@@ -68,6 +68,16 @@ const rows: readonly Row[] = [
     },
   ],
   [
+    '22P05',
+    [
+      'postgres-error',
+      'PostgreSQL cannot convert a character between UTF8 and the encoding of the database (22P05).',
+      said,
+      'A frequent cause is an application with a name that this encoding does not have.',
+      'Choose names of ASCII characters alone.',
+    ],
+  ],
+  [
     '28000',
     ['password-unreadable', 'PostgreSQL refused the verifier of a password (28000).', said, ...credcheck],
   ],
