@@ -22,6 +22,7 @@ if (Number.isFinite(budget.seconds)) {
       if (chosen !== undefined && chosenPoint !== undefined) {
         const spelled = chosenPoint.slice(`${chosen.found}: `.length).split(', then ')
         const struck = spelled.map((each) => ({ name: '', point: pointOf(each) }))
+        await striker.count(chosen, bench.application())
         expect(await striker.strike(chosen, bench.application(), struck)).toEqual([])
         return
       }

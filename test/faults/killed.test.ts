@@ -2,13 +2,14 @@ import { afterAll, expect, test } from '@jest/globals'
 import { hasChanged, lastLine, standing } from '../../src/run/outcome.ts'
 import { budget, chosenPoint, random, replay, report, shuffled } from './budget.ts'
 import { jump, jumps } from './clock.ts'
-import { enter, erase, states, thingsOf, type State } from './states.ts'
+import { askingForAll, enter, erase, states, thingsOf, type State } from './states.ts'
 import { any, nameOf, pointsOf, spell, untruths, useStriker, type NamedPoint } from './strike.ts'
 import type { Point } from './trap.ts'
 
 const striker = useStriker()
 const { bench } = striker
 const totals = new Map<string, { points: number; tried: number; converged: number }>()
+let jumped = 0
 
 afterAll(() => {
   const sum = { points: 0, tried: 0, converged: 0 }
@@ -20,15 +21,20 @@ afterAll(() => {
   }
   const { points, tried, converged } = sum
   report(`killed anywhere, seed ${budget.seed}: ${points} points, ${tried} tried, ${converged} converged`)
+  // One that was chosen, and is no point of any run any more, has shown nothing.
+  if (chosenPoint !== undefined && tried + jumped === 0)
+    throw new Error(`no run has the point ${chosenPoint}`)
 })
 
 /** How the time is divided: the rest of it is for two faults. */
 const share = { once: 0.6, clock: 0.15 }
 
-test.each(states)(
+const all = [...states, ...askingForAll]
+
+test.each(all)(
   'killed anywhere: $found',
   async (state) => {
-    const until = performance.now() + (1000 * share.once * budget.seconds) / states.length
+    const until = performance.now() + (1000 * share.once * budget.seconds) / all.length
     const application = bench.application()
     const points = pointsOf(await striker.count(state, application))
     for (const point of points) totalOf(point).points += 1
@@ -68,6 +74,7 @@ test(
   clockJumps.name,
   async () => {
     const tried = await striker.tryStates(clockJumps, async (state, application, points, next) => {
+      jumped += 1
       const { name, point } = any(points, next)
       const days = any(jumps, next)
       const here: NamedPoint = { name: `${name}, ${days} days`, point: { ...point, fault: 'jump' } }
@@ -75,13 +82,14 @@ test(
       const before = await thingsOf(application)
       const clock = jump(days)
       try {
-        const { result } = await striker.trap.during(
+        const { result, sprung } = await striker.trap.during(
           () => application.run(state.inputs),
           here.point,
           clock.set,
         )
         const { code, outcome } = result
         const problems = untruths(outcome, before, await thingsOf(application))
+        if (!sprung) problems.push('the clock never jumped')
         if (code !== state.refused) problems.push(`ended with ${code ?? 'success'}`)
         if (outcome.seconds < 0 || outcome.seconds > 60) problems.push(`took ${outcome.seconds} s, it says`)
         if (state.refused === undefined && (await application.login()) !== 'in') problems.push('no login')

@@ -128,6 +128,34 @@ export const states: readonly State[] = [
   },
 ]
 
+const reader = 'killed_reader'
+const allThatMayBeAsked: Partial<ProvisionRequest> = {
+  extensions: ['citext'],
+  secretFormats: ['url', 'servicebinding'],
+  roleSettings: [{ name: 'lock_timeout', value: '5s' }],
+  connectRoles: [reader],
+}
+const makeReader: NonNullable<State['make']> = async ({ bench }) => {
+  const [there] = await bench.sql('select from pg_roles where rolname = $1', [reader])
+  if (there === undefined) await bench.sql(`CREATE ROLE ${reader} LOGIN`)
+}
+
+/** Lines of the table with all that may be asked for besides: a run writes two Secrets then, and one may stay behind the other. */
+export const askingForAll: readonly State[] = [
+  {
+    found: 'nothing, and all that may be asked for is',
+    from: 'nothing',
+    make: makeReader,
+    inputs: allThatMayBeAsked,
+  },
+  {
+    found: 'an application, and all that may be asked for is',
+    from: 'provisioned',
+    make: makeReader,
+    inputs: allThatMayBeAsked,
+  },
+]
+
 /** Puts an application into a state. */
 export async function enter(state: State, application: Application): Promise<void> {
   if (state.from === 'provisioned') {

@@ -3,7 +3,7 @@ import { standing, type Outcome } from '../../src/run/outcome.ts'
 import { useBench, type Application, type Bench } from '../support/bench.ts'
 import { budget, chosenPoint, random, replay } from './budget.ts'
 import { startProcess } from './process.ts'
-import { enter, erase, states, thingsOf, type State, type Things } from './states.ts'
+import { enter, erase, sightOf, states, thingsOf, type State, type Things } from './states.ts'
 import { apiFaults, sqlFaults, Trap, type Passed, type Point } from './trap.ts'
 import { openWire, type Wire } from './wire.ts'
 
@@ -14,6 +14,12 @@ const hangMs = 1_500
 export interface NamedPoint {
   readonly point: Point
   readonly name: string
+}
+
+/** Whether a fault came, and what was not as it should be then. */
+interface Happened {
+  readonly sprung: boolean
+  readonly problems: readonly string[]
 }
 
 /** Everything that can happen to a run that asks for this. */
@@ -48,6 +54,8 @@ export class Striker {
   readonly bench: Bench
   #wire: Wire | undefined
   #trap: Trap | undefined
+  /** What a run leaves that nothing happens to, by where it begins. */
+  readonly #ends = new Map<State, string>()
 
   constructor(bench: Bench) {
     this.bench = bench
@@ -75,6 +83,7 @@ export class Striker {
     for (const { point } of earlier) await this.#happen(state, application, point)
     const { result, passed } = await this.trap.during(() => application.run(state.inputs))
     expect(result.code).toBe(state.refused)
+    if (earlier.length === 0) this.#ends.set(state, await sightOf(application))
     await erase(application)
     return passed
   }
@@ -101,23 +110,32 @@ export class Striker {
     const created = this.#createdSecrets()
 
     const problems: string[] = []
-    for (const { point } of points) {
-      problems.push(...(await this.#happen(state, application, point)))
+    for (const [index, { point }] of points.entries()) {
+      const { problems: met, sprung } = await this.#happen(state, application, point)
+      problems.push(...met)
+      // Which faults the later runs can meet depends on what the first one left; the first one meets its own.
+      if (index === 0 && !sprung) problems.push('the fault never came')
       if (worked && !(await works())) problems.push('a credential that worked does not work any more')
       await between()
     }
 
     const { code } = await application.run(state.inputs)
+    // Those who use it have read it once: a Secret with another one that works is no help to them.
+    if (worked && !(await works())) problems.push('the next run ended a credential that worked')
     if (code !== state.refused) problems.push(`the next run ended with ${code ?? 'success'}`)
     if (state.refused === undefined) {
       const login = await application.login()
       if (login !== 'in') problems.push(`the Secret does not log in: ${login}`)
+      const difference = firstDifference(this.#ends.get(state) ?? '', await sightOf(application))
+      if (difference !== undefined) problems.push(difference)
     } else {
       const changed = differing(before, await thingsOf(application))
       if (changed.length > 0)
         problems.push(`it was refused, and yet there are changes: ${changed.join(', ')}`)
     }
-    if (created() > (before.secret === '' ? 1 : 0)) problems.push('more than one Secret was created')
+    const binds = state.inputs?.secretFormats?.includes('servicebinding') === true
+    const absent = [before.secret, ...(binds ? [before.binding] : [])].filter((there) => there === '')
+    if (created() > absent.length) problems.push('more than one Secret was created')
     const [lock] = await bench.sql(`select from pg_locks where locktype = 'advisory'`)
     if (lock !== undefined) problems.push('a lock is left')
     return problems
@@ -160,29 +178,33 @@ export class Striker {
     return number - first
   }
 
-  #happen(state: State, application: Application, point: Point): Promise<readonly string[]> {
+  #happen(state: State, application: Application, point: Point): Promise<Happened> {
     return point.fault.includes('kill')
       ? this.#kill(state, application, point)
       : this.#stop(state, application, point)
   }
 
-  async #kill(state: State, application: Application, point: Point): Promise<readonly string[]> {
+  async #kill(state: State, application: Application, point: Point): Promise<Happened> {
     const { bench } = this
     const child = await startProcess(bench.sandbox, { ...application.request, ...state.inputs })
-    await this.trap.during(() => child.ended, point, child.kill)
+    const { sprung } = await this.trap.during(() => child.ended, point, child.kill)
     await bench.expectNothingOpen(`pg-app-user acme/shop run 8123 ${application.role}`)
-    return []
+    return { sprung, problems: [] }
   }
 
-  async #stop(state: State, application: Application, point: Point): Promise<readonly string[]> {
+  async #stop(state: State, application: Application, point: Point): Promise<Happened> {
     const before = await thingsOf(application)
     const timeoutMs = point.fault === 'hang' ? hangMs : application.request.timeoutMs
-    const { result } = await this.trap.during(() => application.run({ ...state.inputs, timeoutMs }), point)
+    const { result, sprung } = await this.trap.during(
+      () => application.run({ ...state.inputs, timeoutMs }),
+      point,
+    )
     const { outcome, code } = result
-    return [
+    const problems = [
       ...(code === 'internal-error' ? [`internal-error: ${String(outcome.failure?.cause)}`] : []),
       ...untruths(outcome, before, await thingsOf(application)),
     ]
+    return { sprung, problems }
   }
 
   /** Gives how many application Secrets are created from now on. */
@@ -202,6 +224,15 @@ export function useStriker(): Striker {
   beforeAll(() => striker.open())
   afterAll(() => striker.close())
   return striker
+}
+
+/** Shows where two texts begin to differ; nothing where they do not. */
+function firstDifference(undisturbed: string, found: string): string | undefined {
+  if (undisturbed === found) return undefined
+  let at = 0
+  while (undisturbed[at] === found[at]) at += 1
+  const near = (text: string): string => text.slice(Math.max(0, at - 80), at + 80)
+  return `without a fault, there is "${near(undisturbed)}", and now "${near(found)}"`
 }
 
 /** Gives what a run has changed. */

@@ -10,6 +10,7 @@ import {
   find,
   inputsOf,
   inWords,
+  isRefused,
   reader,
   refusalsOf,
   stranger,
@@ -94,6 +95,7 @@ async function attempt(given: Case, application: Application): Promise<Attempt> 
   }
   const still = await works()
   if (failure === undefined) {
+    if (isRefused(given)) problems.push('it was not refused')
     if (JSON.stringify(dry.outcome.list) !== JSON.stringify(list)) {
       problems.push(`announced ${inKinds(dry.outcome.list)}, made ${inKinds(list)}`)
     }

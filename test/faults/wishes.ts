@@ -7,6 +7,8 @@ interface Value {
   readonly is: string
   /** With which codes it may be refused, alone or with values of the other things. */
   readonly refused?: readonly FailureCode[]
+  /** Whether no run may succeed with it, whatever the other things are. */
+  readonly certain?: 'always' | 'unless adopted'
 }
 
 interface Found extends Value {
@@ -82,7 +84,7 @@ const roles: readonly Found[] = [
     },
   },
   { is: 'without a marker', refused: notOurs, make: onRole(nobodys) },
-  { is: 'made by hand', refused: notOurs, make: onRole(nobodys, password) },
+  { is: 'made by hand', refused: notOurs, certain: 'unless adopted', make: onRole(nobodys, password) },
   {
     is: 'made by hand, with the text of the old manual page for a password',
     refused: notOurs,
@@ -91,6 +93,7 @@ const roles: readonly Found[] = [
   {
     is: "another Secret's",
     refused: ['role-claimed'],
+    certain: 'always',
     make: async ({ bench, role, marker }) => {
       const other = marker.replace('-secret"', '-other"')
       await bench.sql(`COMMENT ON ROLE ${identifier(role)} IS ${literal(other)}`)
@@ -99,15 +102,22 @@ const roles: readonly Found[] = [
   {
     is: 'with a comment that nobody can read',
     refused: ['role-claimed'],
+    certain: 'always',
     make: async ({ bench, role }) => {
       await bench.sql(`COMMENT ON ROLE ${identifier(role)} IS '{"pg-app-user": 99}'`)
     },
   },
-  { is: 'NOLOGIN', refused: ['role-cannot-login'], make: onRole('ALTER ROLE|NOLOGIN') },
-  { is: 'expired', refused: ['role-cannot-login'], make: onRole(`ALTER ROLE|VALID UNTIL '2020-01-01'`) },
+  { is: 'NOLOGIN', refused: ['role-cannot-login'], certain: 'always', make: onRole('ALTER ROLE|NOLOGIN') },
+  {
+    is: 'expired',
+    refused: ['role-cannot-login'],
+    certain: 'always',
+    make: onRole(`ALTER ROLE|VALID UNTIL '2020-01-01'`),
+  },
   {
     is: 'more than an application, its password changed',
     refused: ['role-privileged'],
+    certain: 'always',
     make: onRole(password, 'ALTER ROLE|CREATEDB'),
   },
   {
@@ -148,6 +158,7 @@ const databases: readonly Found[] = [
   {
     is: 'closed',
     refused: ['database-closed'],
+    certain: 'always',
     make: onDatabase((database) => `ALTER DATABASE ${database} ALLOW_CONNECTIONS false`),
   },
   {
@@ -184,6 +195,7 @@ const secrets: readonly Found[] = [
   {
     is: 'with another PGHOST',
     refused: ['secret-names-other'],
+    certain: 'always',
     make: (application) => {
       application.putSecret({ PGHOST: 'elsewhere' }, 'on top')
     },
@@ -197,6 +209,7 @@ const secrets: readonly Found[] = [
   {
     is: 'without PGPORT, and of a Helm release',
     refused: ['secret-managed-elsewhere'],
+    certain: 'always',
     make: (application) => {
       application.removeSecret('PGPORT')
       const labels = { 'app.kubernetes.io/managed-by': 'Helm' }
@@ -206,6 +219,7 @@ const secrets: readonly Found[] = [
   {
     is: 'without PGPORT, and immutable',
     refused: ['secret-immutable'],
+    certain: 'always',
     make: (application) => {
       application.removeSecret('PGPORT')
       application.putSecret({}, 'on top', { immutable: true })
@@ -222,8 +236,18 @@ const wishes: readonly (readonly Asked[])[] = [
   [
     { is: 'no extension', inputs: {} },
     { is: 'citext', inputs: { extensions: ['citext'] } },
-    { is: 'dblink', inputs: { extensions: ['citext', 'dblink'] }, refused: ['extension-not-trusted'] },
-    { is: 'nothing of that name', inputs: { extensions: ['nothing'] }, refused: ['extension-unavailable'] },
+    {
+      is: 'dblink',
+      inputs: { extensions: ['citext', 'dblink'] },
+      refused: ['extension-not-trusted'],
+      certain: 'always',
+    },
+    {
+      is: 'nothing of that name',
+      inputs: { extensions: ['nothing'] },
+      refused: ['extension-unavailable'],
+      certain: 'always',
+    },
   ],
   [
     { is: 'nobody else', inputs: {} },
@@ -232,6 +256,7 @@ const wishes: readonly (readonly Asked[])[] = [
       is: 'nobody of that name',
       inputs: { connectRoles: [reader, 'nobody_of_that_name'] },
       refused: ['connect-role-unknown'],
+      certain: 'always',
     },
   ],
   [
@@ -245,6 +270,7 @@ const wishes: readonly (readonly Asked[])[] = [
       is: 'a setting of a newer PostgreSQL',
       inputs: { roleSettings: [{ name: 'transaction_timeout', value: '1min' }] },
       refused: ['input-invalid'],
+      certain: 'always',
     },
   ],
   [
@@ -292,6 +318,15 @@ export function inputsOf({ asked }: Case): Partial<ProvisionRequest> {
 /** Gives the codes with which a case may be refused: none where nothing about it is wrong. */
 export function refusalsOf({ role, database, secret, asked }: Case): ReadonlySet<FailureCode> {
   return new Set([role, database, secret, ...asked].flatMap(({ refused = [] }) => refused))
+}
+
+/** Says whether a run of this case has to be refused. */
+export function isRefused(given: Case): boolean {
+  const adopted = inputsOf(given).existing === 'adopt'
+  const { role, database, secret, asked } = given
+  return [role, database, secret, ...asked].some(
+    ({ certain }) => certain === 'always' || (certain === 'unless adopted' && !adopted),
+  )
 }
 
 /** Puts an application into what a case finds. */

@@ -314,7 +314,7 @@ export class Bench {
     this.#ofRuns = new Canaries()
   }
 
-  /** Everything that a run could change: roles, passwords, memberships, databases, rights, comments and Secrets. */
+  /** Everything that a run could change: roles, passwords, memberships, databases, rights, comments, settings and Secrets. */
   async picture({ request }: Application): Promise<object> {
     const database = request.appDatabase
     const [there] = await this.sql('select 1 from pg_database where datname = $1 and datallowconn', [
@@ -332,6 +332,7 @@ export class Bench {
          order by datname`,
       ),
       comments: await this.sql('select * from pg_shdescription order by classoid, objoid'),
+      settings: await this.sql('select * from pg_db_role_setting order by setdatabase, setrole'),
       inside:
         there &&
         (await this.sql(
@@ -342,8 +343,8 @@ export class Bench {
           [],
           database,
         )),
-      secrets: [appNamespace, this.otherNamespace].map((namespace) =>
-        api.get('Secret', namespace, request.appSecret),
+      secrets: [appNamespace, this.otherNamespace].flatMap((namespace) =>
+        [request.appSecret, `${request.appSecret}-binding`].map((name) => api.get('Secret', namespace, name)),
       ),
     }
   }
