@@ -231,7 +231,9 @@ export class Patroni {
   /** Removes a member with all that it has, and does not wait for the one that comes in its place. */
   async removePod(member: string): Promise<void> {
     const { admin, database } = this.#scene
-    await admin.call('DELETE', await admin.path('Pod', database, member), { gracePeriodSeconds: 0 })
+    const path = await admin.path('Pod', database, member)
+    const { status, body } = await admin.call('DELETE', path, { gracePeriodSeconds: 0 })
+    if (status >= 300) throw new Error(JSON.stringify(body))
   }
 
   /** Replaces one Pod after the other, as for a new image. */
