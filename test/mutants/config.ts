@@ -24,7 +24,7 @@ export const groups: Readonly<Record<string, MutantGroup>> = {
     least: 90,
   },
   judges: {
-    sources: ['src/go-live/judge.ts', 'src/go-live/judges/*.ts'],
+    sources: ['src/go-live/judge.ts', 'src/go-live/settle.ts', 'src/go-live/judges/*.ts'],
     tests: ['test/unit/go-live/{health,judge,limits,network,picture}.test.ts'],
     least: 90,
   },
