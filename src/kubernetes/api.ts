@@ -80,9 +80,8 @@ export class Api {
     await this.renew()
     for (let turn = 0; ; turn++) {
       const reply = await send(this.#sender(), call)
-      if (reply.status === 401 && this.#endpoint.renewable && !renewed) {
+      if (reply.status === 401 && !renewed && (await this.replace())) {
         renewed = true
-        await this.#authenticate()
         continue
       }
       const said = heard(asked, reply)
@@ -103,6 +102,12 @@ export class Api {
     await this.#authenticate()
     // Where the clocks differ, or no better one is there, asking again and again gives nothing.
     this.#isLast = endsSoon(this.#credentials)
+  }
+
+  /** Gets another credential in the place of one that was not accepted; gives `false` where there can be none. */
+  async replace(): Promise<boolean> {
+    if (this.#endpoint.renewable) await this.#authenticate()
+    return this.#endpoint.renewable
   }
 
   async #authenticate(): Promise<void> {
@@ -136,7 +141,7 @@ export class Api {
     const said = heard('upgrade', reply)
     const { means } = whoSpoke(said)
     if (means === undefined) throw new Error('every answer to an upgrade has a meaning')
-    return { means, failure: this.#failure(means, said, reply.headers, names), headers: reply.headers }
+    return { means, failure: this.#failure(means, said, reply.headers, { method: 'GET', ...names }), headers: reply.headers }
   }
 
   /**

@@ -38,12 +38,18 @@ const bodyWithinMs = 2_000
  *   `node-unreachable`, or any that `Api` throws
  */
 export async function openTunnel(api: Api, target: TunnelTarget, signal: AbortSignal): Promise<Tunnel> {
+  let renewed = false
   for (let turn = 0; ; turn++) {
     await api.renew()
     // Only now: while it was renewed, the run may have ended.
     signal.throwIfAborted()
     const opened = await openOrAgain(api, target, signal)
     if (opened instanceof Tunnel) return opened
+    // What a plugin gave may have ended while a run waited: for a lock, or for a person.
+    if (opened.status === 401 && !renewed && (await api.replace())) {
+      renewed = true
+      continue
+    }
     await api.waitOut(api.refused(opened, namesOf(target)), turn)
   }
 }

@@ -66,6 +66,25 @@ describe('opening', () => {
     tunnel.destroy()
   })
 
+  test('with a credential that has ended meanwhile, gets another one, once', async () => {
+    const asked: (string | undefined)[] = []
+    pod(() => undefined, {
+      verifyClient: ({ req }: { req: http.IncomingMessage }) => {
+        asked.push(req.headers.authorization)
+        return req.headers.authorization === 'Bearer new'
+      },
+    })
+    const [old, fresh] = ['old', 'new'].map((token) => ({ headers: { Authorization: `Bearer ${token}` } }))
+    const tunnel = await openTunnel(await server.api(old, fresh), target, server.stop.signal)
+    tunnel.destroy()
+    expect(asked).toEqual(['Bearer old', 'Bearer new'])
+    const hopeless = await server.api(old, old)
+    expect(await failureOf(openTunnel(hopeless, target, server.stop.signal))).toMatchObject({
+      message: `${hopeless.server} answered GET with 401 and a web page instead of JSON.`,
+    })
+    expect(asked).toHaveLength(4)
+  })
+
   const status = (message: string): string => JSON.stringify({ kind: 'Status', message })
   test.each([
     [
