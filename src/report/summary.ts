@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import type { GateReport } from '../go-live/finding.ts'
 import { groupRights, isAmong, type Right, type RightGroup } from '../kubernetes/right.ts'
 import type { Failure } from '../lib/failure.ts'
-import { count, formatSeconds, sentence } from '../lib/text.ts'
+import { count, formatSeconds, sentence, yamlText } from '../lib/text.ts'
 import { documents } from '../lib/version.ts'
 import type { Effect } from '../provision/effect.ts'
 import { nothingChanged, standing, type Outcome, type Row } from '../run/outcome.ts'
@@ -226,7 +226,7 @@ function deployment({ name, authority, binding }: Outcome['secret']): string {
   const container = [
     'envFrom:',
     '  - secretRef:',
-    `      name: ${name}`,
+    `      name: ${yamlText(name)}`,
     ...listOf(
       'env',
       variables.map(([variable, value]) => [`name: ${variable}`, `value: ${value}`]),
@@ -241,7 +241,7 @@ function deployment({ name, authority, binding }: Outcome['secret']): string {
     mounts.map(([volume, , secret, keys]) => [
       `name: ${volume}`,
       'secret:',
-      `  secretName: ${secret}`,
+      `  secretName: ${yamlText(secret)}`,
       ...(keys.length === 0 ? [] : ['  items:']),
       ...keys.flatMap((key) => [`    - key: ${key}`, `      path: ${key}`]),
     ]),

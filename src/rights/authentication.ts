@@ -45,22 +45,25 @@ export function userOf({ platform, id, environment }: Jobs): string {
 export function authenticationManifest(jobs: Jobs): string {
   const { platform, id, environment, audience } = jobs
   const { url, claim } = platforms[platform]
-  const document = new Document({
-    apiVersion: 'apiserver.config.k8s.io/v1',
-    kind: 'AuthenticationConfiguration',
-    jwt: [
-      {
-        issuer: { url: jobs.url ?? url, audiences: [audience] },
-        claimValidationRules: [
-          { claim, requiredValue: id },
-          { claim: 'environment', requiredValue: environment },
-        ],
-        claimMappings: {
-          username: { expression: `"${platform}:" + claims.${claim} + ":" + claims.environment` },
+  const document = new Document(
+    {
+      apiVersion: 'apiserver.config.k8s.io/v1',
+      kind: 'AuthenticationConfiguration',
+      jwt: [
+        {
+          issuer: { url: jobs.url ?? url, audiences: [audience] },
+          claimValidationRules: [
+            { claim, requiredValue: id },
+            { claim: 'environment', requiredValue: environment },
+          ],
+          claimMappings: {
+            username: { expression: `"${platform}:" + claims.${claim} + ":" + claims.environment` },
+          },
         },
-      },
-    ],
-  })
+      ],
+    },
+    { schema: 'yaml-1.1' },
+  )
   document.commentBefore = [
     ' A file of the API server (--authentication-config, Kubernetes 1.34 or later; v1beta1 from 1.30), not for kubectl apply.',
     ` These jobs become the user ${userOf(jobs)}, to whom the RoleBindings below give their Roles. An issuer may stand there`,

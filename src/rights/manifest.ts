@@ -9,6 +9,9 @@ const heading = [
   ' pg-app-user keep working; they are no longer needed once every pipeline that uses them has its own.',
 ].join('\n')
 
+/** kubectl reads YAML 1.1, to which a namespace called no is a truth value. */
+const read = { schema: 'yaml-1.1' } as const
+
 /** Who gets the rights: a user, or everybody in a group. */
 export type Receiver = Identity & { readonly group?: boolean }
 
@@ -27,17 +30,20 @@ export function roleManifests(identity: Receiver, rights: readonly Right[]): str
 
 function role(rights: readonly Right[]): Document {
   const groups = groupRights(rights)
-  const document = new Document({
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'Role',
-    metadata: { name: rights[0]?.role, namespace: rights[0]?.namespace },
-    rules: groups.map(({ verbs, resource, rights: [right] }) => ({
-      apiGroups: [right?.group],
-      resources: [resource],
-      ...(right?.name !== undefined && { resourceNames: [right.name] }),
-      verbs,
-    })),
-  })
+  const document = new Document(
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'Role',
+      metadata: { name: rights[0]?.role, namespace: rights[0]?.namespace },
+      rules: groups.map(({ verbs, resource, rights: [right] }) => ({
+        apiGroups: [right?.group],
+        resources: [resource],
+        ...(right?.name !== undefined && { resourceNames: [right.name] }),
+        verbs,
+      })),
+    },
+    read,
+  )
   const rules = document.get('rules')
   visit(document, {
     Seq: (_, node) => {
@@ -59,19 +65,22 @@ function role(rights: readonly Right[]): Document {
 function roleBinding(rights: readonly Right[], identity: Receiver): Document {
   const { role: name = '', namespace = '' } = rights[0] ?? {}
   const subject = subjectOf(identity)
-  const document = new Document({
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'RoleBinding',
-    metadata: { name: bindingName(name, subject), namespace },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
-    subjects: [
-      'user' in subject
-        ? { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: subject.user }
-        : 'group' in subject
-          ? { apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: subject.group }
-          : { kind: 'ServiceAccount', name: subject.account, namespace: subject.namespace },
-    ],
-  })
+  const document = new Document(
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: { name: bindingName(name, subject), namespace },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+      subjects: [
+        'user' in subject
+          ? { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: subject.user }
+          : 'group' in subject
+            ? { apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: subject.group }
+            : { kind: 'ServiceAccount', name: subject.account, namespace: subject.namespace },
+      ],
+    },
+    read,
+  )
   if (!identity.certain) {
     document.commentBefore = ' Check the subject: the cluster may know this user by another name.'
   }

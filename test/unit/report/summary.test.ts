@@ -105,6 +105,13 @@ ${fence}
 `)
   })
 
+  test('a first provisioning into a Secret whose name is a number to YAML', () => {
+    const secret = { ...provisioned.secret, name: '2024', authority: 'mounted' as const }
+    const summary = formatSummary({ ...provisioned, secret })
+    expect(summary).toContain('name: "2024"')
+    expect(summary).toContain('secretName: "2024"')
+  })
+
   test("a first provisioning whose clients verify the server with the system's authorities", () => {
     const outcome = { ...provisioned, secret: { ...provisioned.secret, authority: 'system' as const } }
     expect(formatSummary(outcome)).toContain(`**Use it in your Deployment**

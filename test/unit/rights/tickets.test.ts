@@ -11,6 +11,7 @@ import {
 import { ways } from '../../../src/lib/via.ts'
 import { cloudnativepg } from '../../../src/providers/cloudnativepg.ts'
 import { zalando } from '../../../src/providers/zalando.ts'
+import { authenticationManifest } from '../../../src/rights/authentication.ts'
 import { roleManifests } from '../../../src/rights/manifest.ts'
 import { endpointRight, runRights } from '../../../src/rights/permissions.ts'
 import { bindingName, roleName, type RoleKind } from '../../../src/rights/role-name.ts'
@@ -119,6 +120,41 @@ const ticket = fc
     ])
     return objectsOf(manifest)
   })
+
+test.each(['no', 'on', 'y', '1e3', '2024'])(
+  'a name such as %s stays a text for kubectl, which reads YAML 1.1',
+  (name) => {
+    const named = {
+      dryRun: false,
+      accessNamespace: name,
+      accessSecret: name,
+      appNamespace: name,
+      appSecret: name,
+    }
+    const texts = [
+      roleManifests({ name, certain: true }, runRights(named, name)),
+      roleManifests({ name: `system:serviceaccount:${name}:${name}`, certain: true }, runRights(named, name)),
+    ]
+    for (const document of texts.flatMap((text) => parseAllDocuments(text, { version: '1.1' }))) {
+      expect(document.getIn(['metadata', 'namespace'])).toBe(name)
+      const others = document.toJS() as {
+        subjects?: { name: unknown; namespace?: unknown }[]
+        rules?: { resourceNames?: unknown[] }[]
+      }
+      for (const { name, namespace = '' } of others.subjects ?? []) {
+        expect([typeof name, typeof namespace]).toEqual(['string', 'string'])
+      }
+      for (const { resourceNames = [] } of others.rules ?? []) {
+        expect(resourceNames.map((each) => typeof each)).toEqual(resourceNames.map(() => 'string'))
+      }
+    }
+  },
+)
+
+test('an environment called no stays a text for an API server, which reads YAML 1.1', () => {
+  const jobs = { platform: 'github', id: '7', environment: 'no', audience: 'pg-app-user' } as const
+  expect(authenticationManifest(jobs)).toContain('requiredValue: "no"')
+})
 
 describe('tickets', () => {
   test('add up: none takes anything away, in whatever order they are applied', async () => {
