@@ -43,9 +43,13 @@ export function bindingMark(binding: string): Record<string, string> {
   return { [bindingAnnotation]: binding }
 }
 
-/** Returns the name of the service binding that was made of an application Secret; absent where none was. */
+/**
+ * Returns the name of the service binding that was made of an application Secret; absent where none was. What is no name of
+ * a Secret was not written here, and would be a part of a command that people are told to run.
+ */
 export function markedBinding({ annotations }: Metadata): string | undefined {
-  return annotations?.[bindingAnnotation]
+  const name = annotations?.[bindingAnnotation]
+  return name !== undefined && /^[a-z0-9][-.a-z0-9]{0,252}$/.test(name) ? name : undefined
 }
 
 /**

