@@ -42,9 +42,17 @@ function* leavesOf(fields: Fields): Generator<string> {
   }
 }
 
+/**
+ * What the kubeconfigs of clouds and OpenID Connect set beside a plugin, and what is no credential: a profile is often
+ * called like a namespace or a server, and GitHub leaves out every output of the job that holds what was masked.
+ */
+const settings =
+  /^(AWS_(DEFAULT_)?(PROFILE|REGION)|AWS_STS_REGIONAL_ENDPOINTS|AWS_ROLE_ARN|CLOUDSDK_(CORE_PROJECT|CORE_ACCOUNT|ACTIVE_CONFIG_NAME|CONFIG)|USE_GKE_GCLOUD_AUTH_PLUGIN|AZURE_(CLIENT_ID|TENANT_ID|ENVIRONMENT|CONFIG_DIR)|AAD_LOGIN_METHOD|OCI_CLI_PROFILE|(SCW|ALIBABA_CLOUD)_PROFILE|OS_(CLOUD|REGION_NAME|PROJECT_NAME|USER_DOMAIN_NAME)|client-id|idp-issuer-url|idp-certificate-authority(-data)?|extra-scopes)$/
+
 /** A short value whose name is harmless stays readable: masking `1` or `prod` would blot out half a log. */
 function* likelySecret(name: string, value: string): Generator<string> {
-  if (secretName.test(name) || value.length >= 8) yield value
+  if (settings.test(name)) yield* urlPasswords(value)
+  else if (secretName.test(name) || value.length >= 8) yield value
 }
 
 function* secretArguments(args: readonly string[]): Generator<string> {

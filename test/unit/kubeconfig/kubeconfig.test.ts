@@ -352,6 +352,32 @@ users:
   )
 })
 
+test('what names a profile, a region or an issuer is masked no more than other names', async () => {
+  const masks: string[] = []
+  const input = `
+clusters: [{name: c, cluster: {server: https://c}}]
+contexts: [{name: production, context: {cluster: c, user: u, namespace: production}}]
+users:
+- name: u
+  user:
+    exec:
+      command: aws
+      apiVersion: client.authentication.k8s.io/v1beta1
+      args: [eks, get-token, --cluster-name, production]
+      env:
+      - {name: AWS_PROFILE, value: production}
+      - {name: AWS_REGION, value: eu-north-1}
+      - {name: AWS_STS_REGIONAL_ENDPOINTS, value: regional}
+- name: v
+  user:
+    auth-provider:
+      name: oidc
+      config: {client-id: production, idp-issuer-url: 'https://kim:pass-word@dex.example.com'}
+`
+  await load({ input }, {}, masks)
+  expect(new Set(masks.filter((mask) => mask !== ''))).toEqual(new Set(['pass-word']))
+})
+
 describe('what stands in the place of a path', () => {
   const { certificate, key } = createAuthority('a').issue(['x'])
   const encoded = Buffer.from(key).toString('base64')
