@@ -99,7 +99,8 @@ async function fetched(user: User, mask: Mask, signal: AbortSignal): Promise<Giv
   const over = AbortSignal.any([signal, AbortSignal.timeout(credentialWithinMs)])
   const { giver } = user
   try {
-    const given = giver.kind === 'plugin' ? await runPlugin(giver.plugin, over) : await tokenOf(giver, over)
+    const given =
+      giver.kind === 'plugin' ? await runPlugin(giver.plugin, over) : await tokenOf(giver, over, mask)
     const { token = '', pair } = given
     mask(token)
     if (pair !== undefined) mask(pair.key)
@@ -115,9 +116,9 @@ async function fetched(user: User, mask: Mask, signal: AbortSignal): Promise<Giv
   }
 }
 
-async function tokenOf(giver: User['giver'], signal: AbortSignal): Promise<Given> {
+async function tokenOf(giver: User['giver'], signal: AbortSignal, mask: Mask): Promise<Given> {
   const { idToken } = await import('./oidc.ts')
-  return { token: await idToken(giver.kind === 'oidc' ? giver.config : {}, signal) }
+  return { token: await idToken(giver.kind === 'oidc' ? giver.config : {}, signal, mask) }
 }
 
 /** Returns an agent with the settings of TLS and the proxy, which keeps its connections open. */

@@ -4,10 +4,14 @@ import https from 'node:https'
 import { record, text, type Fields } from '../kubernetes/fields.ts'
 import { claimsIn } from '../kubernetes/identity.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
+import type { Mask } from './document.ts'
 import { PluginFailure } from './plugin.ts'
 
 /** More than any answer of an identity provider that is one. */
 const longestAnswer = 1024 * 1024
+
+/** What a provider gave last: a refresh-token may be good for one use. */
+const renewed = new WeakMap<Fields, Fields>()
 
 /**
  * Returns the id-token of an auth-provider `oidc`: the one that the kubeconfig has as long as it is valid, else a new one
@@ -17,12 +21,13 @@ const longestAnswer = 1024 * 1024
  *
  * @throws PluginFailure, which holds nothing of what the provider has said
  */
-export async function idToken(config: Fields, signal: AbortSignal): Promise<string> {
-  const given = text(config, 'id-token')
+export async function idToken(config: Fields, signal: AbortSignal, mask: Mask): Promise<string> {
+  const current = { ...config, ...renewed.get(config) }
+  const given = text(current, 'id-token')
   const { exp } = claimsIn(given)
   if (typeof exp === 'number' && exp * 1000 > Date.now()) return given
   const [issuer, client, refresh] = ['idp-issuer-url', 'client-id', 'refresh-token'].map((key) =>
-    text(config, key),
+    text(current, key),
   )
   if (!issuer || !client || !refresh) {
     throw new PluginFailure(
@@ -32,18 +37,41 @@ export async function idToken(config: Fields, signal: AbortSignal): Promise<stri
   }
   const ca = authorityOf(config)
   const about = await ask(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, ca, signal)
-  const credential = [client, text(config, 'client-secret')].map(encodeURIComponent).join(':')
-  const answer = await ask(text(about, 'token_endpoint'), ca, signal, {
-    authorization: `Basic ${Buffer.from(credential).toString('base64')}`,
-    form: new URLSearchParams({
-      grant_type: 'refresh_token',
-      refresh_token: refresh,
-      client_id: client,
-    }).toString(),
+  const answer = await refreshed(text(about, 'token_endpoint'), ca, signal, {
+    client,
+    secret: text(config, 'client-secret'),
+    refresh,
   })
-  const token = text(answer, 'id_token')
+  const [token, next] = [text(answer, 'id_token'), text(answer, 'refresh_token')]
+  mask(next)
   if (token === '') throw new PluginFailure('gave no new id-token for its refresh-token')
+  renewed.set(config, { 'id-token': token, 'refresh-token': next || refresh })
   return token
+}
+
+/**
+ * Uses a refresh-token, with the credential of the client in the header; where that is refused, in the form, as Go does:
+ * many providers take one of the two alone, and of a client without a secret the latter.
+ * Source: RFC 6749, section 2.3.1; golang.org/x/oauth2/internal, RetrieveToken
+ */
+async function refreshed(
+  address: string,
+  ca: string | undefined,
+  signal: AbortSignal,
+  { client, secret, refresh }: { client: string; secret: string; refresh: string },
+): Promise<Fields> {
+  const form = { grant_type: 'refresh_token', refresh_token: refresh, client_id: client }
+  const inForm = new URLSearchParams({ ...form, ...(secret !== '' && { client_secret: secret }) })
+  if (secret !== '') {
+    const credential = Buffer.from([client, secret].map(encodeURIComponent).join(':')).toString('base64')
+    const sent = { authorization: `Basic ${credential}`, form: new URLSearchParams(form).toString() }
+    try {
+      return await ask(address, ca, signal, sent)
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+    }
+  }
+  return await ask(address, ca, signal, { form: inForm.toString() })
 }
 
 function authorityOf(config: Fields): string | undefined {
@@ -53,12 +81,22 @@ function authorityOf(config: Fields): string | undefined {
   return file === '' ? undefined : readRegularFile(file).toString()
 }
 
+/** An answer of the provider that is an error. */
+class Refused extends PluginFailure {
+  constructor(status: number) {
+    super(
+      `answered ${status}`,
+      'A frequent cause is a refresh-token that has expired or was used before: log in again.',
+    )
+  }
+}
+
 /** Asks the provider for JSON: by GET, or by POST where there is a form. */
 async function ask(
   address: string,
   ca: string | undefined,
   signal: AbortSignal,
-  sent?: { readonly authorization: string; readonly form: string },
+  sent?: { readonly authorization?: string; readonly form: string },
 ): Promise<Fields> {
   const url = URL.parse(address)
   if (url?.protocol !== 'https:') throw new PluginFailure('has an address that is no https:// address')
@@ -69,7 +107,8 @@ async function ask(
     signal,
     headers: {
       Accept: 'application/json',
-      ...(sent && { Authorization: sent.authorization, 'Content-Type': 'application/x-www-form-urlencoded' }),
+      ...(sent && { 'Content-Type': 'application/x-www-form-urlencoded' }),
+      ...(sent?.authorization !== undefined && { Authorization: sent.authorization }),
     },
   })
   request.end(sent?.form)
@@ -81,12 +120,7 @@ async function ask(
     if (size > longestAnswer) throw new PluginFailure('sent an answer of more than 1 MiB')
     chunks.push(chunk)
   }
-  if (response.statusCode !== 200) {
-    throw new PluginFailure(
-      `answered ${response.statusCode ?? 0}`,
-      'A frequent cause is a refresh-token that has expired or was used before: log in again.',
-    )
-  }
+  if (response.statusCode !== 200) throw new Refused(response.statusCode ?? 0)
   try {
     return record(JSON.parse(Buffer.concat(chunks).toString()))
   } catch {

@@ -545,17 +545,24 @@ describe('authentication', () => {
     const [past, future] = [jwt(1), jwt(4_000_000_000)]
     const authority = createAuthority('identity provider')
 
-    /** An identity provider that has a new id-token for one refresh-token, and for others an error. */
-    async function provider(): Promise<{ issuer: string; asked: string[] }> {
+    /**
+     * An identity provider that has a new id-token for one refresh-token, and for others an error.
+     *
+     * @param takes whether it takes what a client logs in with
+     */
+    async function provider(
+      takes: (header: string | undefined, form: string) => boolean = () => true,
+      given: object = { id_token: future },
+    ): Promise<{ issuer: string; asked: string[] }> {
       const asked: string[] = []
       const { certificate, key: own } = authority.issue(['127.0.0.1'])
       const server = https.createServer({ cert: certificate, key: own }, (request, response) => {
         void (async () => {
           const form = await text(request)
           asked.push([request.method, request.url, request.headers.authorization, form].join(' '))
-          const known = request.method === 'GET' || form.includes('refresh_token=known')
-          const answer =
-            request.method === 'GET' ? { token_endpoint: `${issuer}/token` } : { id_token: future }
+          const taken = takes(request.headers.authorization, form)
+          const known = request.method === 'GET' || (form.includes('refresh_token=known') && taken)
+          const answer = request.method === 'GET' ? { token_endpoint: `${issuer}/token` } : given
           response.writeHead(known ? 200 : 400).end(JSON.stringify(known ? answer : { error: 'the secret' }))
         })()
       })
@@ -600,6 +607,31 @@ describe('authentication', () => {
         `POST /token Basic ${basic} grant_type=refresh_token&refresh_token=known&client_id=kubernetes`,
       ])
       expect(masks).toContain(future)
+    })
+
+    test.each([
+      ['takes a secret in the form alone', 'cs', 'client_id=kubernetes&client_secret=cs'],
+      ['has a client without a secret', '', 'client_id=kubernetes'],
+    ])('has a provider that %s', async (_, secret, login) => {
+      const { issuer } = await provider(
+        (header, form) => header === undefined && form.endsWith(`refresh_token=known&${login}`),
+      )
+      const config = { 'refresh-token': 'known', 'client-secret': secret }
+      expect(await seen(user(issuer, config))).toEqual({ authorization: `Bearer ${future}` })
+    })
+
+    test('has a refresh-token that is good for one use: the next one is used in its place, and masked', async () => {
+      const { issuer, asked } = await provider(undefined, { id_token: past, refresh_token: 'known-next' })
+      const masks: string[] = []
+      const cluster = await load(
+        { input: kubeconfig({ user: user(issuer, { 'refresh-token': 'known' }) }) },
+        {},
+        masks,
+      )
+      for (let turn = 0; turn < 2; turn++) (await cluster.connect(signal)).close()
+      const used = asked.flatMap((each) => /refresh_token=([\w-]+)/g.exec(each)?.[1] ?? [])
+      expect(used).toEqual(['known', 'known-next'])
+      expect(masks).toContain('known-next')
     })
 
     test('has a refresh-token that is no longer known', async () => {
