@@ -86,15 +86,32 @@ function parseList(text: string): Parsed {
 function parsePatterns(text: string): Parsed {
   const items = itemsOf(text, betweenPatterns).map((item) => item.replace(/^tag:\s+/, 'tag:'))
   if (items.length === 0) return { problem: 'holds no pattern' }
-  const torn = items.find((item) => item.split('{').length !== item.split('}').length)
-  if (torn !== undefined) return { problem: `${shown(torn)} has a brace without the other one` }
   const whole = items.find((item) => item.startsWith('refs/'))
   if (whole !== undefined) {
     const name = whole.replace(/^refs\/(heads|tags)\//, '')
     const short = whole.startsWith('refs/tags/') ? `tag:${name}` : name
     return { problem: `${shown(whole)} is a whole ref: write "${oneLine(short, 80)}"` }
   }
+  for (const item of items) {
+    const problem = matchesNothing(item.replace(/^tag:/, ''))
+    if (problem !== undefined) return { problem: `${shown(item)} ${problem}` }
+  }
   return { value: [...new Set(items)] }
+}
+
+/** Returns why no ref can match a pattern. Source: https://git-scm.com/docs/git-check-ref-format */
+function matchesNothing(pattern: string): string | undefined {
+  const uneven = (one: string, other: string): boolean =>
+    pattern.split(one).length !== pattern.split(other).length
+  if (pattern === '') return 'is no pattern'
+  if (/^["'`]|["'`]$|^\["|"\]$/.test(pattern)) return 'has quotes around it: write the pattern alone'
+  if (/^-/.test(pattern)) return 'begins with "-": write each pattern on a line of its own, without a dash'
+  if (/\s/.test(pattern)) return 'holds a blank, which is in no ref: a line end or a comma parts two patterns'
+  if (/^[a-z]+:/i.test(pattern))
+    return 'has another prefix than "tag:", which is the only one: a branch has none'
+  if (/^\/|\/$/.test(pattern)) return 'begins or ends with a slash, and no ref does'
+  if (uneven('{', '}')) return 'has a brace without the other one'
+  return uneven('[', ']') ? 'has a bracket without the other one' : undefined
 }
 
 /** A line end, or a comma that is not one of `{main,develop}`. */

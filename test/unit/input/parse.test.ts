@@ -375,6 +375,8 @@ describe('the go-live gate', () => {
     ['{main,develop}, hotfix/{a,b}/*, next', 'refs/heads/hotfix/b/1'],
     ['{main,develop}, hotfix/{a,b}/*, next', 'refs/heads/next'],
     ['main\ntag: v*', 'refs/tags/v1.0.0'],
+    ['release-[0-9]*, [[:alpha:]]ain, hotfix-[^a]', 'refs/heads/main'],
+    ['release-[0-9]*, [[:alpha:]]ain, hotfix-[^a]', 'refs/heads/hotfix-b'],
   ])('release-branches %j contain %s', (patterns, ref) => {
     const raw = { ...gate, 'go-live': 'auto', 'release-branches': patterns }
     const request = parseRequest(
@@ -410,6 +412,14 @@ describe('the go-live gate', () => {
     [{ ...gate, 'release-branches': ',' }, 'Input "release-branches" holds no pattern'],
     [{ ...gate, 'release-branches': 'main, {a,b' }, '"{a" has a brace without the other one'],
     [{ ...gate, 'release-branches': 'a}, main' }, '"a}" has a brace without the other one'],
+    [{ ...gate, 'release-branches': '["main", "release/**"]' }, 'has quotes around it'],
+    [{ ...gate, 'release-branches': "'main'" }, 'has quotes around it'],
+    [{ ...gate, 'release-branches': '[main, release/**]' }, '"[main" has a bracket without the other one'],
+    [{ ...gate, 'release-branches': '- main\n- release/**' }, '"- main" begins with "-"'],
+    [{ ...gate, 'release-branches': 'main release/**' }, '"main release/**" holds a blank'],
+    [{ ...gate, 'release-branches': 'main, tags:v*' }, '"tags:v*" has another prefix than "tag:"'],
+    [{ ...gate, 'release-branches': 'main, tag:' }, '"tag:" is no pattern'],
+    [{ ...gate, 'release-branches': 'release/' }, '"release/" begins or ends with a slash'],
   ])('%j is refused', (inputs, message) => {
     expect(() => parse(inputs)).toThrow(
       expect.objectContaining({ message: expect.stringContaining(message) }),
