@@ -5,10 +5,11 @@ import type { Credentials } from '../kubernetes/endpoint.ts'
 import { Failure } from '../lib/failure.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
 import { oneLine } from '../lib/text.ts'
-import type { Cluster } from './cluster.ts'
+import { proxyOf, type Cluster } from './cluster.ts'
 import type { Mask } from './document.ts'
 import { invalid, unreadable } from './failure.ts'
 import { pairProblem } from './pem.ts'
+import type { AgentTo } from './oidc.ts'
 import { PluginFailure, runPlugin } from './plugin.ts'
 import { textOf } from './text.ts'
 import { tokenProblem } from './token.ts'
@@ -68,7 +69,7 @@ async function givenTo(user: User, source: string, mask: Mask, signal: AbortSign
       }
     case 'plugin':
     case 'oidc':
-      return await fetched(user, mask, signal)
+      return await fetched(user, source, mask, signal)
   }
 }
 
@@ -95,12 +96,12 @@ function tokenFrom(
 }
 
 /** Returns what a plugin or an identity provider gives, within the time that it may take. */
-async function fetched(user: User, mask: Mask, signal: AbortSignal): Promise<Given> {
+async function fetched(user: User, source: string, mask: Mask, signal: AbortSignal): Promise<Given> {
   const over = AbortSignal.any([signal, AbortSignal.timeout(credentialWithinMs)])
   const { giver } = user
   try {
     const given =
-      giver.kind === 'plugin' ? await runPlugin(giver.plugin, over) : await tokenOf(giver, over, mask)
+      giver.kind === 'plugin' ? await runPlugin(giver.plugin, over) : await tokenOf(giver, source, over, mask)
     const { token = '', pair } = given
     mask(token)
     if (pair !== undefined) mask(pair.key)
@@ -116,9 +117,21 @@ async function fetched(user: User, mask: Mask, signal: AbortSignal): Promise<Giv
   }
 }
 
-async function tokenOf(giver: User['giver'], signal: AbortSignal, mask: Mask): Promise<Given> {
+async function tokenOf(
+  giver: User['giver'],
+  source: string,
+  signal: AbortSignal,
+  mask: Mask,
+): Promise<Given> {
   const { idToken } = await import('./oidc.ts')
-  return { token: await idToken(giver.kind === 'oidc' ? giver.config : {}, signal, mask) }
+  const config = giver.kind === 'oidc' ? giver.config : {}
+  // As with kubectl, neither the proxy of the cluster nor its authorities: those of the environment, and of the machine.
+  const agentTo: AgentTo = (server, authorities) => {
+    const proxy = proxyOf('', server, 'auth-provider', source, mask)
+    const given = { ...(authorities && { authorities }), ...(proxy && { proxy }) }
+    return agentFor({ server, skipTlsVerify: false, info: {}, ...given }, undefined)
+  }
+  return { token: await idToken(config, signal, mask, agentTo) }
 }
 
 /** Returns an agent with the settings of TLS and the proxy, which keeps its connections open. */

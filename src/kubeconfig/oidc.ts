@@ -1,14 +1,22 @@
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import https from 'node:https'
 import { record, text, type Fields } from '../kubernetes/fields.ts'
 import { claimsIn } from '../kubernetes/identity.ts'
+import { certificateBlocks } from '../lib/pem.ts'
 import { readRegularFile } from '../lib/regular-file.ts'
 import type { Mask } from './document.ts'
 import { PluginFailure } from './plugin.ts'
 
 /** More than any answer of an identity provider that is one. */
 const longestAnswer = 1024 * 1024
+
+/** Returns what a request to a provider goes through, with the authorities of the machine where none are given. */
+export type AgentTo = (
+  provider: URL,
+  authorities: readonly X509Certificate[] | undefined,
+) => Promise<https.Agent>
 
 /** What a provider gave last: a refresh-token may be good for one use. */
 const renewed = new WeakMap<Fields, Fields>()
@@ -21,7 +29,12 @@ const renewed = new WeakMap<Fields, Fields>()
  *
  * @throws PluginFailure, which holds nothing of what the provider has said
  */
-export async function idToken(config: Fields, signal: AbortSignal, mask: Mask): Promise<string> {
+export async function idToken(
+  config: Fields,
+  signal: AbortSignal,
+  mask: Mask,
+  agentTo: AgentTo,
+): Promise<string> {
   const current = { ...config, ...renewed.get(config) }
   const given = text(current, 'id-token')
   const { exp } = claimsIn(given)
@@ -35,13 +48,12 @@ export async function idToken(config: Fields, signal: AbortSignal, mask: Mask): 
       'A new one needs idp-issuer-url, client-id and refresh-token beside it.',
     )
   }
-  const ca = authorityOf(config)
-  const about = await ask(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, ca, signal)
-  const answer = await refreshed(text(about, 'token_endpoint'), ca, signal, {
-    client,
-    secret: text(config, 'client-secret'),
-    refresh,
-  })
+  const authorities = authoritiesOf(config)
+  const ask: Ask = (address, sent) =>
+    askAt(address, (provider) => agentTo(provider, authorities), signal, sent)
+  const about = await ask(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
+  const secret = text(config, 'client-secret')
+  const answer = await refreshed(ask, text(about, 'token_endpoint'), { client, secret, refresh })
   const [token, next] = [text(answer, 'id_token'), text(answer, 'refresh_token')]
   mask(next)
   if (token === '') throw new PluginFailure('gave no new id-token for its refresh-token')
@@ -55,9 +67,8 @@ export async function idToken(config: Fields, signal: AbortSignal, mask: Mask): 
  * Source: RFC 6749, section 2.3.1; golang.org/x/oauth2/internal, RetrieveToken
  */
 async function refreshed(
+  ask: Ask,
   address: string,
-  ca: string | undefined,
-  signal: AbortSignal,
   { client, secret, refresh }: { client: string; secret: string; refresh: string },
 ): Promise<Fields> {
   const form = { grant_type: 'refresh_token', refresh_token: refresh, client_id: client }
@@ -66,19 +77,20 @@ async function refreshed(
     const credential = Buffer.from([client, secret].map(encodeURIComponent).join(':')).toString('base64')
     const sent = { authorization: `Basic ${credential}`, form: new URLSearchParams(form).toString() }
     try {
-      return await ask(address, ca, signal, sent)
+      return await ask(address, sent)
     } catch (error) {
       if (!(error instanceof Refused)) throw error
     }
   }
-  return await ask(address, ca, signal, { form: inForm.toString() })
+  return await ask(address, { form: inForm.toString() })
 }
 
-function authorityOf(config: Fields): string | undefined {
+function authoritiesOf(config: Fields): readonly X509Certificate[] | undefined {
   const data = text(config, 'idp-certificate-authority-data')
-  if (data !== '') return Buffer.from(data, 'base64').toString()
   const file = text(config, 'idp-certificate-authority')
-  return file === '' ? undefined : readRegularFile(file).toString()
+  if (data + file === '') return undefined
+  const pem = data === '' ? readRegularFile(file) : Buffer.from(data, 'base64')
+  return certificateBlocks(pem.toString()).map((block) => new X509Certificate(block))
 }
 
 /** An answer of the provider that is an error. */
@@ -91,18 +103,40 @@ class Refused extends PluginFailure {
   }
 }
 
+/** What is sent, where anything is. */
+interface Sent {
+  readonly authorization?: string
+  readonly form: string
+}
+
 /** Asks the provider for JSON: by GET, or by POST where there is a form. */
-async function ask(
+type Ask = (address: string, sent?: Sent) => Promise<Fields>
+
+async function askAt(
   address: string,
-  ca: string | undefined,
+  agentTo: (provider: URL) => Promise<https.Agent>,
   signal: AbortSignal,
-  sent?: { readonly authorization?: string; readonly form: string },
+  sent?: Sent,
 ): Promise<Fields> {
   const url = URL.parse(address)
   if (url?.protocol !== 'https:') throw new PluginFailure('has an address that is no https:// address')
+  const agent = await agentTo(url)
+  try {
+    return await answerOf(url, agent, signal, sent)
+  } finally {
+    agent.destroy()
+  }
+}
+
+async function answerOf(
+  url: URL,
+  agent: https.Agent,
+  signal: AbortSignal,
+  sent: Sent | undefined,
+): Promise<Fields> {
   const request = https.request(url, {
     method: sent === undefined ? 'GET' : 'POST',
-    ca,
+    agent,
     rejectUnauthorized: true,
     signal,
     headers: {

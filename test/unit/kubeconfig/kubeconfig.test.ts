@@ -555,7 +555,7 @@ describe('authentication', () => {
       given: object = { id_token: future },
     ): Promise<{ issuer: string; asked: string[] }> {
       const asked: string[] = []
-      const { certificate, key: own } = authority.issue(['127.0.0.1'])
+      const { certificate, key: own } = authority.issue(['127.0.0.1', 'provider.example.com'])
       const server = https.createServer({ cert: certificate, key: own }, (request, response) => {
         void (async () => {
           const form = await text(request)
@@ -618,6 +618,36 @@ describe('authentication', () => {
       )
       const config = { 'refresh-token': 'known', 'client-secret': secret }
       expect(await seen(user(issuer, config))).toEqual({ authorization: `Bearer ${future}` })
+    })
+
+    test('is reached through the proxy of the environment, which alone may know the way', async () => {
+      const { issuer } = await provider()
+      const asked: (string | undefined)[] = []
+      const masks: string[] = []
+      const proxy = http.createServer().listen(0, '127.0.0.1')
+      await once(proxy, 'listening')
+      proxy.on('connect', (request: http.IncomingMessage, socket: Duplex) => {
+        asked.push(request.url)
+        const onward = connect(Number(new URL(issuer).port), '127.0.0.1', () => {
+          socket.write('HTTP/1.1 200 OK\r\n\r\n')
+          socket.pipe(onward).pipe(socket)
+        })
+        for (const one of [socket, onward]) one.on('error', () => undefined)
+      })
+      const named = issuer.replace('127.0.0.1', 'provider.example.com')
+      process.env['https_proxy'] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+      process.env['no_proxy'] = 'api.example.com'
+      try {
+        const input = kubeconfig({ user: user(named, { 'refresh-token': 'known' }) })
+        const api = await (await load({ input }, {}, masks)).connect(signal)
+        api.close()
+      } finally {
+        delete process.env['https_proxy']
+        delete process.env['no_proxy']
+        proxy.close()
+      }
+      expect(asked).toEqual([new URL(named).host])
+      expect(masks).toContain(future)
     })
 
     test('has a refresh-token that is good for one use: the next one is used in its place, and masked', async () => {
