@@ -38,7 +38,10 @@ export function answerWithoutRun(
   }
 }
 
-/** Returns a value as JSON for stdout. */
+/**
+ * Returns a value as JSON for stdout, in which no text that came from elsewhere is a command to a pipeline: those that are
+ * looked for in the middle of a line begin with `##`, which is written in another way.
+ */
 export function formatJson(value: object): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`
+  return `${JSON.stringify(value, undefined, 2).replace(/##(?=\w*\[)/g, '#\\u0023')}\n`
 }

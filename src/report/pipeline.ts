@@ -101,12 +101,13 @@ function seen(text: string): string {
 
 /**
  * Returns a line that every pipeline and every terminal takes for text. A GitHub runner looks for `::` at the beginning of
- * a line, spaces aside, and for `##[` anywhere; GitLab's log and terminals look for control characters.
- * Source: actions/runner, ActionCommand.cs.
+ * a line, spaces aside, and for `##[` anywhere; Azure Pipelines for `##vso[` and TeamCity for `##teamcity[` anywhere;
+ * GitLab's log and terminals look for control characters.
+ * Source: actions/runner, ActionCommand.cs; microsoft/azure-pipelines-agent, Command.cs.
  */
 function harmless(line: string): string {
   return line
     .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
     .replace(/^(\s*):(?=:)/, '$1: ')
-    .replaceAll('##[', '## [')
+    .replace(/##(?=\w*\[)/g, '## ')
 }
