@@ -3,7 +3,6 @@ import * as core from '@actions/core'
 import { context } from '@actions/github'
 import { parametersOf } from '../input/parameters.ts'
 import { parseRequest } from '../input/parse.ts'
-import type { ReleaseContext } from '../input/ref.ts'
 import { titleOf } from '../input/request.ts'
 import { asFailure, Failure } from '../lib/failure.ts'
 import { oneLine } from '../lib/text.ts'
@@ -22,7 +21,7 @@ import {
   takeKubeconfig,
 } from './edge.ts'
 import { environmentOfCaller } from './caller.ts'
-import { githubIssuer } from './github.ts'
+import { githubIssuer, githubRelease } from './github.ts'
 import { onStrayError, standsUnknown } from './last-resort.ts'
 
 const reporter = new PipelineReporter({
@@ -57,7 +56,7 @@ try {
     kubeconfig,
     issuer,
     runName: runName(),
-    release: releaseContext(),
+    release: githubRelease(context),
     command: { environment, person: false },
   })
   reporter.write([`pg-app-user ${version} · ${titleOf(request)}`])
@@ -112,17 +111,6 @@ function annotate(annotations: readonly Annotation[]): void {
 /** The one annotation of a run that did not get as far as an outcome. */
 function startAnnotations(failure: Failure): readonly Annotation[] {
   return [{ level: 'error', title: `pg-app-user: ${failure.code}`, message: failure.message }]
-}
-
-/** What this run is for, as GitHub tells it: a pull request has a ref of its own, or that of its target. */
-function releaseContext(): ReleaseContext {
-  const payload = context.payload as { pull_request?: unknown; repository?: { default_branch?: string } }
-  return {
-    ref: context.ref === '' ? undefined : context.ref,
-    pullRequest: payload.pull_request !== undefined,
-    defaultBranch: payload.repository?.default_branch,
-    commit: context.sha === '' ? undefined : context.sha,
-  }
 }
 
 /** Reports that cannot be written are no reason to fail a run that did its work: the summary says the same. */

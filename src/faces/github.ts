@@ -1,4 +1,5 @@
 import * as core from '@actions/core'
+import type { ReleaseContext } from '../input/ref.ts'
 import type { Issuer } from '../input/request.ts'
 
 const requestToken = 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'
@@ -40,6 +41,40 @@ export function githubIssuer(mask: (credential: string) => void): Issuer {
         taken(names)
       }
     },
+  }
+}
+
+/** What GitHub tells a run about what started it. */
+interface Started {
+  readonly ref: string
+  readonly sha: string
+  readonly payload: object
+}
+
+/** The parts of an event that matter here; which of them there are depends on its kind. */
+interface Event {
+  readonly action?: string
+  readonly pull_request?: {
+    readonly merged?: boolean
+    readonly merge_commit_sha?: string | null
+    readonly base?: { readonly ref?: string }
+  }
+  readonly repository?: { readonly default_branch?: string }
+}
+
+/**
+ * Returns what a run is for, as GitHub tells it. A pull request has a ref of its own, or that of its target; one that was
+ * merged is a push to its target, and many workflows deploy on that (`types: [closed]`).
+ */
+export function githubRelease({ ref, sha, payload }: Started): ReleaseContext {
+  const { action, pull_request: request, repository }: Event = payload
+  const target = request?.base?.ref
+  const merged = action === 'closed' && request?.merged === true && target !== undefined
+  return {
+    ref: merged ? `refs/heads/${target}` : ref === '' ? undefined : ref,
+    pullRequest: request !== undefined && !merged,
+    defaultBranch: repository?.default_branch,
+    commit: (merged ? request.merge_commit_sha : undefined) ?? (sha === '' ? undefined : sha),
   }
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals'
 import { isPipeline } from '../../../src/faces/edge.ts'
-import { githubIssuer } from '../../../src/faces/github.ts'
+import { githubIssuer, githubRelease } from '../../../src/faces/github.ts'
 
 const names = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'] as const
 afterEach(() => {
@@ -46,4 +46,39 @@ test.each([
   [{ HOME: '/root' }, false],
 ])('%j is a pipeline: %s', (variables, pipeline) => {
   expect(isPipeline(variables)).toBe(pipeline)
+})
+
+test.each([
+  ['a push', {}, { ref: 'refs/heads/topic', pullRequest: false, commit: 'abc' }],
+  ['a pull request', { action: 'opened' }, { ref: 'refs/heads/topic', pullRequest: true, commit: 'abc' }],
+  [
+    'one that was closed',
+    { action: 'closed', merged: false },
+    { ref: 'refs/heads/topic', pullRequest: true },
+  ],
+  ['one that was labelled after its merge', { action: 'labeled', merged: true }, { pullRequest: true }],
+  [
+    'one that was merged, which is a push to its target',
+    { action: 'closed', merged: true },
+    { ref: 'refs/heads/release/2', pullRequest: false, commit: 'def' },
+  ],
+])('what %s is for', (_, { action, merged }: { action?: string; merged?: boolean }, release) => {
+  const request = { merged, merge_commit_sha: 'def', base: { ref: 'release/2' } }
+  const payload = {
+    repository: { default_branch: 'main' },
+    ...(action !== undefined && { action, pull_request: request }),
+  }
+  expect(githubRelease({ ref: 'refs/heads/topic', sha: 'abc', payload })).toMatchObject({
+    defaultBranch: 'main',
+    ...release,
+  })
+})
+
+test('nothing that is known is no ref', () => {
+  expect(githubRelease({ ref: '', sha: '', payload: {} })).toEqual({
+    ref: undefined,
+    pullRequest: false,
+    defaultBranch: undefined,
+    commit: undefined,
+  })
 })
