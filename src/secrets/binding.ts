@@ -98,8 +98,6 @@ export async function readBinding(
   )
   for (const credential of credentialsOf(values)) mask(credential)
   const metadata = secret.metadata ?? {}
-  const ours =
-    metadata.labels?.['app.kubernetes.io/managed-by'] === manager && lastWrittenOf(metadata) !== undefined
   return {
     namespace,
     name,
@@ -108,10 +106,16 @@ export async function readBinding(
     type: secret.type ?? 'Opaque',
     immutable: secret.immutable === true,
     ...(metadata.deletionTimestamp !== undefined && { deleting: true }),
-    ours,
+    ours: isOurs(secret),
     owner: ownerOf(metadata),
     values,
   }
+}
+
+function isOurs({ metadata = {} }: SecretObject): boolean {
+  return (
+    metadata.labels?.['app.kubernetes.io/managed-by'] === manager && lastWrittenOf(metadata) !== undefined
+  )
 }
 
 /**
@@ -123,12 +127,14 @@ export async function noteOnLeft(
   { namespace, binding: name }: ApplicationSecret,
 ): Promise<string | undefined> {
   if (name === undefined) return undefined
-  const { status } = await api.request({
+  const { status, body } = await api.request({
     method: 'GET',
     path: corePath(namespace, 'secrets', name),
     optional: true,
   })
   if (status === 404) return undefined
+  // Somebody may have put another one in its place since, which nobody should delete for this.
+  if (status === 200 && !isOurs(body as SecretObject)) return undefined
   const found = status === 200 ? 'stays' : 'may still be there'
   return `Secret ${namespace}/${oneLine(name)}, the service binding, ${found} and is no longer kept up to date: ${input('secret-format')} no longer asks for it; once nothing uses it: kubectl -n ${namespace} delete secret ${oneLine(name)}`
 }

@@ -1,5 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
-import { bindingName, bindingType, bindingValues, planBinding } from '../../../src/secrets/binding.ts'
+import { parseApplicationSecret } from '../../../src/secrets/application-secret.ts'
+import {
+  bindingName,
+  bindingType,
+  bindingValues,
+  noteOnLeft,
+  planBinding,
+} from '../../../src/secrets/binding.ts'
+import { json, serve } from '../kubernetes/server.ts'
 
 describe('the name of a service binding', () => {
   test('is that of the application Secret with an ending', () => {
@@ -63,4 +71,22 @@ test('one that is being deleted is refused only if it would have to change', () 
     code: 'secret-invalid',
     message: 'shop/app-binding would need a change of host, and it is being deleted.',
   })
+})
+
+test.each([
+  ['is there', 200, { labels: { 'app.kubernetes.io/managed-by': 'pg-app-user' } }, 'stays'],
+  ['may not be read', 403, {}, 'may still be there'],
+  ['is gone', 404, {}, undefined],
+  ['made room for one of somebody else', 200, {}, undefined],
+])('a binding that nobody asks for any more and that %s', async (_, status, found, words) => {
+  const annotations = { 'pg-app-user.elastisys.io/last-written': '{}' }
+  const server = await serve((_, response) => {
+    json(response, status, { metadata: { annotations, ...found } })
+  })
+  const secret = { metadata: { annotations: { 'pg-app-user.elastisys.io/service-binding': 'app-binding' } } }
+  const current = parseApplicationSecret('shop', 'app', secret, () => undefined)
+  const note = await noteOnLeft(await server.api(), current)
+  await server.close()
+  if (words === undefined) expect(note).toBeUndefined()
+  else expect(note).toContain(`Secret shop/app-binding, the service binding, ${words} `)
 })
