@@ -1,4 +1,5 @@
 import type https from 'node:https'
+import { isIP } from 'node:net'
 import tls from 'node:tls'
 import { KubeConfig } from '@kubernetes/client-node'
 import type { Credentials } from '../kubernetes/endpoint.ts'
@@ -137,13 +138,14 @@ async function tokenOf(
 /** Returns an agent with the settings of TLS and the proxy, which keeps its connections open. */
 export async function agentFor(cluster: Cluster, pair: User['pair']): Promise<https.Agent> {
   const { server, proxy, skipTlsVerify, tlsServerName } = cluster
+  const addressed = tlsServerName !== undefined && isIP(tlsServerName) !== 0
   const config = new KubeConfig()
   config.loadFromClusterAndUser(
     {
       name: 'cluster',
       server: server.href,
       skipTLSVerify: skipTlsVerify,
-      ...(tlsServerName !== undefined && { tlsServerName }),
+      ...(tlsServerName !== undefined && !addressed && { tlsServerName }),
       // As in Go, the proxy resolves names: one that is known behind it only is a frequent reason to have it.
       ...(proxy !== undefined && { proxyUrl: proxy.href.replace(/^socks5:/, 'socks5h:') }),
     },
@@ -154,6 +156,14 @@ export async function agentFor(cluster: Cluster, pair: User['pair']): Promise<ht
   await config.applyToHTTPSOptions(options)
   // The agent decides on keeping connections open, whatever kind of agent the proxy made necessary.
   const agent = Object.assign(options.agent as https.Agent, { keepAlive: true, maxSockets })
+  // An address is compared with the certificate and never sent, as in Go (RFC 6066, section 3).
+  if (addressed) {
+    Object.assign(agent.options, {
+      servername: '',
+      checkServerIdentity: (_: string, certificate: tls.PeerCertificate) =>
+        tls.checkServerIdentity(tlsServerName, certificate),
+    })
+  }
   const ca = cluster.authorities?.map(String) ?? ofThisMachine()
   // Each connection would read the certificates anew.
   agent.options.secureContext = tls.createSecureContext({

@@ -676,6 +676,51 @@ describe('authentication', () => {
   })
 })
 
+test.each([
+  ['10.0.0.1', '10.0.0.1', undefined],
+  ['10.0.0.1', '10.0.0.2', 'api-server-untrusted'],
+  ['::1', '10.0.0.1', 'api-server-untrusted'],
+])('tls-server-name %s is compared with a certificate of %s, and not sent', async (name, of, code) => {
+  const authority = createAuthority('a')
+  const { certificate, key } = authority.issue([of])
+  const sent: unknown[] = []
+  const server = https.createServer(
+    {
+      cert: certificate,
+      key,
+      SNICallback: (servername, done) => {
+        sent.push(servername)
+        done(null)
+      },
+    },
+    (_, response) => response.end('{}'),
+  )
+  new WebSocketServer({ server })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const cluster = {
+    'tls-server-name': name,
+    'certificate-authority-data': Buffer.from(authority.pem).toString('base64'),
+  }
+  const address = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const api = await (await load({ input: kubeconfig({ server: address, cluster }) })).connect(signal)
+  try {
+    const target = { namespace: 'n', pod: 'p', port: 1, service: 's' }
+    const opening = openTunnel(api, target, signal).then((tunnel) => {
+      tunnel.destroy()
+      return {}
+    })
+    const asked = [api.get('/x'), opening].map((each) => each.catch((error: unknown) => error))
+    const answer = code === undefined ? {} : expect.objectContaining({ code })
+    expect(await Promise.all(asked)).toEqual([answer, answer])
+  } finally {
+    api.close()
+    server.closeAllConnections()
+    server.close()
+  }
+  expect(sent).toEqual([])
+})
+
 test('a proxy carries requests and tunnels alike, over TLS with a private authority', async () => {
   const authority = createAuthority('authority')
   const { certificate: cert, key } = authority.issue(['api.example.com'])
