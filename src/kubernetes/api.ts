@@ -141,7 +141,11 @@ export class Api {
     const said = heard('upgrade', reply)
     const { means } = whoSpoke(said)
     if (means === undefined) throw new Error('every answer to an upgrade has a meaning')
-    return { means, failure: this.#failure(means, said, reply.headers, { method: 'GET', ...names }), headers: reply.headers }
+    return {
+      means,
+      failure: this.#failure(means, said, reply.headers, { method: 'GET', ...names }),
+      headers: reply.headers,
+    }
   }
 
   /**
