@@ -123,7 +123,7 @@ function derivedValues(
   const derived = Object.fromEntries(
     formatKeys.flatMap((key) => {
       const value = data?.[key]
-      return value === undefined ? [] : [[key, Buffer.from(value, 'base64').toString()]]
+      return value === undefined || value === '' ? [] : [[key, Buffer.from(value, 'base64').toString()]]
     }),
   )
   for (const credential of credentialsIn(derived)) mask(credential)

@@ -81,13 +81,15 @@ export function planSecret(
   const values = { ...wanted.values, ...derived(published, wanted.formats) }
   const { missing, replaced, kept } = differences(current, values, wanted.explicit)
   const changing = [...missing, ...replaced]
-  const left = formatKeys.filter(
+  const written = formatKeys.filter(
     (key) =>
       values[key] === undefined && found[key] !== undefined && current.lastWritten?.[key] !== undefined,
   )
-  // What an application can do without is no reason to quarrel with whoever manages the Secret.
+  // Where nothing can be made of the login, that is no word on what is asked for.
+  const left = credentialOf(published) === undefined ? [] : written
+  // What an application can do without is no reason to quarrel with whoever manages the Secret, or is deleting it.
   const needed = changing.filter((key) => replaced.includes(key) || !optional.includes(key))
-  const fixed = current.owner !== undefined || current.immutable
+  const fixed = current.owner !== undefined || current.immutable || current.deleting === true
   if (changing.length === 0 || (fixed && needed.length === 0)) return { kind: 'keep', kept, left }
 
   const ref = `${current.namespace}/${current.name}`
@@ -113,7 +115,7 @@ export function planSecret(
     )
   }
   const strangers = formatKeys.filter(
-    (key) => found[key] !== undefined && values[key] === undefined && !left.includes(key),
+    (key) => found[key] !== undefined && values[key] === undefined && !written.includes(key),
   )
   const beside = missing.includes('PGPASSWORD') ? [...strangers, ...(current.others ?? [])] : []
   return {
@@ -140,7 +142,7 @@ export function notesOn(plan: SecretPlan, { namespace, name }: WantedSecret): re
       : []),
     ...(plan.left.length > 0
       ? [
-          `${sentence(plan.left)} of ${ref} ${plan.left.length === 1 ? 'stays, and is' : 'stay, and are'} not kept up to date: ${input('secret-format')} no longer asks for it`,
+          `${sentence(plan.left)} of ${ref} ${plan.left.length === 1 ? 'stays, and is' : 'stay, and are'} not kept up to date: ${input('secret-format')} no longer asks for ${plan.left.length === 1 ? 'it' : 'them'}`,
         ]
       : []),
     ...(plan.kind === 'repair' && plan.beside !== undefined
