@@ -23,6 +23,11 @@ export const groups: Readonly<Record<string, MutantGroup>> = {
     tests: ['test/unit/provision/*.test.ts'],
     least: 90,
   },
+  secret: {
+    sources: ['src/secrets/plan-secret.ts'],
+    tests: ['test/unit/secrets/{application-secret,plan-secret}.test.ts'],
+    least: 90,
+  },
   judges: {
     sources: ['src/go-live/judge.ts', 'src/go-live/settle.ts', 'src/go-live/judges/*.ts'],
     tests: ['test/unit/go-live/{health,judge,limits,network,picture}.test.ts'],
