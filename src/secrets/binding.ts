@@ -127,16 +127,25 @@ export async function noteOnLeft(
   { namespace, binding: name }: ApplicationSecret,
 ): Promise<string | undefined> {
   if (name === undefined) return undefined
-  const { status, body } = await api.request({
-    method: 'GET',
-    path: corePath(namespace, 'secrets', name),
-    optional: true,
-  })
-  if (status === 404) return undefined
-  // Somebody may have put another one in its place since, which nobody should delete for this.
-  if (status === 200 && !isOurs(body as SecretObject)) return undefined
-  const found = status === 200 ? 'stays' : 'may still be there'
-  return `Secret ${namespace}/${oneLine(name)}, the service binding, ${found} and is no longer kept up to date: ${input('secret-format')} no longer asks for it; once nothing uses it: kubectl -n ${namespace} delete secret ${oneLine(name)}`
+  const left = await lookForLeft(api, corePath(namespace, 'secrets', name))
+  if (left === 'gone') return undefined
+  return `Secret ${namespace}/${oneLine(name)}, the service binding, ${left} and is no longer kept up to date: ${input('secret-format')} no longer asks for it; once nothing uses it: kubectl -n ${namespace} delete secret ${oneLine(name)}`
+}
+
+async function lookForLeft(api: Api, path: string): Promise<'stays' | 'may still be there' | 'gone'> {
+  try {
+    const { status, body } = await api.request({ method: 'GET', path, optional: true })
+    if (status === 404) return 'gone'
+    if (status !== 200) return 'may still be there'
+    const found = body as SecretObject
+    // Another Secret may be in its place since, which nobody should delete for this: an application Secret of ours too.
+    const itself = isOurs(found) && found.type === bindingType
+    return itself && found.metadata?.deletionTimestamp === undefined ? 'stays' : 'gone'
+  } catch (error) {
+    // No run ends for what it can do without.
+    if (error instanceof Failure && error.code === 'api-server-error') return 'may still be there'
+    throw error
+  }
 }
 
 /** Returns every credential in a service binding. */
