@@ -76,8 +76,11 @@ export function planSecret(
   if (others.length > 0) return namesOther(current, wanted, others)
 
   const login = differences(current, wanted.values, wanted.explicit)
+  // What an application can do without is no reason to quarrel with whoever manages the Secret, or is deleting it.
+  const fixed = current.owner !== undefined || current.immutable || current.deleting === true
+  const filled = fixed ? login.missing.filter((key) => !optional.includes(key)) : login.missing
   // What is made of the login follows what the Secret will hold, not what was there or what is wanted.
-  const published = { ...wanted.values, ...found, ...only(login.replaced, wanted.values) }
+  const published = { ...found, ...only([...filled, ...login.replaced], wanted.values) }
   const values = { ...wanted.values, ...derived(published, wanted.formats) }
   const { missing, replaced, kept } = differences(current, values, wanted.explicit)
   const changing = [...missing, ...replaced]
@@ -87,9 +90,7 @@ export function planSecret(
   )
   // Where nothing can be made of the login, that is no word on what is asked for.
   const left = credentialOf(published) === undefined ? [] : written
-  // What an application can do without is no reason to quarrel with whoever manages the Secret, or is deleting it.
   const needed = changing.filter((key) => replaced.includes(key) || !optional.includes(key))
-  const fixed = current.owner !== undefined || current.immutable || current.deleting === true
   if (changing.length === 0 || (fixed && needed.length === 0)) return { kind: 'keep', kept, left }
 
   const ref = `${current.namespace}/${current.name}`

@@ -102,6 +102,14 @@ function told(each: Case): string {
 }
 
 const verified: ApplicationValues = { PGSSLMODE: 'verify-full' }
+const verifiedUrl = url.replace('require', 'verify-full')
+const named = '&sslrootcert=/etc/pg-app-user/ca.crt'
+const withoutCa: Case = {
+  found: { ...verified, DATABASE_URL: verifiedUrl },
+  wrote: { DATABASE_URL: 'derived' },
+  wanted: { ...verified, 'ca.crt': 'pem' },
+  formats: ['url'],
+}
 
 const cases: Readonly<Record<string, Case>> = {
   'no Secret': {},
@@ -212,6 +220,27 @@ const cases: Readonly<Record<string, Case>> = {
     metadata: { ...byHelm, ...dying },
     immutable: true,
   },
+  'of Helm, the CA lacks beside a form that this tool wrote without it': {
+    ...withoutCa,
+    metadata: byHelm,
+  },
+  'immutable, the CA lacks beside a form that this tool wrote without it': { ...withoutCa, immutable: true },
+  'immutable, a form that this tool wrote names the CA which is there': {
+    ...withoutCa,
+    found: { ...verified, 'ca.crt': 'of old', DATABASE_URL: `${verifiedUrl}${named}` },
+    immutable: true,
+  },
+  'immutable, the port and the CA lack beside a form that this tool wrote without it': {
+    ...withoutCa,
+    found: { ...withoutCa.found, PGPORT: undefined },
+    immutable: true,
+  },
+  'being deleted, the CA lacks beside a form that this tool wrote without it': {
+    ...withoutCa,
+    metadata: dying,
+  },
+  'the CA lacks beside a form that this tool wrote without it': withoutCa,
+
   'immutable, up to date': { found: {}, immutable: true },
   'immutable, a form lacks': { found: {}, immutable: true, formats: ['url'] },
   'immutable, the replica and the CA lack': { found: {}, immutable: true, wanted: more },
