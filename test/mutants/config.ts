@@ -24,8 +24,8 @@ export const groups: Readonly<Record<string, MutantGroup>> = {
     least: 90,
   },
   secret: {
-    sources: ['src/secrets/plan-secret.ts'],
-    tests: ['test/unit/secrets/{application-secret,plan-secret}.test.ts'],
+    sources: ['src/secrets/plan-secret.ts', 'src/secrets/binding.ts'],
+    tests: ['test/unit/secrets/{application-secret,binding,plan-secret}.test.ts'],
     least: 90,
   },
   judges: {
