@@ -104,15 +104,16 @@ async function startCluster(): Promise<Cluster> {
   const root = await mkdtemp(join(tmpdir(), 'pg-app-user-cluster-'))
   // Pods run as other users, and see folders below this one.
   await chmod(root, 0o755)
-  const started = {
-    kubeconfig: join(root, 'admin.kubeconfig'),
-    source: `a cluster of its own, ${version}`,
-    root,
-    ...(await patroniIn(root)),
+  try {
+    const patroni = await patroniIn(root)
+    if ((await run(join(folder, 'up.sh'), [], { KC_ROOT: root })) !== 0)
+      throw new Error('the cluster did not start')
+    const kubeconfig = join(root, 'admin.kubeconfig')
+    return { kubeconfig, source: `a cluster of its own, ${version}`, root, ...patroni }
+  } catch (error) {
+    await stopCluster(root)
+    throw error
   }
-  if ((await run(join(folder, 'up.sh'), [], { KC_ROOT: root })) === 0) return started
-  await stopCluster(root)
-  throw new Error('the cluster did not start')
 }
 
 /** Makes the image with a Patroni, which takes a minute: only where its Pods reach the API server, and a test asks for it. */
