@@ -45,8 +45,7 @@ export function settle(
   const attestation = newest(file.attestations)
   const waiver = newest(file.waivers)
   const open = judgement.verdict === 'not met' || judgement.verdict === 'unknown'
-  const holds = (entry: { validUntil: string } | undefined): boolean =>
-    entry !== undefined && entry.validUntil >= today
+  const holds = (entry: { validUntil: string }): boolean => entry.validUntil >= today
   const finding = {
     id,
     title,

@@ -237,18 +237,25 @@ function leaps(name: string, at: Date): boolean {
 }
 
 /**
- * Returns how many runs there are in the days after an instant.
+ * Returns how many runs there are at most in that many days, wherever these begin in the year after an instant: of one run
+ * a month there is none in most weeks, and one in some.
  *
  * @param most where counting ends: one that runs every minute does so very often in very many days
  */
-export function runsWithin(schedule: Schedule, now: Date, days: number, most: number): number {
-  const until = now.getTime() + days * dayMs
+export function mostRunsWithin(schedule: Schedule, now: Date, days: number, most: number): number {
+  const year = now.getTime() + 366 * dayMs
   const next = runsOf(schedule)
-  let amount = 0
-  for (let run = next(now); run !== undefined && run.getTime() < until && amount < most; amount++) {
+  /** The runs of the days that end with the last of them. */
+  const together: number[] = []
+  let highest = 0
+  for (let run = next(now), looked = 0; run !== undefined && looked < 2 * most; looked++) {
+    together.push(run.getTime())
+    while ((together[0] ?? 0) <= run.getTime() - days * dayMs) together.shift()
+    if ((together[0] ?? 0) > year || highest >= most) break
+    highest = Math.max(highest, together.length)
     run = next(new Date(run.getTime() + 1))
   }
-  return amount
+  return highest
 }
 
 /** Returns the runs of the next week that begin outside the window under every reading, at most `limit` of them. */

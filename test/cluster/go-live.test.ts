@@ -252,7 +252,7 @@ test('how far recovery reaches back, by the variables of the Pods', async () => 
   })
   expect(await withVariables('8', '30 */6 * * *')).toMatchObject({
     verdict: 'unknown',
-    seen: expect.stringContaining('takes 28 in 7 days'),
+    seen: expect.stringContaining('takes up to 28 in 7 days'),
   })
 })
 

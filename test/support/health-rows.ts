@@ -68,6 +68,18 @@ export const healthRows: readonly Row[] = [
     'not met',
     '1,500,000,000 multixacts',
   ],
+  [
+    'xid-age',
+    'two databases',
+    withHealth({
+      ages: value([
+        { database: 'other', xids: 7, multixacts: 2 },
+        { database: 'shop', xids: 5, multixacts: 1 },
+      ]),
+    }),
+    'met',
+    'the oldest: "other" 7 transactions, 2 multixacts',
+  ],
   ['xid-age', 'what is hidden', withHealth({ ages: hidden }), 'unknown', '42501'],
 
   ['autovacuum', 'on', {}, 'met', 'on, and off for none of 12 tables'],
@@ -98,6 +110,22 @@ export const healthRows: readonly Row[] = [
     '2 failures in what all databases share',
   ],
 
+  [
+    'checksums',
+    'failures in two databases',
+    withHealth({
+      checksums: value({
+        on: true,
+        failures: [
+          { database: 'shop', count: 2 },
+          { database: 'other', count: 1 },
+        ],
+      }),
+    }),
+    'not met',
+    '2 failures in "shop" and 1 failure in "other"',
+  ],
+
   ['slots', 'slots that are read', {}, 'met', '2 slots, none abandoned'],
   [
     'slots',
@@ -105,6 +133,21 @@ export const healthRows: readonly Row[] = [
     withHealth({ slots: value({ total: 1, idle: [{ name: 'old', status: 'lost' }] }) }),
     'not met',
     'inactive: old (lost)',
+  ],
+  [
+    'slots',
+    'two that are not',
+    withHealth({
+      slots: value({
+        total: 3,
+        idle: [
+          { name: 'old', status: 'lost' },
+          { name: 'older', status: 'extended' },
+        ],
+      }),
+    }),
+    'not met',
+    'inactive: old (lost) and older (extended)',
   ],
   ['slots', 'what is hidden', withHealth({ slots: hidden }), 'unknown', '42501'],
 
@@ -168,6 +211,13 @@ export const healthRows: readonly Row[] = [
   ],
   [
     'primary-keys',
+    'two tables without',
+    withInside({ keyless: value({ total: 4, wrong: 2, items: ['public.a', 'public.b'] }) }),
+    'not met',
+    '2 of 4 tables have none: public.a and public.b',
+  ],
+  [
+    'primary-keys',
     'no table',
     withInside({ keyless: value({ total: 0, wrong: 0, items: [] }) }),
     'not applicable',
@@ -175,6 +225,13 @@ export const healthRows: readonly Row[] = [
   ],
 
   ['indexes', 'none that is invalid', {}, 'met', '20 indexes, 0 invalid'],
+  [
+    'indexes',
+    'one alone',
+    withInside({ invalidIndexes: value({ total: 1, wrong: 0, items: [] }) }),
+    'met',
+    '1 index, 0 invalid, 0 being built',
+  ],
   [
     'indexes',
     'one that is being built',
@@ -218,6 +275,25 @@ export const healthRows: readonly Row[] = [
     'not met',
     'public.c (recorded 1, now 2)',
   ],
+  [
+    'collation',
+    'a database without a version, and a collation that has its own',
+    versions(null, null, { total: 1, wrong: 0, items: [] }),
+    'met',
+    'the database: has no version; 0 of 1 collation in use differ',
+  ],
+  ['collation', 'a version that is gone', versions('2.31', null), 'not met', 'recorded 2.31, now nothing'],
+  [
+    'collation',
+    'another version of the database, and of more collations than are named',
+    versions('1', '2', {
+      total: 4,
+      wrong: 3,
+      items: ['a', 'b', 'c'].map((name) => ({ name, recorded: '1', actual: '2' })),
+    }),
+    'not met',
+    'the database (recorded 1, now 2), a (recorded 1, now 2), b (recorded 1, now 2) and 1 more',
+  ],
   ['collation', 'PostgreSQL 14', server(140_024), 'not applicable', 'before 15'],
 
   ['sequences', 'none', sequences({ total: 0, read: 0 }), 'not applicable', ''],
@@ -235,6 +311,18 @@ export const healthRows: readonly Row[] = [
     sequences({ hidden: 1, furthest: [{ name: 's', last: '81', end: '100', used: 81 }] }),
     'not met',
     's 81 %',
+  ],
+  [
+    'sequences',
+    'two in use',
+    sequences({
+      furthest: [
+        { name: 's', last: '8', end: '100', used: 8 },
+        { name: 't', last: '2', end: '100', used: 2 },
+      ],
+    }),
+    'met',
+    'the furthest: s 8 % (8 of 100)',
   ],
   ['sequences', 'hidden ones', sequences({ hidden: 2 }), 'unknown', 'no permission to read 2 of 3 sequences'],
   ['sequences', 'too many', sequences({ total: 20_000 }), 'unknown', 'only 3 of 20000'],

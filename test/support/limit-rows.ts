@@ -8,6 +8,7 @@ import {
   night,
   now,
   run,
+  senders,
   sql,
   sqlWith,
   taken,
@@ -23,6 +24,31 @@ const since = (minutes: number): typeof archiver => ({ ...archiver, lastArchived
 const copy = (lastBackupEnd: Date): object => ({
   monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd },
 })
+const local = { monitor: { waiting: 0, oldestWaiting: null, lastBackupEnd: null } }
+const scheduled = (...crons: readonly string[]): object => ({
+  cluster: { ...cluster, schedules: crons.map((cron, index) => ({ what: `c${index}`, cron, zone: 'UTC' })) },
+})
+const physical = (physicalBackupsKept: number, physicalSchedule: string): object => ({
+  cluster: { ...cluster, physicalBackupsKept, physicalSchedule },
+})
+/** A Service that selects the primary alone, as those of many charts do, and no operator. */
+const alone = { ...cluster, operator: undefined, kept: false, pods: cluster.pods?.slice(0, 1) }
+const veiled = senders.map((sender) => ({
+  ...sender,
+  state: null,
+  lagSeconds: null,
+  replays: null,
+  holdsSlot: false,
+}))
+const { secret } = good
+if (secret === undefined) throw new Error('it is there')
+const holding = (values: object): object => ({
+  secret: { ...secret, values: { ...secret.values, ...values } },
+})
+const without = (key: string): object => {
+  const { [key]: _, ...values } = secret.values as Record<string, string>
+  return { secret: { ...secret, values } }
+}
 const aged = (name: string, minutes: number): object => ({ name, node: 'n', created: minutesAgo(minutes) })
 
 /** Cases at the last moment of a limit, and of what is only in part in sight: archiving, backups, the application. */
@@ -184,6 +210,72 @@ export const limitRows: readonly Row[] = [
     'just become busy',
   ],
   [
+    'rpo',
+    'little written, and the last success not long ago',
+    { sql: sqlWith({ usedBytes: 400 }) },
+    'met',
+    'archive_timeout is 300 s; last archived 2026-11-22 14:00:11 UTC',
+  ],
+  [
+    'rpo',
+    'much written, a timeout of a minute, and the last success a moment too long ago',
+    { sql: sqlWith({ archiveTimeoutSeconds: 60, usedBytes: 4_000_000, archiver: since(5.5) }) },
+    'met',
+    'last archived 2026-11-22 13:57:41 UTC',
+  ],
+  [
+    'backup-schedule',
+    'one every second day, where a day is often enough',
+    scheduled('0 1 */2 * *'),
+    'not met',
+    'windows of the coming year have no run',
+  ],
+  [
+    'backup-schedule',
+    'one with quotation marks in it',
+    scheduled('a" b'),
+    'unknown',
+    'c0: "a" b" (UTC), which does not have five fields',
+  ],
+  [
+    'backup-schedule',
+    'none in sight, and rights missing',
+    { cluster: { ...cluster, schedules: [], unread: { ...cluster.unread, schedule: jobs } } },
+    'unknown',
+    'no permission to read jobs',
+  ],
+  [
+    'last-backup',
+    'none anywhere, this node included',
+    { cluster: { ...cluster, backups: [] }, sql: sqlWith(local) },
+    'unknown',
+    'no finished backup can be seen',
+  ],
+  [
+    'last-backup',
+    'the last one failed, says the operator, and not when',
+    { cluster: { ...cluster, operator: { ...operator, backupFailure: { at: undefined, message: 'full' } } } },
+    'not met',
+    'says that the last one failed: full',
+  ],
+  [
+    'last-backup',
+    'a mark on this node alone, of what ended outside the window',
+    { cluster: { ...cluster, backups: [] }, sql: sqlWith(copy(night(22, 12))) },
+    'unknown',
+    'when it began is not told: physical backup on this node, finished 2026-11-22 12:00:00 UTC',
+  ],
+  [
+    'last-backup',
+    'one that is under way, beside what may be the copy for a new standby',
+    {
+      cluster: { ...cluster, backups: [{ what: 'Pod b', started: night(22, 14), succeeded: false }] },
+      sql: sqlWith(copy(night(22, 2))),
+    },
+    'unknown',
+    'has not ended: Pod b, started 2026-11-22 14:00:00 UTC; what may be no more than the copy',
+  ],
+  [
     'backup-schedule',
     'one that cannot be read beside one at noon',
     {
@@ -289,7 +381,7 @@ export const limitRows: readonly Row[] = [
     'as many backups as are taken',
     { cluster: { ...cluster, physicalBackupsKept: 7 } },
     'unknown',
-    'keeps 7 backups and the WAL since the oldest; BACKUP_SCHEDULE "0 1 * * *" takes 7 in 7 days',
+    'keeps 7 backups and the WAL since the oldest; BACKUP_SCHEDULE "0 1 * * *" takes up to 7 in 7 days',
   ],
   [
     'pitr',
@@ -297,6 +389,21 @@ export const limitRows: readonly Row[] = [
     { cluster: { ...cluster, physicalSchedule: 'nightly' } },
     'unknown',
     'and how often one is taken is not in sight',
+  ],
+  [
+    'pitr',
+    'one backup, taken twice a month: none in most weeks',
+    physical(1, '0 1 1,16 * *'),
+    'not met',
+    'keeps 1 backup and the WAL since the oldest; BACKUP_SCHEDULE "0 1 1,16 * *" takes up to 1 in 7 days',
+  ],
+  ['pitr', 'two backups, taken twice a month', physical(2, '0 1 1,16 * *'), 'met', 'takes up to 1 in 7 days'],
+  [
+    'pitr',
+    'a backup that is not taken in the coming year',
+    physical(8, '0 1 29 2 *'),
+    'unknown',
+    'takes up to 0 in 7 days',
   ],
   [
     'pitr',
@@ -343,6 +450,56 @@ export const limitRows: readonly Row[] = [
     },
     'met',
     'Deployment shop: 2 Nodes; Deployment b: kept apart by a rule',
+  ],
+  [
+    'app-spread',
+    'Pods on two Nodes, and no rule that keeps them apart',
+    { application: { ...application, workloads: [{ ...workload, keptApart: false }] } },
+    'met',
+    'Deployment shop: 2 Nodes',
+  ],
+  [
+    'app-replicas',
+    'one, and a second one of a rollout',
+    { application: { ...application, workloads: [{ ...workload, replicas: 1, ready: 2 }] } },
+    'not met',
+    '2 of 1 ready',
+  ],
+  [
+    'app-replicas',
+    'one that is not ready',
+    { application: { ...application, workloads: [{ ...workload, replicas: 1, ready: 0 }] } },
+    'not met',
+    '0 of 1 ready',
+  ],
+  [
+    'app-resources',
+    'two that lack something',
+    {
+      application: {
+        ...application,
+        workloads: [{ ...workload, unlimited: ['app has no memory limit', 'job has no cpu request'] }],
+      },
+    },
+    'not met',
+    'Deployment shop: app has no memory limit; Deployment shop: job has no cpu request',
+  ],
+  [
+    'app-resources',
+    'all of them, and others of three kinds, of which one could not be read',
+    {
+      application: {
+        ...application,
+        unread: [
+          ...['deployments', 'daemonsets', 'statefulsets'].map((resource) => ({
+            right: { ...right, group: 'apps', resource },
+          })),
+          { right: { ...right, group: 'apps', resource: 'replicasets' }, failed: '500: etcdserver' },
+        ],
+      },
+    },
+    'unknown',
+    'no permission to read daemonsets, deployments and statefulsets; replicasets could not be read (500: etcdserver)',
   ],
   [
     'app-spread',
@@ -419,5 +576,115 @@ export const limitRows: readonly Row[] = [
     { secret: undefined, at: now, username: good.username },
     'unknown',
     'does not tell when it was written',
+  ],
+  [
+    'instances',
+    'a Service that selects the primary alone, and hidden state',
+    { cluster: alone, sql: sqlWith({ seesStatistics: false, slots: [], senders: veiled }) },
+    'unknown',
+    'cannot be told apart, and what 2 walsenders may be is hidden',
+  ],
+  [
+    'spread',
+    'a Service that selects the primary alone, and hidden state',
+    { cluster: alone, sql: sqlWith({ seesStatistics: false, slots: [], senders: veiled }) },
+    'unknown',
+    'cannot be told apart',
+  ],
+  [
+    'instances',
+    'a Service that selects the primary alone, and a catalog that may not be read',
+    { cluster: alone, sql: { ...sql, replication: taken } },
+    'unknown',
+    'and of SQL the right to read it is missing',
+  ],
+  [
+    'instances',
+    'one Pod, and nothing that is connected to it',
+    { cluster: alone, sql: sqlWith({ seesStatistics: false, slots: [], senders: [] }) },
+    'not met',
+    '1 ready: postgresql1-0 (primary)',
+  ],
+  [
+    'instances',
+    'as many Pods as are wanted, and hidden state of what may be more',
+    {
+      cluster: { ...alone, pods: cluster.pods },
+      sql: sqlWith({ seesStatistics: false, slots: [], senders: [...veiled, ...veiled] }),
+    },
+    'met',
+    '3 ready: postgresql1-0',
+  ],
+  [
+    'instances',
+    'no Pods that could be told apart, and no operator',
+    { cluster: { ...alone, pods: undefined } },
+    'met',
+    '3 ready (SQL)',
+  ],
+  [
+    'streaming',
+    'one that streams, and a slot that nobody reads from',
+    {
+      sql: sqlWith({
+        senders: senders.slice(0, 1),
+        slots: [
+          { name: 'a', active: true },
+          { name: 'b', active: false },
+        ],
+      }),
+    },
+    'not met',
+    '1 streaming',
+  ],
+  [
+    'app-user',
+    'a Secret without a user',
+    without('PGUSER'),
+    'not met',
+    'shop/app-postgresql-secret holds no PGUSER',
+  ],
+  [
+    'app-user',
+    'a Secret with the short name of a host of its own namespace',
+    { ...holding({ PGHOST: 'db' }), host: 'db.shop.svc.cluster.local' },
+    'met',
+    'it uses "shop"',
+  ],
+  [
+    'app-user',
+    'a Secret with a longer form of the host, in capitals',
+    {
+      ...holding({ PGHOST: 'DB.postgres-system.svc.cluster.local' }),
+      host: 'db.postgres-system',
+    },
+    'met',
+    'it uses "shop"',
+  ],
+  [
+    'app-user',
+    'a Secret with a short form of the host and the dot of a full name',
+    holding({ PGHOST: 'postgresql1.postgres-system.' }),
+    'met',
+    'it uses "shop"',
+  ],
+  [
+    'role-attributes',
+    'two of them',
+    {
+      server: {
+        ...good.server,
+        role: good.server.role && { ...good.server.role, dangers: ['CREATEDB', 'SUPERUSER'] },
+      },
+    },
+    'not met',
+    '"shop" is or has: CREATEDB and SUPERUSER',
+  ],
+  [
+    'tls',
+    'a Secret that says nothing of it',
+    without('PGSSLMODE'),
+    'not met',
+    'shop/app-postgresql-secret holds no PGSSLMODE',
   ],
 ]

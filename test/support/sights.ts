@@ -253,9 +253,10 @@ export function findingOf(
   file: Partial<GoLiveFile> = {},
 ): Finding {
   const observations = { ...good, ...seen }
-  // To go through a year of windows takes its time, and concerns one requirement only.
+  // To go through a year of windows or backups takes its time, and concerns one requirement each.
   const schedules = id === 'backup-schedule' ? observations.cluster.schedules : []
-  const quick = { ...observations, cluster: { ...observations.cluster, schedules } }
+  const physicalSchedule = id === 'pitr' ? observations.cluster.physicalSchedule : undefined
+  const quick = { ...observations, cluster: { ...observations.cluster, schedules, physicalSchedule } }
   const found = judge(quick, rulesOf(profile, file)).find((finding) => finding.id === id)
   if (found === undefined) throw new Error(`${id} was not judged`)
   return found

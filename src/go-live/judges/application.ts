@@ -36,7 +36,8 @@ export function judgeReplicas(observed: Observations, rules: Rules): Judgement {
 
 function remedyOf(short: readonly Workload[], least: number): string {
   const small = short.some(({ replicas }) => replicas < least)
-  const waiting = short.some(({ replicas, ready }) => replicas >= least && ready < replicas)
+  // What is large enough and short all the same is not ready.
+  const waiting = short.some(({ replicas }) => replicas >= least)
   return [
     ...(small ? [`set at least ${least} replicas`] : []),
     ...(waiting ? ['find out why not all replicas are ready'] : []),

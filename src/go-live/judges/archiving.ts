@@ -157,8 +157,11 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
     })
     if (probe.seconds !== undefined && probe.seconds * 1000 <= rpoMs)
       return outcome('met', `a row was archived ${waited} after it was written; ${timeout}`)
-    const late = probe.waitedSeconds * 1000 >= rpoMs
-    return late
+    if (probe.seconds !== undefined) {
+      const late = `a row was archived ${probe.seconds.toFixed(1)} s after it was written, which is too late`
+      return outcome('not met', late, 'ask the administrator')
+    }
+    return probe.waitedSeconds * 1000 >= rpoMs
       ? outcome('not met', `a row was not archived within ${waited}`, 'ask the administrator')
       : outcome(
           'unknown',
@@ -205,9 +208,9 @@ export function judgeRpo(observed: Observations, rules: Rules): Judgement {
   }
   const recent = `${timeout}; last archived ${utc(lastArchivedAt)}`
   if (!old) return outcome('met', recent)
-  // The server closes the current segment after archive_timeout if it holds anything; an idle one leaves it open.
-  const overdue =
-    lastArchivedAt.getTime() < sql.at.getTime() - Math.max(rpoMs, archiveTimeoutSeconds * 1000) - minuteMs
+  // The server closes the current segment after archive_timeout, which is no longer than the limit, if it holds anything;
+  // an idle one leaves it open.
+  const overdue = lastArchivedAt.getTime() < limit - minuteMs
   const busy = usedBytes > idleBytes
   if (overdue && busy) {
     return outcome(

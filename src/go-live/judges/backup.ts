@@ -11,7 +11,7 @@ import {
   parseSchedule,
   readingsWith,
   runsOutside,
-  runsWithin,
+  mostRunsWithin,
   spansBetween,
 } from '../window.ts'
 import { judgeArchiving } from './archiving.ts'
@@ -32,7 +32,7 @@ export function judgeBackupSchedule(observed: Observations, rules: Rules): Judge
     if (off !== undefined) return { ...useless, words: `${name}, but ${off}` }
     const parsed = parseSchedule(cron, zone, seconds)
     if ('problem' in parsed) {
-      const words = `${name}, which ${parsed.problem.replace(/^"[^"]*" /, '')}`
+      const words = `${name}, which ${parsed.problem.replace(`"${oneLine(cron, 60)}" `, '')}`
       return { ...useless, certain: false, words }
     }
     const fits = fitYear(parsed, backupWindow, at)
@@ -129,7 +129,8 @@ export function judgeLastBackup(observed: Observations, rules: Rules): Judgement
   const told = runs.find((run) => run.doubtful !== true)
   if (inside !== undefined && fresh(inside) && inside.doubtful && told !== undefined) {
     // The copy for a new standby would hide that the backups which are told apart do not come about.
-    const why = told.succeeded ? 'too old or outside the window' : 'did not succeed'
+    const failed = told.finished === undefined ? 'has not ended' : 'did not succeed'
+    const why = told.succeeded ? 'too old or outside the window' : failed
     const seen = `${why}: ${words(told)}; what may be no more than the copy for a new standby: ${words(inside)}`
     return { verdict: 'unknown', wanted, seen, remedy: 'an attestation', evidence, warnings }
   }
@@ -222,14 +223,16 @@ export function judgeRecovery(observed: Observations, rules: Rules): Judgement {
   if (kept !== undefined) {
     const schedule = physicalSchedule === undefined ? undefined : parseSchedule(physicalSchedule, 'UTC')
     const runs =
-      schedule === undefined || 'problem' in schedule ? undefined : runsWithin(schedule, at, least, mostRuns)
+      schedule === undefined || 'problem' in schedule
+        ? undefined
+        : mostRunsWithin(schedule, at, least, mostRuns)
     const seen = `BACKUP_NUM_TO_RETAIN keeps ${count(kept, 'backup')} and the WAL since the oldest`
     if (runs === undefined) {
       const blind = `${seen}, and how often one is taken is not in sight`
       return { verdict: 'unknown', wanted, seen: blind, remedy: attestRemedy(observed), evidence }
     }
-    const often = `${seen}; BACKUP_SCHEDULE "${oneLine(physicalSchedule ?? '', 60)}" takes ${runs < mostRuns ? '' : 'at least '}${runs} in ${count(least, 'day')}`
-    if (kept > runs && runs < mostRuns) return { verdict: 'met', wanted, seen: often, evidence }
+    const often = `${seen}; BACKUP_SCHEDULE "${oneLine(physicalSchedule ?? '', 60)}" takes ${runs < mostRuns ? 'up to' : 'at least'} ${runs} in ${count(least, 'day')}`
+    if (kept > runs && runs > 0 && runs < mostRuns) return { verdict: 'met', wanted, seen: often, evidence }
     // Older releases of Spilo keep them for as many days as well.
     if (kept < least) {
       return { verdict: 'not met', wanted, seen: often, remedy: 'ask the administrator', evidence }

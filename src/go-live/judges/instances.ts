@@ -170,12 +170,15 @@ function standbysInSql(
 
 /**
  * Returns the Pods of the instances. Where more standbys stream than there are Pods, a Service selects the primary alone, as
- * those of many charts do: then the Pods of the others are not known.
+ * those of many charts do: then the Pods of the others are not known. Where their state is hidden, more may stream: Pods
+ * that are too few say nothing then.
  */
 function instancesIn(observed: Observations, rules: Rules): readonly DatabasePod[] | undefined {
   const { kept, pods } = observed.cluster
-  const partial = !kept && pods !== undefined && standbysInSql(observed, rules).least + 1 > pods.length
-  return partial ? undefined : pods
+  if (kept || pods === undefined) return pods
+  const { least, most } = standbysInSql(observed, rules)
+  const few = pods.filter(isWorking).length < rules.thresholds.minInstances
+  return (few ? most : least) + 1 > pods.length ? undefined : pods
 }
 
 /** `spread`: no two instances on one Node, and over zones where that is asked for. */

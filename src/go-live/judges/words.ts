@@ -81,12 +81,12 @@ export function slotWords({ slots }: Replication): string {
   )
 }
 
-/** Returns a duration in its largest whole unit. */
+/** Returns a duration in the largest unit in which it is whole: 90 s are no 2 minutes. */
 export function durationWords(milliseconds: number): string {
-  const hours = milliseconds / hourMs
-  if (hours >= 1 && Number.isInteger(hours)) return count(hours, 'hour')
-  const minutes = milliseconds / minuteMs
-  return minutes >= 1 ? count(Math.round(minutes), 'minute') : `${milliseconds / 1000} s`
+  const whole = (unit: number): boolean => milliseconds >= unit && milliseconds % unit === 0
+  if (whole(hourMs)) return count(milliseconds / hourMs, 'hour')
+  if (whole(minuteMs)) return count(milliseconds / minuteMs, 'minute')
+  return `${milliseconds / 1000} s`
 }
 
 /** Returns the zone that several Nodes are all in; nothing where there are more, or not all of them are known. */

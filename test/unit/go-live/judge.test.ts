@@ -714,14 +714,14 @@ const rows: readonly Row[] = [
     'eight backups, four of them a day',
     { cluster: { ...cluster, physicalSchedule: '0 */6 * * *' } },
     'unknown',
-    'takes 28 in 7 days',
+    'takes up to 28 in 7 days',
   ],
   [
     'pitr',
     'two backups, one a week',
     { cluster: { ...cluster, physicalBackupsKept: 2, physicalSchedule: '0 1 * * 0' } },
     'met',
-    'takes 1 in 7 days',
+    'takes up to 1 in 7 days',
   ],
   [
     'pitr',
@@ -842,7 +842,7 @@ const rows: readonly Row[] = [
     'a segment that was archived a second later',
     { probe: { segment: 'A2', seconds: 301, waitedSeconds: 301, at: now } },
     'not met',
-    'a row was not archived within 301 s',
+    'a row was archived 301.0 s after it was written, which is too late',
   ],
   [
     'rpo',
@@ -1252,10 +1252,13 @@ describe('what to do', () => {
     const remedy = (pods: typeof cluster.pods): string =>
       findingOf('streaming', { cluster: { ...cluster, pods }, sql: sqlWith({ slots: [], senders: [] }) })
         .remedy
-    expect([remedy([]), remedy(cluster.pods)]).toEqual([
+    expect([remedy([]), remedy(cluster.pods?.slice(0, 2)), remedy(cluster.pods)]).toEqual([
+      'ask the administrator for 2 standbys',
       'ask the administrator for 2 standbys',
       'ask the administrator why the standbys do not stream',
     ])
+    const nobody = { cluster: { ...cluster, pods: undefined }, sql: sqlWith({ slots: [], senders: [] }) }
+    expect(findingOf('streaming', nobody, 'standard').remedy).toBe('ask the administrator for 1 standby')
     // What only receives WAL, such as a backup, is no standby.
     const [one, other] = senders
     const backups = [
@@ -1324,6 +1327,12 @@ describe('zones, where the file asks for them', () => {
     expect(findingOf('spread', zones(names), 'premium', file).verdict).toBe(verdict)
   })
 
+  test('are to be more where all of them are known', () => {
+    expect(findingOf('spread', zones(['a', 'a', 'a']), 'premium', file).remedy).toBe(
+      'ask the administrator to spread the instances over zones',
+    )
+  })
+
   test('a Node without the label is no missing right', () => {
     expect(findingOf('spread', zones(['a', 'a']), 'premium', file)).toMatchObject({
       seen: expect.stringContaining('node-3 has no zone label'),
@@ -1351,6 +1360,20 @@ describe('the backup window, where the file asks for it', () => {
   test('says when it ends', () => {
     const finding = findingOf('backup-window-now', { at: night(22, 2) }, 'premium', file)
     expect(finding.remedy).toBe('run again after 2026-11-22 05:00:00 UTC')
+  })
+
+  test('says when it ends by each way to read it, where these differ', () => {
+    const at = new Date('2026-07-15T02:00:00Z')
+    const finding = findingOf('backup-window-now', { at }, 'premium', file)
+    expect(finding.remedy).toBe('run again after 2026-07-15 05:00:00 UTC')
+  })
+
+  test('shows what is wanted, and what was seen when', () => {
+    expect(findingOf('backup-window-now', { at: night(22, 2) }, 'premium', file)).toMatchObject({
+      wanted: 'not within 00:00-06:00 CET',
+      seen: '2026-11-22 02:00:00 UTC is within it',
+      evidence: [{ query: 'the clock', answer: '2026-11-22 02:00:00 UTC', at: night(22, 2) }],
+    })
   })
 })
 
@@ -1505,7 +1528,46 @@ describe('attestations and waivers', () => {
     const noon = { cluster: { ...cluster, schedules: [{ what: 'c', cron: '0 12 * * *', zone: 'UTC' }] } }
     const finding = findingOf('backup-schedule', noon, 'premium', attested('2027-01-01', 'backup-schedule'))
     expect([finding.verdict, finding.attestable]).toEqual(['not met', false])
+    expect(finding.seen).toMatch(/^c: "0 12 /)
     expect(finding.warnings).toContain('it was seen, so the attestation has no effect')
+  })
+
+  test.each<[string, RequirementId, object, string, string, readonly string[]]>([
+    ['is met', 'spread', {}, '2027-01-01', 'met', ['it was seen, so the attestation has no effect']],
+    ['is unknown', 'recovery-test', {}, '2026-11-21', 'unknown', []],
+    ['does not apply', 'app-restarted', { secretChangedNow: true }, '2027-01-01', 'not applicable', []],
+  ])('an attestation of what %s', (_, id, seen, until, verdict, warnings) => {
+    const finding = findingOf(id, seen, 'premium', attested(until, id))
+    expect([finding.verdict, finding.warnings]).toEqual([verdict, warnings])
+  })
+
+  test('leave nothing to do while they hold, and say until when', () => {
+    const attestation = findingOf('recovery-test', {}, 'premium', attested('2027-01-31'))
+    expect([attestation.seen, attestation.remedy]).toEqual([
+      'by Kim Berg, until 2027-01-31: restored on 2026-09-01',
+      '',
+    ])
+    const waiver = findingOf('instances', two, 'premium', waived('2026-11-23'))
+    expect([waiver.seen, waiver.remedy]).toEqual([
+      '2 ready: postgresql1-0 (primary), postgresql1-1 (standby). Waived by Alex Lund, ends in 1 day: ordered, comes in January',
+      '',
+    ])
+    expect(waiver.warnings).toContain('the waiver ends in 1 day, on 2026-11-23')
+  })
+
+  test.each<[string, RequirementId, object, string, string]>([
+    ['has ended', 'instances', two, '2026-11-01', 'not met'],
+    [
+      'is for what does not apply',
+      'app-restarted',
+      { secretChangedNow: true },
+      '2027-01-01',
+      'not applicable',
+    ],
+  ])('a waiver that %s is not said to be needless', (_, id, seen, until, verdict) => {
+    const finding = findingOf(id, seen, 'premium', waived(until, id))
+    expect(finding.verdict).toBe(verdict)
+    expect(finding.warnings.join()).not.toContain('needs no waiver')
   })
 
   test('what can be seen can be waived, and shows what was seen', () => {
@@ -1523,7 +1585,7 @@ describe('attestations and waivers', () => {
     const finding = findingOf('instances', two, 'premium', waived('2026-11-01'))
     expect([finding.verdict, finding.seen]).toEqual([
       'not met',
-      expect.stringContaining('the waiver of Alex Lund ended on 2026-11-01'),
+      'the waiver of Alex Lund ended on 2026-11-01; 2 ready: postgresql1-0 (primary), postgresql1-1 (standby)',
     ])
   })
 
@@ -1687,6 +1749,8 @@ test.each([
   [24 * 60, 'the clock of this runner is 24 hours behind PostgreSQL'],
   [-24 * 60, 'the clock of this runner is 24 hours ahead of PostgreSQL'],
   [61, 'the clock of this runner is 61 minutes behind PostgreSQL'],
+  [10, 'the clock of this runner is 10 minutes behind PostgreSQL'],
+  [9.99, undefined],
   [1, undefined],
   [-1, undefined],
 ])("a runner's clock that PostgreSQL's is %d minutes ahead of", (minutes, words) => {

@@ -1,7 +1,18 @@
 import { describe, expect, test } from '@jest/globals'
 import { minorReleasesOf } from '../../../src/go-live/version.ts'
 import { value, withInside } from '../../support/health-rows.ts'
-import { cluster, findingOf, good, health, now, senders, sql, sqlWith } from '../../support/sights.ts'
+import {
+  application,
+  cluster,
+  findingOf,
+  good,
+  health,
+  now,
+  senders,
+  sql,
+  sqlWith,
+  workload,
+} from '../../support/sights.ts'
 
 const day = 24 * 3_600_000
 const { secret } = good
@@ -175,6 +186,19 @@ describe('instances', () => {
 })
 
 describe('standbys', () => {
+  const hidden = { ...sql, replication: { hidden: 'no right (42501)' } }
+
+  test('are not known where neither Pods nor SQL show them', () => {
+    const seen = { cluster: { ...cluster, pods: undefined }, sql: hidden }
+    expect(findingOf('streaming', seen, 'standard').verdict).toBe('unknown')
+  })
+
+  test('that nobody wants may be hidden', () => {
+    const seen = { sql: sqlWith({ seesStatistics: false, slots: [], senders: [] }) }
+    const file = { thresholds: { minInstances: 1 } }
+    expect(findingOf('streaming', seen, 'premium', file)).toMatchObject({ verdict: 'met', warnings: [] })
+  })
+
   const lagging = (lagSeconds: number): object => ({
     sql: sqlWith({ senders: [senders[0], { ...senders[1], lagSeconds }] }),
   })
@@ -221,6 +245,15 @@ describe('spread', () => {
     expect(findingOf('spread', withPods(pods)).warnings).toEqual(['some instances share a Node'])
   })
 
+  test('is nothing that one instance alone could be better at', () => {
+    const one = { ...cluster, pods: cluster.pods?.slice(0, 1), zones: new Map([['node-1', 'a']]) }
+    const file = { thresholds: { minInstances: 1 } }
+    expect(findingOf('spread', { cluster: one }, 'premium', file)).toMatchObject({
+      verdict: 'met',
+      warnings: [],
+    })
+  })
+
   test('counts no instance that does not work, and no Node that is not known', () => {
     const [one, two, three] = cluster.pods ?? []
     const starting = { ...three, ready: false }
@@ -257,8 +290,24 @@ test.each([
   [5_400_000, '90 minutes'],
   [60_000, '1 minute'],
   [30_000, '30 s'],
+  [90_000, '90 s'],
+  [3_660_000, '61 minutes'],
+  [0, '0 s'],
 ])('%d ms are %s', (rpoMs, words) => {
   expect(findingOf('rpo', {}, 'premium', { thresholds: { rpoMs } }).wanted).toBe(`archived within ${words}`)
+})
+
+test.each([
+  [1, 1, ['node-4'], 'met'],
+  [3, 3, ['node-4', 'node-4', 'node-5'], 'met'],
+  [3, 3, ['node-4', 'node-4', 'node-4'], 'not met'],
+])('%d replicas of the application, of which %d are wanted, on %j: %s', (replicas, least, nodes, verdict) => {
+  const pods = nodes.map((node) => ({ name: 'p', node, created: now, address: undefined }))
+  const workloads = [{ ...workload, replicas, ready: replicas, pods }]
+  const file = { thresholds: { minAppReplicas: least } }
+  expect(
+    findingOf('app-spread', { application: { ...application, workloads } }, 'premium', file).verdict,
+  ).toBe(verdict)
 })
 
 describe('sequences and collations', () => {

@@ -3,7 +3,7 @@ import { closedTo } from '../../../src/go-live/judges/network.ts'
 import type { Workload } from '../../../src/go-live/observe-application.ts'
 import type { Entrance } from '../../../src/go-live/observe-cluster.ts'
 import type { NetworkPolicyObject } from '../../../src/kubernetes/objects.ts'
-import { application, cluster, good, sqlWith, workload } from '../../support/sights.ts'
+import { application, cluster, good, sql, sqlWith, taken, workload } from '../../support/sights.ts'
 
 type Spec = NonNullable<NetworkPolicyObject['spec']>
 
@@ -70,6 +70,26 @@ describe('a label that lets Pods in', () => {
     expect(notes([labelled], [], {}, 1)).toEqual([])
   })
 
+  test('is not named before there is a Deployment where none would help, or its Pods may come in all the same', () => {
+    const by = (from: object): Spec => ({ podSelector: {}, ingress: [{ from: [from] }] })
+    const shops = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'shop' } } }
+    expect(notes([others], [])).toEqual([])
+    expect(notes([labelled, by(shops)], [])).toEqual([])
+    expect(notes([labelled, by({ ipBlock: { cidr: '192.168.0.0/16' } })], [])).toEqual([])
+  })
+
+  test('is not named where it is hidden who is connected', () => {
+    const entrance: Entrance = {
+      namespace: 'postgres-system',
+      pod,
+      port: 5432,
+      policies: [{ metadata: { name: 'policy-1' }, spec: labelled }],
+    }
+    const seen = { ...good, cluster: { ...cluster, entrance } }
+    const none = { ...application, workloads: [] }
+    expect(closedTo({ ...seen, application: none, sql: { ...sql, sessions: taken } })).toEqual([])
+  })
+
   test.each<[string, string, Spec['podSelector']]>([
     [
       'another value',
@@ -82,6 +102,11 @@ describe('a label that lets Pods in', () => {
       'other values',
       'a label "app" that is not shop',
       { matchExpressions: [{ key: 'app', operator: 'NotIn', values: ['shop'] }] },
+    ],
+    [
+      'none of several values',
+      'a label "app" that is not shop or shops',
+      { matchExpressions: [{ key: 'app', operator: 'NotIn', values: ['shop', 'shops'] }] },
     ],
     ['two labels', 'the label "a: 1" and the label "b: 2"', { matchLabels: { a: '1', b: '2', app: 'shop' } }],
     ['signs that nobody sees', 'the label "a b: 1"', { matchLabels: { 'a\u202eb': '1' } }],
@@ -102,10 +127,14 @@ describe('a label that lets Pods in', () => {
   test('is not asked of Pods by an address that may be theirs', () => {
     const block = (ipBlock: object): Spec => ({ podSelector: {}, ingress: [{ from: [{ ipBlock }] }] })
     const unseen = [{ ...workload, pods: undefined }]
+    const pending = [
+      { ...workload, pods: [{ name: 'p', node: undefined, created: undefined, address: undefined }] },
+    ]
     expect(notes([labelled, block({ cidr: '10.0.0.0/8' })])).toEqual([])
     expect(notes([labelled, block({ cidr: '10.0.0.0/8', except: ['10.0.0.0/16'] })])).toEqual([lacks])
     expect(notes([labelled, block({ cidr: '192.168.0.0/16' })])).toEqual([lacks])
     expect(notes([labelled, block({ cidr: '192.168.0.0/16' })], unseen)).toEqual([])
+    expect(notes([labelled, block({ cidr: '192.168.0.0/16' })], pending)).toEqual([])
     for (const cidr of ['', 'nonsense', '10.0.0.0', '10.0.0.0/99', 'fd00::/8']) {
       expect([cidr, notes([labelled, block({ cidr })])]).toEqual([cidr, [lacks]])
     }

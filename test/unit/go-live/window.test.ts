@@ -3,11 +3,11 @@ import {
   fitYear,
   lengthMs,
   nextRun,
+  mostRunsWithin,
   parseSchedule,
   parseWindow,
   readingsWith,
   runsOutside,
-  runsWithin,
   spansBetween,
   type BackupWindow,
   type Schedule,
@@ -207,12 +207,22 @@ describe('a schedule in a window, over a year', () => {
     ['0 1 * * *', 7],
     ['0 */6 * * *', 28],
     ['0 1 * * 0', 1],
-  ])('%s runs %d times in a week', (cron, runs) => {
-    expect(runsWithin(scheduleOf(cron, 'UTC'), winter, 7, 100)).toBe(runs)
+    ['0 1 1 * *', 1],
+    ['0 1 1,3,8 * *', 2],
+    ['0 1 1 2 *', 1],
+    ['0 1 29 2 *', 0],
+  ])('%s runs %d times in a week at most', (cron, runs) => {
+    expect(mostRunsWithin(scheduleOf(cron, 'UTC'), winter, 7, 100)).toBe(runs)
+  })
+
+  test('are counted in the days that have most of them, and not in the next ones', () => {
+    const weekly = scheduleOf('0 1 * * 0', 'UTC')
+    for (const hour of [0, 24, 48, 120])
+      expect(mostRunsWithin(weekly, new Date(winter.getTime() + hour * 3_600_000), 10, 100)).toBe(2)
   })
 
   test('are counted no further than is asked for', () => {
-    expect(runsWithin(scheduleOf('* * * * *', 'UTC'), winter, 99_999, 8)).toBe(8)
+    expect(mostRunsWithin(scheduleOf('* * * * *', 'UTC'), winter, 99_999, 8)).toBe(8)
   })
 
   test('runs outside the window are found', () => {
