@@ -108,7 +108,13 @@ export const limitRows: readonly Row[] = [
     'unknown',
     'the right to read it is missing',
   ],
-  ['rpo', 'a standby', { sql: sqlWith({ standby: true }) }, 'unknown', 'a standby, which does not show it'],
+  [
+    'rpo',
+    'a standby',
+    { sql: sqlWith({ standby: true, currentSegment: null, usedBytes: 0 }) },
+    'unknown',
+    'a standby, which does not show it',
+  ],
   [
     'rpo',
     'a catalog that may not be read, and an operator that says that it works',
