@@ -46,8 +46,8 @@ const holding = (values: object): object => ({
   secret: { ...secret, values: { ...secret.values, ...values } },
 })
 const without = (key: string): object => {
-  const { [key]: _, ...values } = secret.values as Record<string, string>
-  return { secret: { ...secret, values } }
+  const values = Object.entries(secret.values).filter(([name]) => name !== key)
+  return { secret: { ...secret, values: Object.fromEntries(values) } }
 }
 const aged = (name: string, minutes: number): object => ({ name, node: 'n', created: minutesAgo(minutes) })
 
@@ -620,6 +620,19 @@ export const limitRows: readonly Row[] = [
     },
     'met',
     '3 ready: postgresql1-0',
+  ],
+  [
+    'instances',
+    'as many Pods as are wanted, of which one starts, and hidden state of what may be more',
+    {
+      cluster: {
+        ...alone,
+        pods: cluster.pods?.map((pod, index) => (index === 2 ? { ...pod, state: 'starting' } : pod)),
+      },
+      sql: sqlWith({ seesStatistics: false, slots: [], senders: [...veiled, ...veiled] }),
+    },
+    'unknown',
+    'cannot be told apart, and what 4 walsenders may be is hidden',
   ],
   [
     'instances',
