@@ -154,3 +154,66 @@ test('users, odd names and one namespace for all', async () => {
     'get,create pods/portforward',
   ])
 })
+
+test('each right is asked about with a review of its own, as the API has it', async () => {
+  const right = { namespace: 'shop', verb: 'get', group: 'apps', resource: 'deployments', purpose: 'a test' }
+  await review(
+    () => true,
+    [
+      { ...right, asked: true, subresource: 'scale', name: 'web' },
+      { ...right, asked: false },
+    ],
+  )
+  expect(server.requests).toMatchObject([
+    { method: 'POST', url: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews' },
+  ])
+  expect(JSON.parse(server.requests[0]?.body ?? '')).toEqual({
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectAccessReview',
+    spec: {
+      resourceAttributes: {
+        namespace: 'shop',
+        verb: 'get',
+        group: 'apps',
+        resource: 'deployments',
+        subresource: 'scale',
+        name: 'web',
+      },
+    },
+  })
+})
+
+test('an answer that gives no right gives none, and one that is no review is an error', async () => {
+  const right = endpointRight(scope, 'pg')
+  server = await serve((_, response) => {
+    json(response, 201, {})
+  })
+  expect(await missingOf(await server.api(), [right])).toEqual([right])
+  await server.close()
+  server = await serve((_, response) => {
+    json(response, 200, { status: { allowed: true } })
+  })
+  await expect(missingOf(await server.api(), [right])).rejects.toMatchObject({ code: 'api-server-error' })
+})
+
+test('where no input names what is missing, nothing is said about misspelt names', async () => {
+  const report = await review(({ resource }) => resource !== 'pods')
+  expect(permissionFailure(report)).toMatchObject({
+    message:
+      'system:serviceaccount:shop:ci lacks 4 of 9 rights: get and list pods, get and create pods/portforward in postgres-system.',
+    hint: [expect.stringMatching(/^Send the administrator the Role /)],
+  })
+})
+
+test.each([
+  'x-system:serviceaccount:shop:ci',
+  'system:serviceaccount:shop:ci:x',
+  'system:serviceaccount:shop',
+])('user %s, who only looks like a ServiceAccount, is bound as a user', async (name) => {
+  server = await serve((_, response) => {
+    json(response, 200, {})
+  })
+  const text = roleManifests({ name, certain: true }, [endpointRight(scope, 'pg')])
+  const [, binding] = parseAllDocuments(text).map((document) => document.toJS() as unknown)
+  expect(binding).toMatchObject({ subjects: [{ kind: 'User', name }] })
+})
