@@ -106,6 +106,8 @@ function matchesNothing(pattern: string): string | undefined {
   if (pattern === '') return 'is no pattern'
   if (/^["'`]|["'`]$|^\["|"\]$/.test(pattern)) return 'has quotes around it: write the pattern alone'
   if (/^-/.test(pattern)) return 'begins with "-": write each pattern on a line of its own, without a dash'
+  if (/^!(?!\()/.test(pattern))
+    return 'begins with "!", and no pattern takes refs out: name those that are meant'
   if (/\s/.test(pattern)) return 'holds a blank, which is in no ref: a line end or a comma parts two patterns'
   if (/^[a-z]+:/i.test(pattern))
     return 'has another prefix than "tag:", which is the only one: a branch has none'

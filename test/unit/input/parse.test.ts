@@ -376,6 +376,7 @@ describe('the go-live gate', () => {
     ['{main,develop}, hotfix/{a,b}/*, next', 'refs/heads/next'],
     ['main\ntag: v*', 'refs/tags/v1.0.0'],
     ['release-[0-9]*, [[:alpha:]]ain, hotfix-[^a]', 'refs/heads/main'],
+    ['!(dev|next)', 'refs/heads/main'],
     ['release-[0-9]*, [[:alpha:]]ain, hotfix-[^a]', 'refs/heads/hotfix-b'],
   ])('release-branches %j contain %s', (patterns, ref) => {
     const raw = { ...gate, 'go-live': 'auto', 'release-branches': patterns }
@@ -416,6 +417,7 @@ describe('the go-live gate', () => {
     [{ ...gate, 'release-branches': "'main'" }, 'has quotes around it'],
     [{ ...gate, 'release-branches': '[main, release/**]' }, '"[main" has a bracket without the other one'],
     [{ ...gate, 'release-branches': '- main\n- release/**' }, '"- main" begins with "-"'],
+    [{ ...gate, 'release-branches': 'release/**, !release/*-beta' }, '"!release/*-beta" begins with "!"'],
     [{ ...gate, 'release-branches': 'main release/**' }, '"main release/**" holds a blank'],
     [{ ...gate, 'release-branches': 'main, tags:v*' }, '"tags:v*" has another prefix than "tag:"'],
     [{ ...gate, 'release-branches': 'main, tag:' }, '"tag:" is no pattern'],
