@@ -1,4 +1,5 @@
 import type { Failure } from '../lib/failure.ts'
+import { commandMark } from '../report/pipeline.ts'
 import { nothingChanged, outputsOf } from '../run/outcome.ts'
 
 /**
@@ -39,9 +40,9 @@ export function answerWithoutRun(
 }
 
 /**
- * Returns a value as JSON for stdout, in which no text that came from elsewhere is a command to a pipeline: those that are
- * looked for in the middle of a line begin with `##`, which is written in another way.
+ * Returns a value as JSON for stdout, in which no text that came from elsewhere is a command to a pipeline: what
+ * one begins with is written in another way.
  */
 export function formatJson(value: object): string {
-  return `${JSON.stringify(value, undefined, 2).replace(/##(?=\w*\[)/g, '#\\u0023')}\n`
+  return `${JSON.stringify(value, undefined, 2).replace(commandMark, '#\\u0023')}\n`
 }

@@ -240,7 +240,8 @@ function leaps(name: string, at: Date): boolean {
  * Returns how many runs there are at most in that many days, wherever these begin in the year after an instant: of one run
  * a month there is none in most weeks, and one in some.
  *
- * @param most where counting ends: one that runs every minute does so very often in very many days
+ * @param most where counting ends: one that runs every minute does so very often in very many days. After twice as many runs,
+ *   nobody looks further into the year, so that a run of the gate does not wait for it.
  */
 export function mostRunsWithin(schedule: Schedule, now: Date, days: number, most: number): number {
   const year = now.getTime() + 366 * dayMs

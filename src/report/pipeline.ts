@@ -100,14 +100,19 @@ function seen(text: string): string {
 }
 
 /**
+ * With what a command begins that is looked for in the middle of a line: `##[` of GitHub, `##vso[` of Azure Pipelines,
+ * `##teamcity[` of TeamCity. Source: actions/runner, ActionCommand.cs; Azure Pipelines, Logging commands;
+ * TeamCity, Service messages.
+ */
+export const commandMark = /##(?=\w*\[)/g
+
+/**
  * Returns a line that every pipeline and every terminal takes for text. A GitHub runner looks for `::` at the beginning of
- * a line, spaces aside, and for `##[` anywhere; Azure Pipelines for `##vso[` and TeamCity for `##teamcity[` anywhere;
- * GitLab's log and terminals look for control characters.
- * Source: actions/runner, ActionCommand.cs; microsoft/azure-pipelines-agent, Command.cs.
+ * a line, spaces aside; GitLab's log and terminals look for control characters.
  */
 function harmless(line: string): string {
   return line
     .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
     .replace(/^(\s*):(?=:)/, '$1: ')
-    .replace(/##(?=\w*\[)/g, '## ')
+    .replace(commandMark, '## ')
 }

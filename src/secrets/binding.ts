@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Api } from '../kubernetes/api.ts'
+import { ask } from '../kubernetes/ask.ts'
 import { corePath } from '../kubernetes/call.ts'
 import type { SecretObject } from '../kubernetes/objects.ts'
 import { manager, ownerOf } from '../kubernetes/owner.ts'
@@ -127,25 +128,22 @@ export async function noteOnLeft(
   { namespace, binding: name }: ApplicationSecret,
 ): Promise<string | undefined> {
   if (name === undefined) return undefined
-  const left = await lookForLeft(api, corePath(namespace, 'secrets', name))
+  const left = await lookForLeft(api, namespace, name)
   if (left === 'gone') return undefined
   return `Secret ${namespace}/${oneLine(name)}, the service binding, ${left} and is no longer kept up to date: ${input('secret-format')} no longer asks for it; once nothing uses it: kubectl -n ${namespace} delete secret ${oneLine(name)}`
 }
 
-async function lookForLeft(api: Api, path: string): Promise<'stays' | 'may still be there' | 'gone'> {
-  try {
-    const { status, body } = await api.request({ method: 'GET', path, optional: true })
-    if (status === 404) return 'gone'
-    if (status !== 200) return 'may still be there'
-    const found = body as SecretObject
-    // Another Secret may be in its place since, which nobody should delete for this: an application Secret of ours too.
-    const itself = isOurs(found) && found.type === bindingType
-    return itself && found.metadata?.deletionTimestamp === undefined ? 'stays' : 'gone'
-  } catch (error) {
-    // No run ends for what it can do without.
-    if (error instanceof Failure && error.code === 'api-server-error') return 'may still be there'
-    throw error
-  }
+async function lookForLeft(
+  api: Api,
+  namespace: string,
+  name: string,
+): Promise<'stays' | 'may still be there' | 'gone'> {
+  const right = { namespace, verb: 'get', group: '', resource: 'secrets', name, purpose: 'a note' }
+  const { body, unread } = await ask<SecretObject>(api, corePath(namespace, 'secrets', name), right)
+  if (unread !== undefined) return 'may still be there'
+  // Another Secret may be in its place since, which nobody should delete for this: an application Secret of ours too.
+  const itself = body !== undefined && isOurs(body) && body.type === bindingType
+  return itself && body.metadata?.deletionTimestamp === undefined ? 'stays' : 'gone'
 }
 
 /** Returns every credential in a service binding. */

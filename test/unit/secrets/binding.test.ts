@@ -115,6 +115,18 @@ async function read(
   return { binding, masked, asked: server.requests.map(({ method, url }) => `${method} ${url}`) }
 }
 
+/** A binding of ours that nothing is wrong with. */
+const itself = {
+  namespace: 'shop',
+  name: 'app-binding',
+  uid: '1',
+  resourceVersion: '2',
+  type,
+  immutable: false,
+  ours: true,
+  owner: undefined,
+}
+
 describe('a service binding is read', () => {
   test('with its credentials masked, and without the keys that are never ours', async () => {
     const data = { host: base64('one'), password: base64('p@ss'), port: '', sslrootcert: base64('x') }
@@ -126,14 +138,7 @@ describe('a service binding is read', () => {
     expect(asked).toEqual(['GET /api/v1/namespaces/shop/secrets/app-binding'])
     expect(masked).toEqual(['p@ss'])
     expect(binding).toEqual({
-      namespace: 'shop',
-      name: 'app-binding',
-      uid: '1',
-      resourceVersion: '2',
-      type,
-      immutable: false,
-      ours: true,
-      owner: undefined,
+      ...itself,
       values: { host: 'one', port: '', password: 'p@ss' },
     })
   })
@@ -180,14 +185,7 @@ interface Case {
 /** Returns what becomes of a binding, or the refusal, word for word. */
 function told({ found, wanted = {} }: Case): string {
   const current: BindingSecret | undefined = found && {
-    namespace: 'shop',
-    name: 'app-binding',
-    uid: '1',
-    resourceVersion: '2',
-    type,
-    immutable: false,
-    ours: true,
-    owner: undefined,
+    ...itself,
     values: held,
     ...found,
   }
